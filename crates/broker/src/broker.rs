@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    Balances, BrokerOrderId, ClientOrderId, Lookup, MarketClock, Order, OrderList, OrderRequest, Outcome, Position, Quotes,
-    ReadError, Symbol,
+    Balances, BrokerOrderId, ClientOrderId, Lookup, MarketClock, Order, OrderList, OrderRequest, Outcome, Position,
+    Quotes, ReadError, Symbol,
 };
 
 /// A broker account. Object-safe: hold it as `Arc<dyn Broker>`.

@@ -112,7 +112,7 @@ pub struct Leg {
 
 /// At what price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[serde(rename_all = "snake_case", tag = "type")]
 pub enum OrderKind {
     /// At whatever price there is. One leg or several.
     Market,
@@ -287,7 +287,6 @@ struct RawOrder {
     client_order_id: ClientOrderId,
     underlying: Symbol,
     legs: Vec<Leg>,
-    #[serde(flatten)]
     kind: OrderKind,
     time_in_force: TimeInForce,
 }

@@ -37,7 +37,9 @@ fn a_word_that_is_not_known_is_neither_terminal_nor_filled() {
 
 #[test]
 fn filled_without_a_quantity_or_a_price_is_not_measured_yet() {
-    for (filled, price) in [(None, None), (None, Some("5")), (Some(10), None), (Some(10), Some("0")), (Some(4), Some("5"))] {
+    for (filled, price) in
+        [(None, None), (None, Some("5")), (Some(10), None), (Some(10), Some("0")), (Some(4), Some("5"))]
+    {
         assert_eq!(order(OrderStatus::Filled, filled, price).progress(), Progress::Unmeasured, "{filled:?} {price:?}");
     }
 }

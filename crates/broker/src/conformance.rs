@@ -1,0 +1,1 @@
+//! What an adapter must guarantee, as a function over any broker.
