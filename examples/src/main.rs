@@ -1,2 +1,58 @@
-//! Under construction.
-fn main() {}
+//! A paper trader on Backstop.
+//!
+//! Without an argument it trades one simulated session on a hostile broker, over real HTTP, and shows what happens.
+
+mod cli;
+mod duration;
+mod failure;
+mod render;
+mod run;
+mod simulator;
+mod state_dir;
+mod status;
+mod strategy;
+mod wiring;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+use failure::Failure;
+use state_dir::StateDir;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("BACKSTOP_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // There is nobody left to tell if this fails too.
+            let _told = writeln!(std::io::stderr().lock(), "paper-trader: {failure}");
+            failure.code()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let Cli { command, common } = cli;
+    let dir = StateDir::at(&common.state_dir);
+    match command.unwrap_or_else(cli::default_run) {
+        Command::Run(args) => on_runtime(run::run(&args, &common)),
+        Command::Simulator(args) => on_runtime(simulator::run(&args, &common)),
+        Command::Status => status::status(&dir, common.json),
+        Command::Positions => status::positions(&dir, common.json),
+        Command::Log => status::log(&dir, common.json),
+    }
+}
+
+fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let done = runtime.block_on(work);
+    // A simulated answer that is still being delayed must not hold up the end.
+    runtime.shutdown_background();
+    done
+}

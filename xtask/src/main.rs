@@ -1,2 +1,162 @@
-//! Under construction.
-fn main() {}
+//! The developer commands. `cargo xtask` without a command says what each is for.
+
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+
+mod cargo;
+mod ci;
+mod deps;
+mod files;
+mod forbidden;
+mod invariants;
+mod license;
+mod links;
+mod loom;
+mod manifest;
+mod marks;
+mod metadata;
+mod table;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+/// How a command ended: a remark on what was looked at, or what is wrong, one complaint a line.
+pub(crate) type Verdict = Result<String, Vec<String>>;
+
+/// One command.
+struct Task {
+    name: &'static str,
+    /// How long it takes with a warm and with a cold target directory, on two cores.
+    takes: &'static str,
+    about: &'static str,
+    run: fn(&Path) -> Verdict,
+    /// What `--write` does, where the command has it.
+    write: Option<fn(&Path) -> Verdict>,
+}
+
+/// In the order of `ci`: cheap steps first. Tests come last, because whoever reads the log of a machine looks for the
+/// runner's closing lines at its end.
+const TASKS: [Task; 10] = [
+    Task {
+        name: "fetch",
+        takes: "0 s / 20 s",
+        about: "downloads what Cargo.lock names; all that follows works offline",
+        run: cargo::fetch,
+        write: None,
+    },
+    Task { name: "fmt", takes: "1 s", about: "formatting; mend with `cargo fmt`", run: cargo::fmt, write: None },
+    Task {
+        name: "forbidden",
+        takes: "1 s",
+        about: "names that have one place (fs2, loom, process::exit); no paths of one machine",
+        run: forbidden::check,
+        write: None,
+    },
+    Task {
+        name: "links",
+        takes: "1 s",
+        about: "relative links and docs/ paths in Markdown files lead somewhere",
+        run: links::check,
+        write: None,
+    },
+    Task {
+        name: "invariants",
+        takes: "1 s",
+        about: "docs/invariants.md against the `// proves: ID` marks; --write fills in \"proved by\"",
+        run: invariants::check,
+        write: Some(invariants::write),
+    },
+    Task {
+        name: "deps",
+        takes: "1 s",
+        about: "who may depend on what; licenses, sources, duplicates; --write fills in \"used by\"",
+        run: deps::check,
+        write: Some(deps::write),
+    },
+    Task {
+        name: "lint",
+        takes: "1 s / 1 min",
+        about: "clippy over everything, benches and all features included; a warning is an error",
+        run: cargo::lint,
+        write: None,
+    },
+    Task {
+        name: "doc",
+        takes: "1 s / 10 s",
+        about: "the documentation builds without a warning, broken links among them",
+        run: cargo::doc,
+        write: None,
+    },
+    Task {
+        name: "loom",
+        takes: "1 s / 1 min",
+        about: "all interleavings (up to 3 preemptions) of the concurrency models, in target/loom",
+        run: loom::run,
+        write: None,
+    },
+    Task {
+        name: "test",
+        takes: "10 s / 1 min",
+        about: "doctests, then all other tests, with all features; by nextest where it is installed",
+        run: cargo::test,
+        write: None,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = files::root();
+    match *words.as_slice() {
+        [] | ["help" | "-h" | "--help"] => help(),
+        ["ci"] => return ci::run(&TASKS, &root),
+        ["ci", "-h" | "--help"] => println!("cargo xtask ci\n  {CI}"),
+        [name, ref rest @ ..] => {
+            let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+                return usage(&format!("there is no command {name:?}"));
+            };
+            match (rest, task.write) {
+                ([], _) => return finish(task.name, (task.run)(&root)),
+                (["--write"], Some(write)) => return finish(task.name, write(&root)),
+                (["-h" | "--help"], _) => println!("cargo xtask {}   ({})\n  {}", task.name, task.takes, task.about),
+                _ => return usage(&format!("{name} does not take {rest:?}")),
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+const CI: &str = "all of the above in this order; stops at the first failure";
+
+fn help() {
+    println!("cargo xtask COMMAND: what must hold before a change is done.\n");
+    println!("Times are for two cores: with a warm target directory / from nothing.\n");
+    for task in &TASKS {
+        println!("  {:<11} {:<14} {}", task.name, task.takes, task.about);
+    }
+    println!("  {:<11} {:<14} {CI}", "ci", "10 s / 3 min");
+    println!(
+        "\nWhile you write, `cargo xtask lint` and `cargo nextest run -p CRATE` are enough; run `ci` before you hand in."
+    );
+    println!("A failed step names the command that repeats it alone.");
+}
+
+fn usage(complaint: &str) -> ExitCode {
+    println!("xtask: {complaint}; `cargo xtask` lists the commands");
+    ExitCode::from(2)
+}
+
+fn finish(name: &str, verdict: Verdict) -> ExitCode {
+    match verdict {
+        Ok(remark) => {
+            println!("{name}: {remark}");
+            ExitCode::SUCCESS
+        }
+        Err(complaints) => {
+            for complaint in &complaints {
+                println!("{name}: {complaint}");
+            }
+            println!("{name}: FAILED, {} to mend", complaints.len());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -9,7 +9,7 @@ use crate::{Clock, Mono};
 /// The machine's clocks.
 ///
 /// The monotonic side is [`std::time::Instant`]. On Linux that is `CLOCK_MONOTONIC`, which stands still while the
-/// machine is suspended (clock_gettime(2)); whoever must notice a suspended laptop compares the wall clock too.
+/// machine is suspended (`clock_gettime(2)`); whoever must notice a suspended laptop compares the wall clock too.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     origin: Instant,

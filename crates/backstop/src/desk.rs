@@ -1,0 +1,417 @@
+//! The desk: the only way from a strategy to the broker.
+
+mod entry;
+mod exit;
+mod reconcile;
+mod settle;
+mod verify;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use backstop_broker::{Broker, ClientOrderId, MarketClock, Quotes, ReadError, Symbol};
+use backstop_clock::{Clock, Mono, Timestamp};
+use backstop_file_lock::{Lock, RaiseError};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, broadcast};
+
+use crate::gate::{Freshness, Guard, Limits, MarketView};
+use crate::ids::StrategyName;
+use crate::journal::{Journal, JournalError};
+use crate::record::{Batch, Record};
+use crate::state::{Contradiction, Session, State};
+use crate::{SessionId, SlotId};
+
+pub use entry::{EntryEnd, EntryPlan};
+pub use exit::{ExitEnd, ExitPlan};
+pub use reconcile::Comparison;
+
+/// How many batches a slow listener may fall behind before it misses some.
+const EVENTS_KEPT: usize = 1024;
+
+/// What a desk needs to know. Nothing in it has a default: each value is somebody's decision.
+#[derive(Debug, Clone)]
+pub struct DeskConfig {
+    /// The environment and account that the state directory belongs to, in any stable text without secrets.
+    pub home: String,
+    /// Whose orders these are.
+    pub strategy: StrategyName,
+    /// How much may be open.
+    pub limits: Limits,
+    /// How old and wide quotes may be.
+    pub freshness: Freshness,
+    /// Between two looks at an order.
+    pub poll: Duration,
+    /// How long an order may work before it is canceled.
+    pub fill_timeout: Duration,
+    /// How long a request may be on its way and still land. Longer than the broker's call time-out.
+    pub settle: Duration,
+    /// How far the broker's clock and ours may differ when a row is taken to be later than a submit.
+    pub clock_tolerance: Duration,
+}
+
+/// Why a desk cannot open. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The settling time is not longer than a call may take (BRK-1).
+    #[error("the settling time of {settle:?} must be longer than the broker's call time-out of {call_timeout:?}")]
+    SettleTooShort {
+        /// The settling time.
+        settle: Duration,
+        /// The longest call.
+        call_timeout: Duration,
+    },
+    /// The state directory belongs to another account or environment (DESK-5).
+    #[error("the state directory belongs to {found}, not to {wanted}; use another --state-dir")]
+    OtherHome {
+        /// Whose it is.
+        found: String,
+        /// Whose it was taken for.
+        wanted: String,
+    },
+    /// The lock file was deleted or replaced some time ago, and its fence number could not be raised above those of the
+    /// journal.
+    #[error(transparent)]
+    Fence(#[from] RaiseError),
+    /// The journal tells an impossible story.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    /// The journal takes no records.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// The only way from a strategy to the broker. Cheap to clone; all clones are one desk.
+///
+/// Each entry and exit runs as a task of its own: dropping the future that waits for it neither stops nor loses it.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    config: DeskConfig,
+    broker: Arc<dyn Broker>,
+    clock: Arc<dyn Clock>,
+    journal: Arc<dyn Journal>,
+    lock: Lock,
+    guard: Arc<Guard>,
+    state: Mutex<State>,
+    /// When each submit of this process ended, at the latest; what is not here was sent by an earlier process.
+    sent: Mutex<BTreeMap<ClientOrderId, Moment>>,
+    /// Cash claimed by entries whose intent is not on disk yet.
+    reserving: Mutex<BTreeMap<SlotId, rust_decimal::Decimal>>,
+    /// Operations that a task of this process looks after; the reconciler leaves them alone.
+    attended: Mutex<BTreeSet<ClientOrderId>>,
+    /// When this process took the lock: no earlier process can have sent anything since.
+    opened: Moment,
+    /// Held while a batch goes to the journal and into the state, so that both have the same order.
+    turn: tokio::sync::Mutex<()>,
+    ready: AtomicBool,
+    stopping: AtomicBool,
+    at_rest: Notify,
+    /// One comparison with the broker at a time.
+    reconciling: tokio::sync::Mutex<()>,
+    events: broadcast::Sender<Arc<Batch>>,
+}
+
+/// One moment on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    mono: Mono,
+    wall: Timestamp,
+}
+
+impl Moment {
+    fn now(clock: &dyn Clock) -> Self {
+        Self { mono: clock.mono(), wall: clock.wall() }
+    }
+}
+
+impl Desk {
+    /// Opens a desk on `lock` and `journal`, whose batches so far are `history`.
+    ///
+    /// Exits are possible at once; entries only after [`recover`](Desk::recover) and
+    /// [`begin_session`](Desk::begin_session).
+    ///
+    /// # Errors
+    /// [`OpenError`]; the broker was not asked anything.
+    ///
+    /// # Cancel safety
+    /// Dropped, it leaves at most the record of its own opening.
+    pub async fn open(
+        config: DeskConfig,
+        broker: Arc<dyn Broker>,
+        clock: Arc<dyn Clock>,
+        mut lock: Lock,
+        journal: Arc<dyn Journal>,
+        history: &[Batch],
+    ) -> Result<Self, OpenError> {
+        let (settle, call_timeout) = (config.settle, broker.call_timeout());
+        if settle <= call_timeout {
+            return Err(OpenError::SettleTooShort { settle, call_timeout });
+        }
+        let state = State::replay(history)?;
+        if let Some(found) = state.home.clone().filter(|home| *home != config.home) {
+            return Err(OpenError::OtherHome { found, wanted: config.home });
+        }
+        // LOCK-5: a file that was deleted counts from one again; the journal remembers.
+        lock.raise_fence_above(state.fence)?;
+        let opened = Record::Opened { home: config.home.clone(), fence: lock.fence() };
+        let inner = Inner {
+            opened: Moment::now(&*clock),
+            config,
+            broker,
+            clock,
+            journal,
+            lock,
+            guard: Arc::default(),
+            state: Mutex::new(state),
+            sent: Mutex::default(),
+            reserving: Mutex::default(),
+            attended: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            ready: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            at_rest: Notify::new(),
+            reconciling: tokio::sync::Mutex::default(),
+            events: broadcast::channel(EVENTS_KEPT).0,
+        };
+        inner.commit(vec![opened]).await?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Begins a session of `day`, or goes on with the newest one of that day while it has slots left (a slot is left
+    /// when it had no intent). A new one is numbered above all that the journal or the broker's list has seen.
+    ///
+    /// The session may have `entries` entries, and with `per_day` no more than that leaves for the day over all
+    /// sessions, possible entries included.
+    ///
+    /// # Errors
+    /// [`SessionError`]; entries stay shut.
+    ///
+    /// # Cancel safety
+    /// Dropped, the session may or may not have begun; calling again goes on with it.
+    pub async fn begin_session(
+        &self,
+        day: jiff::civil::Date,
+        entries: u32,
+        per_day: Option<u32>,
+    ) -> Result<SessionId, SessionError> {
+        let inner = &self.inner;
+        // An earlier state directory may have traded on this account today: its names must not be used again.
+        let orders = inner.broker.orders().await?;
+        let foreign = orders.orders().iter().filter_map(|order| SlotId::of_label(order.label.as_deref()?));
+        let foreign = foreign.filter(|slot| slot.strategy == inner.config.strategy && slot.session.day == day);
+        let (id, limit) = {
+            let state = inner.state.lock();
+            let limit = |own: u32| {
+                entries.min(per_day.map_or(u32::MAX, |most| most.saturating_sub(state.entries_on(day) - own)))
+            };
+            let newest = state.session.as_ref().filter(|session| session.id.day == day).map(|session| session.id);
+            let has_slots_left = |id: &SessionId| {
+                (1..=entries).any(|slot| !state.slots.keys().any(|had| had.session == *id && had.slot == slot))
+            };
+            match newest.filter(has_slots_left) {
+                Some(id) => (id, limit(state.entries_in(id))),
+                None => {
+                    let seen = foreign.map(|slot| slot.session.number).chain(newest.map(|id| id.number)).max();
+                    (SessionId { day, number: seen.unwrap_or(0).saturating_add(1) }, limit(0))
+                }
+            }
+        };
+        let is_new =
+            inner.state.lock().session.as_ref().map(|session| (session.id, session.limit)) != Some((id, limit));
+        if is_new {
+            inner.commit(vec![Record::SessionBegun { session: id, limit }]).await?;
+        }
+        inner.guard.begin(&inner.state.lock());
+        Ok(id)
+    }
+
+    /// The slot of the open session with this number.
+    pub fn slot(&self, number: u32) -> Option<SlotId> {
+        let session = self.inner.state.lock().session.as_ref().map(|session: &Session| session.id)?;
+        Some(SlotId { strategy: self.inner.config.strategy.clone(), session, slot: number })
+    }
+
+    /// The broker's word on day and hour.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn market_clock(&self) -> Result<MarketClock, ReadError> {
+        self.inner.broker.market_clock().await
+    }
+
+    /// Looks at the market: the broker's clock and quotes for `symbols`.
+    ///
+    /// # Errors
+    /// [`ReadError`] of either.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn look(&self, symbols: &[Symbol]) -> Result<MarketView, ReadError> {
+        let clock = self.market_clock().await?;
+        let quotes = self.quotes(symbols).await?;
+        Ok(MarketView { clock, quotes })
+    }
+
+    /// Quotes for `symbols`, without a judgement.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn quotes(&self, symbols: &[Symbol]) -> Result<Quotes, ReadError> {
+        self.inner.broker.quotes(symbols).await
+    }
+
+    /// The state as it is now.
+    pub fn state(&self) -> State {
+        self.inner.state.lock().clone()
+    }
+
+    /// The lock that this desk holds.
+    pub fn fence(&self) -> u64 {
+        self.inner.lock.fence()
+    }
+
+    /// Every batch that is written from now on. A listener that falls far behind misses some, and is told so.
+    pub fn events(&self) -> broadcast::Receiver<Arc<Batch>> {
+        self.inner.events.subscribe()
+    }
+
+    /// Shuts entries and asks everything that is working to come to rest: entries are canceled at once. Exits go on.
+    pub fn stop_entries(&self) {
+        self.inner.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Shuts entries, waits until every entry and exit of this process is at rest or given up to the reconciler, and
+    /// records that the process left in good order.
+    ///
+    /// # Errors
+    /// [`JournalError`] when that could not be recorded.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: entries stay shut, and it can be called again.
+    pub async fn stop(&self) -> Result<(), JournalError> {
+        self.stop_entries();
+        loop {
+            let mut rested = std::pin::pin!(self.inner.at_rest.notified());
+            // Registered before looking, so that the last task to finish is not missed.
+            rested.as_mut().enable();
+            if self.inner.attended.lock().is_empty() {
+                break;
+            }
+            rested.await;
+        }
+        self.inner.commit(vec![Record::Stopped]).await
+    }
+
+    /// Halts entries until the process ends. Exits go on.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it could not be recorded; entries are halted all the same.
+    ///
+    /// # Cancel safety
+    /// Dropped, entries may be halted without a record.
+    pub async fn halt(&self, reason: &str) -> Result<(), JournalError> {
+        self.inner.halt(reason).await
+    }
+}
+
+impl Inner {
+    /// Writes records, then takes them into the state, then tells listeners.
+    async fn commit(&self, records: Vec<Record>) -> Result<(), JournalError> {
+        self.commit_if(records, |_| true).await.map(|_| ())
+    }
+
+    /// As [`commit`](Inner::commit), if `still` holds once it is our turn: what was concluded before a wait may have
+    /// been concluded by somebody else meanwhile. Returns whether it was written.
+    async fn commit_if(&self, records: Vec<Record>, still: impl FnOnce(&State) -> bool) -> Result<bool, JournalError> {
+        let _turn = self.turn.lock().await;
+        if !still(&self.state.lock()) {
+            return Ok(false);
+        }
+        let batch = Arc::new(Batch { at: self.clock.wall(), records });
+        self.journal.append(Arc::clone(&batch)).await?;
+        let applied = self.state.lock().apply(&batch);
+        if let Err(error) = applied {
+            // A desk that writes what it cannot read back has a bug: enter nothing more.
+            tracing::error!(%error, "the desk contradicts itself");
+            self.stopping.store(true, Ordering::SeqCst);
+        }
+        // No listener is no fault.
+        let _sent = self.events.send(batch);
+        Ok(true)
+    }
+
+    /// As [`commit`](Inner::commit), where a failure can only be reported: the journal refuses everything after it.
+    async fn note(&self, records: Vec<Record>) {
+        if let Err(error) = self.commit(records).await {
+            tracing::error!(%error, "a record could not be written");
+        }
+    }
+
+    async fn halt(&self, reason: &str) -> Result<(), JournalError> {
+        if self.state.lock().halted.is_some() {
+            return Ok(());
+        }
+        self.commit(vec![Record::Halted { reason: reason.to_owned() }]).await
+    }
+
+    /// Raises an alert, unless the same was said before.
+    async fn alert(&self, subject: &str, text: String) {
+        let said = self.state.lock().alerts.get(subject).is_some_and(|alert| alert.text == text);
+        if !said {
+            self.note(vec![Record::Alert { subject: subject.to_owned(), text }]).await;
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Takes an operation under this task's care until the result is dropped.
+    fn attend(self: &Arc<Self>, id: &ClientOrderId) -> Attended {
+        self.attended.lock().insert(id.clone());
+        Attended { inner: Arc::clone(self), id: id.clone() }
+    }
+}
+
+/// An operation that a task looks after.
+#[must_use = "an operation that nobody attends is the reconciler's"]
+struct Attended {
+    inner: Arc<Inner>,
+    id: ClientOrderId,
+}
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        self.inner.attended.lock().remove(&self.id);
+        self.inner.at_rest.notify_waiters();
+    }
+}
+
+/// Why a session did not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The day's orders could not be read, so names might be used twice.
+    #[error("the day's orders could not be read: {0}")]
+    Broker(#[from] ReadError),
+    /// The session could not be recorded.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+#[cfg(test)]
+mod tests;

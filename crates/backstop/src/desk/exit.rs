@@ -1,0 +1,227 @@
+//! An exit: one at a time for a position, never past its quantity, never forgotten.
+//!
+//! No entry gate stands in its way (law 4): not halt, not limits, not quotes, not cash.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop_broker::{
+    Decimal, Grant, Leg, OrderKind, OrderRequest, Outcome, PositionEffect, Priority, Quantity, Side, TimeInForce,
+};
+use tokio::time::sleep;
+
+use super::settle::Rest;
+use super::verify::VerifiedClosed;
+use super::{Attended, Desk, Inner, Moment};
+use crate::SlotId;
+use crate::record::{OrderEnd, Purpose, Record};
+use crate::refusal::{ExitRefusal, Malformed};
+
+/// How long an exit waits for request budget.
+const BUDGET_WAIT: Duration = Duration::from_secs(10);
+
+/// How a position is to be closed.
+#[derive(Debug, Clone)]
+pub struct ExitPlan {
+    /// At what price. `Market` is always possible.
+    pub kind: OrderKind,
+    /// Why, for the record.
+    pub reason: String,
+}
+
+/// How an exit ended.
+#[must_use = "an exit that did not close leaves a position open"]
+#[derive(Debug)]
+pub enum ExitEnd {
+    /// Turned away; nothing was sent.
+    Refused(ExitRefusal),
+    /// The position left the book, with proof.
+    Closed,
+    /// The order is at rest and the position still open: all of it or a part. Try again, at another price.
+    StillOpen {
+        /// How the order came to rest.
+        end: OrderEnd,
+    },
+    /// Nobody knows yet: the order, or the broker's confirmation. The reconciler goes on looking.
+    Pending {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+impl Desk {
+    /// Closes what is left of a position, follows the order to its end, and verifies at the broker.
+    ///
+    /// # Cancel safety
+    /// The exit is a task of its own. Dropping this future neither stops nor loses it; its end is in the records.
+    pub async fn exit(&self, slot: SlotId, plan: ExitPlan) -> ExitEnd {
+        let inner = Arc::clone(&self.inner);
+        let exit = tokio::spawn(async move { inner.exit(&slot, plan).await });
+        exit.await.unwrap_or_else(|error| ExitEnd::Pending { reason: format!("the exit's task died: {error}") })
+    }
+}
+
+/// An exit whose intent is on disk.
+struct Recorded {
+    order: OrderRequest,
+    grant: Grant,
+    _attended: Attended,
+}
+
+impl Inner {
+    async fn exit(self: Arc<Self>, slot: &SlotId, plan: ExitPlan) -> ExitEnd {
+        let Recorded { order, grant, _attended } = match self.record_exit(slot, &plan).await {
+            Ok(recorded) => recorded,
+            Err(refusal) => return ExitEnd::Refused(refusal),
+        };
+        let id = order.client_order_id().clone();
+        let outcome = self.broker.submit(&order, grant).await;
+        self.sent.lock().insert(id.clone(), Moment::now(&*self.clock));
+        let rest = match outcome {
+            Outcome::Rejected(rejection) => {
+                self.end_exit(&order, OrderEnd::Rejected { reason: rejection.to_string() }).await
+            }
+            Outcome::NotSent(why) => self.end_exit(&order, OrderEnd::NotSent { reason: why.to_string() }).await,
+            Outcome::Accepted(broker_order_id) => {
+                self.note_accepted(&order, broker_order_id).await;
+                self.follow(&id).await
+            }
+            Outcome::Unknown(doubt) => {
+                self.note(vec![Record::Doubted { client_order_id: id.clone(), reason: doubt.to_string() }]).await;
+                self.follow(&id).await
+            }
+        };
+        match rest {
+            Rest::Unresolved { reason } => self.pend(slot, reason).await,
+            Rest::Finished { end, .. } if self.state.lock().positions.get(slot).is_none_or(|left| !left.is_flat()) => {
+                self.note_pending(slot, describe(&end)).await;
+                ExitEnd::StillOpen { end }
+            }
+            Rest::Finished { .. } => self.await_verification(slot).await,
+        }
+    }
+
+    async fn record_exit(self: &Arc<Self>, slot: &SlotId, plan: &ExitPlan) -> Result<Recorded, ExitRefusal> {
+        // The wait comes first: nothing is decided before it that could be untrue after it.
+        let grant = self.broker.grant(Priority::Exit, BUDGET_WAIT).await;
+        let grant = grant.map_err(|source| ExitRefusal::Budget { within: BUDGET_WAIT, source })?;
+        if !self.lock.still_held() {
+            return Err(ExitRefusal::LockLost);
+        }
+        let (order, attempt, attended) = self.claim_exit(slot, plan)?;
+        let purpose = Purpose::Close { attempt };
+        let (reserve, margin) = (Decimal::ZERO, Decimal::ZERO);
+        let intent = Record::Intent { slot: slot.clone(), purpose, order: order.clone(), reserve, margin };
+        self.commit(vec![intent]).await?;
+        tracing::info!(%slot, attempt, reason = plan.reason, "exit");
+        Ok(Recorded { order, grant, _attended: attended })
+    }
+
+    /// Decides, under one lock, that this exit is the only one, and for how much it is.
+    fn claim_exit(
+        self: &Arc<Self>,
+        slot: &SlotId,
+        plan: &ExitPlan,
+    ) -> Result<(OrderRequest, u32, Attended), ExitRefusal> {
+        let state = self.state.lock();
+        let position = state.positions.get(slot).ok_or_else(|| ExitRefusal::NoPosition { slot: slot.clone() })?;
+        // EXIT-2: not before the earlier exit is at rest by evidence.
+        if let Some(by) = state.closing(slot) {
+            return Err(ExitRefusal::Closing { slot: slot.clone(), by: by.clone() });
+        }
+        if position.is_flat() {
+            return Err(ExitRefusal::Unverified { slot: slot.clone() });
+        }
+        let attempt = position.close_attempts.saturating_add(1);
+        let id = slot.close_order(attempt, self.lock.fence()).map_err(Malformed::from)?;
+        // Another exit of this moment has the same name, and is not in the records yet.
+        if self.attended.lock().contains(&id) {
+            return Err(ExitRefusal::Closing { slot: slot.clone(), by: id });
+        }
+        // EXIT-1: exactly what is left by measured fills, by closing sides only.
+        let legs: Vec<Leg> = position.legs.iter().filter_map(closing_leg).collect();
+        let kind = if legs.len() == 1 { single_leg(plan.kind) } else { plan.kind };
+        let order = OrderRequest::new(id, position.underlying.clone(), legs, kind, TimeInForce::Day);
+        let order = order.map_err(Malformed::from)?;
+        let attended = self.attend(order.client_order_id());
+        Ok((order, attempt, attended))
+    }
+
+    async fn end_exit(&self, order: &OrderRequest, end: OrderEnd) -> Rest {
+        let client_order_id = order.client_order_id().clone();
+        let record = Record::Finished { client_order_id, end: end.clone(), fills: Vec::new() };
+        match self.commit(vec![record]).await {
+            Ok(()) => Rest::Finished { end, fills: Vec::new() },
+            Err(error) => Rest::Unresolved { reason: format!("its end could not be recorded: {error}") },
+        }
+    }
+
+    /// Asks the broker until its own lists agree that the position is gone; it may lag behind the fill.
+    async fn await_verification(&self, slot: &SlotId) -> ExitEnd {
+        let begun = self.clock.mono();
+        loop {
+            let reason = match self.verify_closed(slot).await {
+                Ok(()) => return ExitEnd::Closed,
+                Err(reason) => reason,
+            };
+            if self.clock.mono().since(begun) > self.config.settle {
+                return self.pend(slot, reason).await;
+            }
+            sleep(self.config.poll).await;
+        }
+    }
+
+    async fn verify_closed(&self, slot: &SlotId) -> Result<(), String> {
+        let orders = self.broker.orders().await.map_err(|error| error.to_string())?;
+        let held = self.broker.positions().await.map_err(|error| error.to_string())?;
+        let proof = VerifiedClosed::check(&self.state.lock(), slot, &orders, &held)?;
+        self.remove(proof).await
+    }
+
+    /// The only way out of the book (REC-1).
+    pub(super) async fn remove(&self, proof: VerifiedClosed) -> Result<(), String> {
+        let (slot, evidence) = proof.into_parts();
+        let record = Record::Closed { slot: slot.clone(), evidence };
+        // Not written when somebody else has spent a proof of it meanwhile: it is closed all the same.
+        let written = self.commit_if(vec![record], |state| state.positions.contains_key(&slot)).await;
+        written.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    async fn note_pending(&self, slot: &SlotId, reason: String) {
+        let record = Record::PendingClose { slot: slot.clone(), reason };
+        if let Err(error) = self.commit_if(vec![record], |state| state.positions.contains_key(slot)).await {
+            tracing::error!(%error, "a record could not be written");
+        }
+    }
+
+    async fn pend(&self, slot: &SlotId, reason: String) -> ExitEnd {
+        self.note_pending(slot, reason.clone()).await;
+        let text = format!("position {slot} is not verified as closed ({reason}). The bot goes on looking");
+        self.alert(&slot.to_string(), text).await;
+        ExitEnd::Pending { reason }
+    }
+}
+
+/// The leg that closes what is held, or `None` when nothing is, or not a whole number.
+fn closing_leg(held: &crate::state::HeldLeg) -> Option<Leg> {
+    let count = u32::try_from(held.quantity.abs()).ok()?;
+    let side = if held.quantity.is_sign_negative() { Side::Buy } else { Side::Sell };
+    let quantity = Quantity::new(count).ok()?;
+    Some(Leg { symbol: held.symbol.clone(), side, effect: PositionEffect::Close, quantity })
+}
+
+/// A spread of which one leg is left cannot be closed at a net price.
+fn single_leg(kind: OrderKind) -> OrderKind {
+    match kind {
+        OrderKind::Debit { .. } | OrderKind::Credit { .. } | OrderKind::Even => OrderKind::Market,
+        OrderKind::Market | OrderKind::Limit { .. } | OrderKind::Stop { .. } | OrderKind::StopLimit { .. } => kind,
+    }
+}
+
+fn describe(end: &OrderEnd) -> String {
+    match end {
+        OrderEnd::Terminal { status } => format!("the exit ended {status}"),
+        OrderEnd::Rejected { reason } | OrderEnd::NotSent { reason } => reason.clone(),
+        OrderEnd::NotPlaced { .. } => "the exit never reached the broker".to_owned(),
+    }
+}

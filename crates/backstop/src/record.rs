@@ -1,0 +1,173 @@
+//! What is written down: every intent, outcome, refusal and alarm, in the order in which it happened.
+//!
+//! The state of a desk is the fold of these records ([`State`](crate::State)), so what is not in a record did not
+//! happen, and what is in one survives a crash.
+
+use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest, Symbol};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{SessionId, SlotId};
+
+/// Records that are on disk together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// When it was written, by the wall clock.
+    pub at: Timestamp,
+    /// What happened.
+    pub records: Vec<Record>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Record {
+    /// A process took the state directory.
+    Opened {
+        /// The environment and account that the directory belongs to.
+        home: String,
+        /// The fence number of its lock.
+        fence: u64,
+    },
+    /// The account's cash as the broker reported it, corrected for what we know to be in flight.
+    CashRead {
+        /// In the account's currency.
+        total: Decimal,
+    },
+    /// A session began, or a restarted process goes on with it.
+    SessionBegun {
+        /// Its name.
+        session: SessionId,
+        /// The most entries that it may have.
+        limit: u32,
+    },
+    /// An entry was turned away before anything was sent.
+    Refused {
+        /// The slot that it was for.
+        slot: SlotId,
+        /// Which gate turned it away.
+        gate: String,
+        /// Why, for people.
+        reason: String,
+    },
+    /// An order is about to be sent (law 2: this is on disk before the first byte leaves).
+    Intent {
+        /// The slot that it belongs to.
+        slot: SlotId,
+        /// Whether it is to open or to close.
+        purpose: Purpose,
+        /// The whole order.
+        order: OrderRequest,
+        /// Cash set aside while the order may live.
+        reserve: Decimal,
+        /// Cash set aside while the position is open, if all of it is filled.
+        margin: Decimal,
+    },
+    /// The broker took an order, or it was found at the broker.
+    Accepted {
+        /// Our name for it.
+        client_order_id: ClientOrderId,
+        /// The broker's.
+        broker_order_id: BrokerOrderId,
+    },
+    /// A submit ended unknown.
+    Doubted {
+        /// Our name for the order.
+        client_order_id: ClientOrderId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// An order is at rest: nothing more will happen to it.
+    Finished {
+        /// Our name for it.
+        client_order_id: ClientOrderId,
+        /// How it ended.
+        end: OrderEnd,
+        /// What was filled; may be empty or a part, whatever the end.
+        fills: Vec<Fill>,
+    },
+    /// An exit did not close its position yet.
+    PendingClose {
+        /// The position.
+        slot: SlotId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A position left the book, with proof.
+    Closed {
+        /// The position.
+        slot: SlotId,
+        /// What showed that the broker no longer holds it.
+        evidence: String,
+    },
+    /// Book and broker were compared.
+    Reconciled {
+        /// Every symbol whose quantities differ.
+        drift: Vec<Drift>,
+    },
+    /// Entries stop until further notice.
+    Halted {
+        /// Why, for people.
+        reason: String,
+    },
+    /// Somebody should look.
+    Alert {
+        /// What it is about: a client order id, a position, a symbol.
+        subject: String,
+        /// What happened, and what to do.
+        text: String,
+    },
+    /// The process left in good order.
+    Stopped,
+}
+
+/// What an order is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// To open the slot's position.
+    Open,
+    /// To close it.
+    Close {
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+}
+
+/// How an order came to rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum OrderEnd {
+    /// At the broker; `status` is the broker's last word.
+    Terminal {
+        /// `filled`, `canceled`, ...
+        status: String,
+    },
+    /// The broker refused it on submission.
+    Rejected {
+        /// The broker's words.
+        reason: String,
+    },
+    /// It never left.
+    NotSent {
+        /// Why.
+        reason: String,
+    },
+    /// It left and never became an order; the list that proves it reaches as far as `witness`.
+    NotPlaced {
+        /// An order that the broker created later.
+        witness: BrokerOrderId,
+    },
+}
+
+/// A symbol whose quantities in the book and at the broker differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// The signed net quantity of all positions in the book.
+    pub tracked: Decimal,
+    /// The broker's.
+    pub broker: Decimal,
+}

@@ -1,0 +1,160 @@
+//! Why an entry or an exit was turned away before anything was sent.
+
+use std::fmt;
+use std::time::Duration;
+
+use backstop_broker::{ClientOrderId, Decimal, InvalidId, InvalidOrder, NotGranted};
+
+use crate::SlotId;
+use crate::gate::{GuardRefusal, LimitBreach, QuoteRefusal};
+use crate::journal::JournalError;
+
+/// Why an entry was turned away. For each of the preconditions of DESK-1 there is one; nothing reached the broker.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The desk still settles what an earlier process left behind.
+    #[error("the desk is still settling what an earlier run left behind")]
+    Recovering,
+    /// The desk is stopping.
+    #[error("the desk is stopping")]
+    Stopping,
+    /// Entries are halted.
+    #[error("entries are halted: {reason}")]
+    Halted {
+        /// Why.
+        reason: String,
+    },
+    /// The lock of the state directory is not ours any more.
+    #[error("the lock of the state directory was replaced: another instance may be running")]
+    LockLost,
+    /// The order cannot be expressed.
+    #[error("the order is not well formed: {0}")]
+    Malformed(#[from] Malformed),
+    /// Limits would be broken.
+    #[error("limits: {}", Listed(.0))]
+    Limits(Vec<LimitBreach>),
+    /// The guard said no.
+    #[error("guard: {0}")]
+    Guard(#[from] GuardRefusal),
+    /// The quotes may not be traded on.
+    #[error("quote: {0}")]
+    Quote(#[from] QuoteRefusal),
+    /// The quotes were good, and grew old while the order waited.
+    #[error("the quotes grew too old while the order waited")]
+    QuoteExpired,
+    /// Not enough free cash.
+    #[error("cash: {needed} needed, {} free", free.map_or("unknown".to_owned(), |free| free.to_string()))]
+    Cash {
+        /// The worst case of the order.
+        needed: Decimal,
+        /// What is not set aside. `None`: the account's cash could not be read yet.
+        free: Option<Decimal>,
+    },
+    /// The intent could not be written down.
+    #[error("journal: {0}")]
+    Journal(#[from] JournalError),
+    /// The request budget has no room in time.
+    #[error("budget: {0}")]
+    Budget(#[from] NotGranted),
+}
+
+impl Refusal {
+    /// The gate in one word, as records show it.
+    pub fn gate(&self) -> &'static str {
+        match self {
+            Self::Recovering | Self::Stopping => "desk",
+            Self::Halted { .. } => "halt",
+            Self::LockLost => "lock",
+            Self::Malformed(_) => "order",
+            Self::Limits(_) => "limits",
+            Self::Guard(_) => "guard",
+            Self::Quote(_) | Self::QuoteExpired => "quote",
+            Self::Cash { .. } => "cash",
+            Self::Journal(_) => "journal",
+            Self::Budget(_) => "budget",
+        }
+    }
+
+    /// Whether the same entry may pass a moment later, with fresher quotes.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Quote(_) | Self::QuoteExpired | Self::Budget(_) | Self::Recovering => true,
+            // The account's cash was not read yet.
+            Self::Cash { free, .. } => free.is_none(),
+            Self::Stopping
+            | Self::Halted { .. }
+            | Self::LockLost
+            | Self::Malformed(_)
+            | Self::Limits(_)
+            | Self::Guard(_)
+            | Self::Journal(_) => false,
+        }
+    }
+}
+
+/// Why a plan does not make an order.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// Its name does not fit.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// Its content does not fit.
+    #[error(transparent)]
+    Order(#[from] InvalidOrder),
+}
+
+/// Why an exit was turned away. The position stays in the book.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExitRefusal {
+    /// Not in the book.
+    #[error("no position {slot} is in the book")]
+    NoPosition {
+        /// The position.
+        slot: SlotId,
+    },
+    /// An earlier exit is not at rest (EXIT-2).
+    #[error("position {slot} is being closed by {by}, which is not at rest")]
+    Closing {
+        /// The position.
+        slot: SlotId,
+        /// The order that is closing it.
+        by: ClientOrderId,
+    },
+    /// Everything is closed; only the broker's confirmation is awaited.
+    #[error("position {slot} is closed; the broker's list does not confirm it yet")]
+    Unverified {
+        /// The position.
+        slot: SlotId,
+    },
+    /// The lock of the state directory is not ours any more.
+    #[error("the lock of the state directory was replaced: another instance may be closing the position")]
+    LockLost,
+    /// The order cannot be expressed.
+    #[error("the order is not well formed: {0}")]
+    Malformed(#[from] Malformed),
+    /// The intent could not be written down.
+    #[error("journal: {0}")]
+    Journal(#[from] JournalError),
+    /// The request budget has no room in time.
+    #[error("no request budget within {within:?}: {source}")]
+    Budget {
+        /// How long was waited at most.
+        within: Duration,
+        /// What the adapter said.
+        source: NotGranted,
+    },
+}
+
+struct Listed<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, item) in self.0.iter().enumerate() {
+            write!(f, "{}{item}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,467 @@
+//! The state of a desk: the fold of its records, and nothing else.
+//!
+//! The live desk and a reader of the journal run the same [`State::apply`]; so what a restart sees is what the desk saw.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest, Symbol};
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::record::{Batch, Drift, OrderEnd, Purpose, Record};
+use crate::{SessionId, SlotId};
+
+/// What a desk knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// The environment and account that the state directory belongs to.
+    pub home: Option<String>,
+    /// The newest fence number.
+    pub fence: u64,
+    /// The newest session.
+    pub session: Option<Session>,
+    /// Orders that are not at rest, by their client order id.
+    pub operations: BTreeMap<ClientOrderId, Operation>,
+    /// The book: open positions, and those whose close is not verified yet.
+    pub positions: BTreeMap<SlotId, Position>,
+    /// What became of each slot of the newest session that had an intent.
+    pub slots: BTreeMap<SlotId, SlotState>,
+    /// Entries of the newest session's day, over all its sessions.
+    pub entries_of_day: u32,
+    /// Every client order id of the newest session's day.
+    pub issued: BTreeSet<ClientOrderId>,
+    /// The account's cash, if it was ever read.
+    pub cash: Option<Decimal>,
+    /// Since when and why entries are halted.
+    pub halted: Option<Halted>,
+    /// The newest comparison with the broker.
+    pub reconciled: Option<Reconciled>,
+    /// What was last said about each subject that somebody should look at.
+    pub alerts: BTreeMap<String, Alert>,
+}
+
+/// A session, so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// The most entries that it may have.
+    pub limit: u32,
+    /// Entries of which anything was filled.
+    pub executed: u32,
+    /// Entries that were turned away before anything was sent.
+    pub refused: u32,
+}
+
+/// An order that is not at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// The slot that it belongs to.
+    pub slot: SlotId,
+    /// Whether it is to open or to close.
+    pub purpose: Purpose,
+    /// The whole order.
+    pub order: OrderRequest,
+    /// Cash set aside while it may live.
+    pub reserve: Decimal,
+    /// Cash to set aside while its position is open.
+    pub margin: Decimal,
+    /// How far it has come.
+    pub stage: Stage,
+    /// The broker's name for it, once known.
+    pub broker_order_id: Option<BrokerOrderId>,
+    /// When its intent was written.
+    pub since: Timestamp,
+}
+
+/// How far an operation has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// The intent is on disk; whether it was sent is not.
+    Pending,
+    /// It is at the broker.
+    Working,
+    /// It was sent, and nobody knows what became of it.
+    Unknown {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// An open position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// What is held, leg by leg. A leg that is closed stays, with quantity zero, until the position leaves the book.
+    pub legs: Vec<HeldLeg>,
+    /// The order that opened it.
+    pub client_order_id: ClientOrderId,
+    /// The symbol that the opening order was about.
+    pub underlying: Symbol,
+    /// When its fill was written.
+    pub opened_at: Timestamp,
+    /// Cash set aside for it.
+    pub margin: Decimal,
+    /// What its fills have done to cash so far, opening and closing.
+    pub cash_flow: Decimal,
+    /// How many exits were attempted.
+    pub close_attempts: u32,
+    /// Since when, and why, an exit has not come through.
+    pub pending_close: Option<Pending>,
+}
+
+/// What is held of one leg.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLeg {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// Signed: positive long, negative short.
+    pub quantity: Decimal,
+    /// The average price at which it was opened, per share.
+    pub price: Decimal,
+}
+
+/// An exit that has not come through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What became of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotState {
+    /// Its order is not at rest.
+    InFlight,
+    /// Something was filled.
+    Executed,
+    /// Provably nothing was.
+    NotExecuted,
+}
+
+/// Entries are halted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Halted {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// A comparison with the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconciled {
+    /// When.
+    pub at: Timestamp,
+    /// Every symbol whose quantities differ.
+    pub drift: Vec<Drift>,
+}
+
+/// Something that somebody should look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// Since when.
+    pub since: Timestamp,
+    /// What happened, and what to do.
+    pub text: String,
+}
+
+/// Records that cannot have been written in this order by this program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the record of {what} contradicts what was written before; the journal was edited or mixed up: restore it")]
+pub struct Contradiction {
+    /// Which record, and of what.
+    pub what: String,
+}
+
+impl State {
+    /// The state after `batches`.
+    ///
+    /// # Errors
+    /// [`Contradiction`] at the first record that makes an illegal move (WAL-7).
+    pub fn replay<'a>(batches: impl IntoIterator<Item = &'a Batch>) -> Result<Self, Contradiction> {
+        let mut state = Self::default();
+        for batch in batches {
+            state.apply(batch)?;
+        }
+        Ok(state)
+    }
+
+    /// Takes in one batch.
+    ///
+    /// # Errors
+    /// [`Contradiction`] when a record makes an illegal move. Records before it in the batch have been taken in; the
+    /// state must not be used any more.
+    pub fn apply(&mut self, batch: &Batch) -> Result<(), Contradiction> {
+        batch.records.iter().try_for_each(|record| self.apply_one(record, batch.at))
+    }
+
+    fn apply_one(&mut self, record: &Record, at: Timestamp) -> Result<(), Contradiction> {
+        match record {
+            Record::Opened { home, fence } => {
+                self.home = Some(home.clone());
+                self.fence = *fence;
+                // Halts, alerts and comparisons of an earlier process are its own; what caused them is looked at anew.
+                self.halted = None;
+                self.alerts.clear();
+                self.reconciled = None;
+            }
+            Record::CashRead { total } => self.cash = Some(*total),
+            Record::SessionBegun { session, limit } => self.begin(*session, *limit),
+            Record::Refused { slot, .. } => {
+                if let Some(session) = self.session.as_mut().filter(|session| session.id == slot.session) {
+                    session.refused = session.refused.saturating_add(1);
+                }
+            }
+            Record::Intent { slot, purpose, order, reserve, margin } => {
+                self.intend(slot, *purpose, order, (*reserve, *margin), at)?;
+            }
+            Record::Accepted { client_order_id, broker_order_id } => {
+                let operation = self.operation(client_order_id)?;
+                if operation.broker_order_id.as_ref().is_some_and(|known| known != broker_order_id) {
+                    return Err(contradiction("a second broker order for", client_order_id));
+                }
+                operation.broker_order_id = Some(broker_order_id.clone());
+                operation.stage = Stage::Working;
+            }
+            Record::Doubted { client_order_id, reason } => {
+                let operation = self.operation(client_order_id)?;
+                if operation.stage == Stage::Working {
+                    return Err(contradiction("doubt about the accepted order", client_order_id));
+                }
+                operation.stage = Stage::Unknown { reason: reason.clone() };
+            }
+            Record::Finished { client_order_id, end, fills } => self.finish(client_order_id, end, fills, at)?,
+            Record::PendingClose { slot, reason } => {
+                let position = self.position(slot)?;
+                let since = position.pending_close.as_ref().map_or(at, |pending| pending.since);
+                position.pending_close = Some(Pending { since, reason: reason.clone() });
+            }
+            Record::Closed { slot, .. } => {
+                self.position(slot)?;
+                self.positions.remove(slot);
+                self.alerts.remove(&slot.to_string());
+            }
+            Record::Reconciled { drift } => self.reconciled = Some(Reconciled { at, drift: drift.clone() }),
+            Record::Halted { reason } => {
+                self.halted.get_or_insert_with(|| Halted { since: at, reason: reason.clone() });
+            }
+            Record::Alert { subject, text } => {
+                let since = self.alerts.get(subject).map_or(at, |alert| alert.since);
+                self.alerts.insert(subject.clone(), Alert { since, text: text.clone() });
+            }
+            Record::Stopped => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, id: SessionId, limit: u32) {
+        match &mut self.session {
+            Some(session) if session.id == id => session.limit = limit,
+            newest => {
+                if newest.as_ref().is_some_and(|session| session.id.day != id.day) {
+                    self.issued = self.operations.keys().cloned().collect();
+                    self.entries_of_day = 0;
+                }
+                self.slots.retain(|_, state| *state == SlotState::InFlight);
+                *newest = Some(Session { id, limit, executed: 0, refused: 0 });
+            }
+        }
+    }
+
+    fn intend(
+        &mut self,
+        slot: &SlotId,
+        purpose: Purpose,
+        order: &OrderRequest,
+        (reserve, margin): (Decimal, Decimal),
+        at: Timestamp,
+    ) -> Result<(), Contradiction> {
+        let id = order.client_order_id();
+        if !self.issued.insert(id.clone()) {
+            return Err(contradiction("a second intent of", id));
+        }
+        match purpose {
+            Purpose::Open => {
+                self.slots.insert(slot.clone(), SlotState::InFlight);
+            }
+            Purpose::Close { attempt } => {
+                let position = self.position(slot)?;
+                position.close_attempts = attempt;
+            }
+        }
+        let operation = Operation {
+            slot: slot.clone(),
+            purpose,
+            order: order.clone(),
+            reserve,
+            margin,
+            stage: Stage::Pending,
+            broker_order_id: None,
+            since: at,
+        };
+        self.operations.insert(id.clone(), operation);
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        id: &ClientOrderId,
+        end: &OrderEnd,
+        fills: &[Fill],
+        at: Timestamp,
+    ) -> Result<(), Contradiction> {
+        let Some(operation) = self.operations.remove(id) else {
+            return Err(contradiction("the end of", id));
+        };
+        if !fills.is_empty() && !matches!(end, OrderEnd::Terminal { .. }) {
+            return Err(contradiction("fills without an order for", id));
+        }
+        self.alerts.remove(id.as_str());
+        let flow = total(fills.iter().map(Fill::cash));
+        if let Some(cash) = &mut self.cash {
+            *cash = cash.saturating_add(flow);
+        }
+        match operation.purpose {
+            Purpose::Open => self.settle_open(operation, id, fills, flow, at),
+            Purpose::Close { .. } => self.settle_close(&operation.slot, fills, flow)?,
+        }
+        Ok(())
+    }
+
+    fn settle_open(&mut self, operation: Operation, id: &ClientOrderId, fills: &[Fill], flow: Decimal, at: Timestamp) {
+        let Operation { slot, order, margin, .. } = operation;
+        let executed = !fills.is_empty();
+        if executed && let Some(session) = self.session.as_mut().filter(|session| session.id.day == slot.session.day) {
+            self.entries_of_day = self.entries_of_day.saturating_add(1);
+            if session.id == slot.session {
+                session.executed = session.executed.saturating_add(1);
+            }
+        }
+        self.slots.insert(slot.clone(), if executed { SlotState::Executed } else { SlotState::NotExecuted });
+        if !executed {
+            return;
+        }
+        let asked = total(order.legs().iter().map(|leg| Decimal::from(leg.quantity)));
+        let filled = total(fills.iter().map(|fill| fill.quantity));
+        let share = filled.checked_div(asked).unwrap_or(Decimal::ONE).min(Decimal::ONE);
+        let position = Position {
+            legs: fills
+                .iter()
+                .map(|fill| HeldLeg {
+                    symbol: fill.symbol.clone(),
+                    quantity: fill.signed_quantity(),
+                    price: fill.price,
+                })
+                .collect(),
+            client_order_id: id.clone(),
+            underlying: order.underlying().clone(),
+            opened_at: at,
+            margin: margin.saturating_mul(share),
+            cash_flow: flow,
+            close_attempts: 0,
+            pending_close: None,
+        };
+        self.positions.insert(slot, position);
+    }
+
+    fn settle_close(&mut self, slot: &SlotId, fills: &[Fill], flow: Decimal) -> Result<(), Contradiction> {
+        let position = self.position(slot)?;
+        for fill in fills {
+            let Some(leg) = position.legs.iter_mut().find(|leg| leg.symbol == fill.symbol) else {
+                return Err(contradiction("a closing fill of a leg that is not held by", slot));
+            };
+            leg.quantity = leg.quantity.saturating_add(fill.signed_quantity());
+        }
+        position.cash_flow = position.cash_flow.saturating_add(flow);
+        if position.is_flat() {
+            position.margin = Decimal::ZERO;
+        }
+        Ok(())
+    }
+
+    fn operation(&mut self, id: &ClientOrderId) -> Result<&mut Operation, Contradiction> {
+        self.operations.get_mut(id).ok_or_else(|| contradiction("progress of", id))
+    }
+
+    fn position(&mut self, slot: &SlotId) -> Result<&mut Position, Contradiction> {
+        self.positions.get_mut(slot).ok_or_else(|| contradiction("a change of the position", slot))
+    }
+
+    /// Cash set aside: for orders that may live, and for open positions.
+    pub fn reserved(&self) -> Decimal {
+        let orders = self.operations.values().map(|operation| operation.reserve);
+        total(orders.chain(self.positions.values().map(|position| position.margin)))
+    }
+
+    /// Cash that is not set aside; `None` when the account's cash was never read.
+    pub fn free_cash(&self) -> Option<Decimal> {
+        self.cash.map(|cash| cash.saturating_sub(self.reserved()))
+    }
+
+    /// The signed net quantity of every symbol in the book.
+    pub fn net(&self) -> BTreeMap<Symbol, Decimal> {
+        let mut net = BTreeMap::new();
+        for leg in self.positions.values().flat_map(|position| &position.legs) {
+            let sum = net.entry(leg.symbol.clone()).or_insert(Decimal::ZERO);
+            *sum = sum.saturating_add(leg.quantity);
+        }
+        net.retain(|_, quantity| !quantity.is_zero());
+        net
+    }
+
+    /// Entries of a day, over all its sessions, possible ones included.
+    pub fn entries_on(&self, day: Date) -> u32 {
+        let executed = self.session.as_ref().filter(|session| session.id.day == day).map_or(0, |_| self.entries_of_day);
+        executed.saturating_add(self.possible(|session| session.day == day))
+    }
+
+    /// Entries of a session, possible ones included.
+    pub fn entries_in(&self, id: SessionId) -> u32 {
+        let executed = self.session.as_ref().filter(|session| session.id == id).map_or(0, |session| session.executed);
+        executed.saturating_add(self.possible(|session| *session == id))
+    }
+
+    /// Entries that are not at rest.
+    fn possible(&self, of: impl Fn(&SessionId) -> bool) -> u32 {
+        let open = self.operations.values().filter(|operation| operation.purpose == Purpose::Open);
+        u32::try_from(open.filter(|operation| of(&operation.slot.session)).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The order that is closing a position, if one is not at rest.
+    pub fn closing(&self, slot: &SlotId) -> Option<&ClientOrderId> {
+        let mut closing = self.operations.iter().filter(|(_, operation)| operation.slot == *slot);
+        closing.find(|(_, operation)| matches!(operation.purpose, Purpose::Close { .. })).map(|(id, _)| id)
+    }
+}
+
+impl Position {
+    /// Whether everything that was opened has been closed. The position stays in the book until that is verified.
+    pub fn is_flat(&self) -> bool {
+        self.legs.iter().all(|leg| leg.quantity.is_zero())
+    }
+}
+
+impl Stage {
+    /// The stage in one word, as `status` shows it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Working => "in_progress",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+}
+
+/// `Sum` would panic on overflow.
+fn total(amounts: impl Iterator<Item = Decimal>) -> Decimal {
+    amounts.fold(Decimal::ZERO, Decimal::saturating_add)
+}
+
+fn contradiction(what: &str, of: &dyn std::fmt::Display) -> Contradiction {
+    Contradiction { what: format!("{what} {of}") }
+}
+
+#[cfg(test)]
+mod tests;

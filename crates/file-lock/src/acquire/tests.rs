@@ -1,0 +1,79 @@
+use std::fs;
+
+use super::*;
+
+type Change = fn(&Path);
+
+fn opened(path: &Path) -> File {
+    open(path).unwrap().expect("nobody changes the path")
+}
+
+/// A lock as it is often written: open, lock; in the end delete, unlock.
+fn naive_open(path: &Path) -> File {
+    OpenOptions::new().create(true).truncate(false).write(true).open(path).unwrap()
+}
+
+// The incident: A holds; B has the file open and waits; A deletes and unlocks; B gets the old file, C makes a new one.
+// proves: LOCK-1
+#[test]
+fn a_file_deleted_while_another_waited_lets_one_in_where_the_naive_lock_lets_in_two() {
+    let dir = tempfile::tempdir().unwrap();
+
+    let path = dir.path().join("naive.lock");
+    let a = naive_open(&path);
+    a.try_lock().unwrap();
+    let b = naive_open(&path);
+    fs::remove_file(&path).unwrap();
+    a.unlock().unwrap();
+    let c = naive_open(&path);
+    let inside = [b.try_lock(), c.try_lock()].into_iter().flatten().count();
+    assert_eq!(inside, 2, "the script no longer shows the incident");
+
+    let path = dir.path().join("ours.lock");
+    let a = opened(&path);
+    assert!(matches!(attempt(&a, &path).unwrap(), Attempt::Locked(_)));
+    let b = opened(&path);
+    fs::remove_file(&path).unwrap();
+    sys::unlock(&a).unwrap();
+    let c = opened(&path);
+    let inside =
+        [&b, &c].into_iter().filter(|file| matches!(attempt(file, &path).unwrap(), Attempt::Locked(_))).count();
+    assert_eq!(inside, 1);
+}
+
+// proves: LOCK-1
+#[test]
+fn a_file_that_moved_between_opening_and_locking_is_not_the_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lock");
+    let changes: [(&str, Change); 4] = [
+        ("deleted", |path| fs::remove_file(path).unwrap()),
+        ("renamed", |path| fs::rename(path, path.with_extension("old")).unwrap()),
+        ("replaced", |path| {
+            fs::write(path.with_extension("new"), "").unwrap();
+            fs::rename(path.with_extension("new"), path).unwrap();
+        }),
+        ("a link to itself", |path| {
+            fs::rename(path, path.with_extension("old")).unwrap();
+            std::os::unix::fs::symlink(path.with_extension("old"), path).unwrap();
+        }),
+    ];
+    for (what, change) in changes {
+        let _absent = fs::remove_file(&path);
+        let file = opened(&path);
+        change(&path);
+        assert_eq!(attempt(&file, &path).unwrap(), Attempt::Moved, "{what}");
+    }
+}
+
+#[test]
+fn a_refusal_by_the_holder_of_a_file_that_moved_is_no_refusal() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lock");
+    let holder = opened(&path);
+    assert!(matches!(attempt(&holder, &path).unwrap(), Attempt::Locked(_)));
+    let late = opened(&path);
+    assert_eq!(attempt(&late, &path).unwrap(), Attempt::Held);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(attempt(&late, &path).unwrap(), Attempt::Moved);
+}

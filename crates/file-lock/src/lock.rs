@@ -1,0 +1,138 @@
+//! The guard: a lock that is held, its fence number, and whether it is still ours.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::inode::FileId;
+use crate::record::{self, Content};
+use crate::{AcquireError, Claim, Holder, RaiseError, acquire, sys};
+
+/// A lock that this process holds.
+///
+/// Dropping it releases the lock and leaves the file where it is (LOCK-2). If the process ends without dropping it, the
+/// kernel does the same (LOCK-3).
+#[must_use = "the lock is released when this is dropped"]
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    id: FileId,
+    path: PathBuf,
+    holder: Holder,
+    lost: AtomicBool,
+}
+
+impl Lock {
+    /// Takes the lock of `path` or says at once who has it. Never waits for the holder.
+    ///
+    /// The file is made if there is none, readable and writable by its owner only; its directory must exist. A relative
+    /// path is resolved now, so that a later change of the working directory means nothing.
+    ///
+    /// # Errors
+    /// [`AcquireError::Held`] when another process, or another [`Lock`] of this one, holds it. Every other error also
+    /// means that nothing is held. At most the record of this attempt was written.
+    ///
+    /// # Durability
+    /// The record with the new fence number is on disk when this returns, and so is the name of a file that was made
+    /// (LOCK-5). That costs one sync of the file, and the first time one of the directory.
+    pub fn acquire(path: impl AsRef<Path>, claim: &Claim) -> Result<Self, AcquireError> {
+        let given = path.as_ref();
+        let path = std::path::absolute(given).map_err(|source| AcquireError::Io {
+            action: "resolve",
+            path: given.to_owned(),
+            source,
+        })?;
+        let (file, id) = acquire::lock_file_at(&path)?;
+        let holder = record_acquisition(&file, &path, claim)?;
+        Ok(Self { file, id, path, holder, lost: AtomicBool::new(false) })
+    }
+
+    /// The number of this acquisition: greater than that of each one before it on this file (LOCK-5). Never zero.
+    ///
+    /// If the file was deleted and made anew, counting began anew: see [`raise_fence_above`](Lock::raise_fence_above).
+    pub fn fence(&self) -> u64 {
+        self.holder.fence
+    }
+
+    /// The lock file, as an absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the path still names the file that is locked (LOCK-6). To be asked before each act that only the holder
+    /// may do: `false` means that somebody else may hold the lock by now, or that this cannot be told.
+    ///
+    /// Once `false`, it stays so, also when the file is put back: somebody else may have acted meanwhile. One `stat`.
+    #[must_use = "an instance that lost its lock must not act"]
+    pub fn still_held(&self) -> bool {
+        // Relaxed: the flag guards no other memory, and each thread asks the file system for itself as well.
+        if self.lost.load(Ordering::Relaxed) {
+            return false;
+        }
+        let held = matches!(FileId::at(&self.path), Ok(Some(id)) if id == self.id);
+        if !held {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+        held
+    }
+
+    /// Makes the fence number greater than `floor`, for a caller whose own records know a greater one than the file does
+    /// (it was deleted and made anew). Returns the number that holds from now on; does nothing if it is greater already.
+    ///
+    /// # Errors
+    /// [`RaiseError`]; the lock keeps the number it had.
+    ///
+    /// # Durability
+    /// The new number is on disk when this returns (LOCK-5), in both slots of the file: two syncs.
+    pub fn raise_fence_above(&mut self, floor: u64) -> Result<u64, RaiseError> {
+        if self.holder.fence > floor {
+            return Ok(self.holder.fence);
+        }
+        if !self.still_held() {
+            return Err(RaiseError::Lost { path: self.path.clone() });
+        }
+        let fence = floor.checked_add(1).ok_or(RaiseError::FenceSpent { floor })?;
+        let raised = Holder { fence, ..self.holder.clone() };
+        Content::read(&self.file)
+            .and_then(|before| record::write(&self.file, before.records(), &raised))
+            .map_err(|source| RaiseError::Io { path: self.path.clone(), source })?;
+        self.holder = raised;
+        Ok(fence)
+    }
+}
+
+impl Drop for Lock {
+    /// Unlocks before the descriptor is closed: a process that another thread is spawning right now has a copy of it
+    /// until it calls `exec`, and would keep the lock for that moment.
+    fn drop(&mut self) {
+        // Nothing to do about a failure: closing releases the lock as well. Never unlinked (LOCK-2): whoever has the old
+        // file open would lock it beside whoever makes a new one.
+        let _released = sys::unlock(&self.file);
+    }
+}
+
+/// Writes who holds `file` now, under a fence number greater than all before it.
+fn record_acquisition(file: &File, path: &Path, claim: &Claim) -> Result<Holder, AcquireError> {
+    let io = |action| move |source| AcquireError::Io { action, path: path.to_owned(), source };
+    let before = Content::read(file).map_err(io("read"))?;
+    let fence = match &before {
+        Content::Empty => {
+            // LOCK-5: before the first record, not after, so that a file with a record is known to have a durable name,
+            // also when its maker was killed in between.
+            let directory = path.parent().unwrap_or(path);
+            File::open(directory).and_then(|directory| directory.sync_all()).map_err(io("sync the directory of"))?;
+            1
+        }
+        Content::Records(records) => {
+            records.next_fence().ok_or_else(|| AcquireError::FenceSpent { path: path.to_owned() })?
+        }
+        // Law 5: an unreadable record stops. Nor is somebody else's file ours to overwrite.
+        Content::Foreign => {
+            let length = file.metadata().map_err(io("read"))?.len();
+            return Err(AcquireError::Unreadable { path: path.to_owned(), length });
+        }
+    };
+    let holder = Holder::ours(claim, fence);
+    record::write(file, before.records(), &holder).map_err(io("write the record of"))?;
+    Ok(holder)
+}

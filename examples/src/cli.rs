@@ -1,0 +1,175 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::duration;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done and at rest
+  1  the broker could not be used, or the machine refused something (the message says what)
+  2  usage, configuration or missing credentials
+  3  another instance holds the state directory's lock
+  4  ended with something unresolved (listed; `paper-trader status` shows more)
+  5  state on disk is damaged
+  130  stopped at once by a second signal; the next start recovers
+
+Logging: BACKSTOP_LOG=debug (or an env_logger filter) writes to standard error.";
+
+const ENVIRONMENT: &str = "\
+Credentials for --broker tradier come from the environment only:
+  TRADIER_ACCESS_TOKEN   the account's API token
+  TRADIER_ACCOUNT_ID     the account's number
+  TRADIER_API_BASE       optional: another base URL with its version path, such as http://127.0.0.1:8080/v1
+
+Without a command the program does what `run` does.";
+
+/// A paper trader on Backstop.
+///
+/// Trades a deliberately plain strategy through the safety layer: by default on a simulated, hostile broker that runs
+/// in the same process and is spoken to over real HTTP.
+#[derive(Debug, Parser)]
+#[command(name = "paper-trader", version, after_help = EXIT_CODES, after_long_help = format!("{ENVIRONMENT}\n\n{EXIT_CODES}"))]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What the program does without a command.
+pub(crate) fn default_run() -> Command {
+    /// `run` and nothing else.
+    #[derive(Parser)]
+    struct Defaults {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+    Command::Run(Box::new(Defaults::parse_from(["paper-trader"]).run))
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// Where the lock, the journal and the simulator's account are kept; belongs to one environment and account.
+    #[arg(long, global = true, value_name = "DIR", default_value = "./backstop-state")]
+    pub(crate) state_dir: PathBuf,
+    /// Print JSON, one object a line, for machines.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Trade one session, then leave at rest.
+    Run(Box<RunArgs>),
+    /// Show lock, session, positions, open operations and cash. Works beside a running bot; takes no lock.
+    Status,
+    /// Show the open positions. Works beside a running bot; takes no lock.
+    Positions,
+    /// Show what happened, oldest first. Works beside a running bot; takes no lock.
+    Log,
+    /// Run the simulated broker alone, speaking Tradier's protocol, until a signal.
+    Simulator(SimulatorArgs),
+}
+
+/// Which broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BrokerKind {
+    /// The simulator in this process.
+    Sim,
+    /// Tradier's sandbox, or what TRADIER_API_BASE names.
+    Tradier,
+}
+
+/// What is traded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StrategyKind {
+    /// A put credit spread on an index.
+    Spread,
+    /// Shares of one symbol.
+    Equity,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    /// Whom to trade with.
+    #[arg(long, value_enum, default_value = "sim")]
+    pub(crate) broker: BrokerKind,
+    /// What to trade [default: spread; equity when --quotes is given].
+    #[arg(long, value_enum)]
+    pub(crate) strategy: Option<StrategyKind>,
+    /// The option root or share [default: SPXW, SPY, or the first symbol of --quotes].
+    #[arg(long)]
+    pub(crate) symbol: Option<String>,
+    /// Contracts or shares of one entry [default: 2 spreads; shares for about 5000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) quantity: Option<u32>,
+    /// Slots of the session, and the most entries it can ever have.
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) entries: u32,
+    /// The most entries of the day, over all sessions. Required with --live.
+    #[arg(long, value_name = "M")]
+    pub(crate) entries_per_day: Option<u32>,
+    /// Time between entry slots [default: 3s; 5m with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) slot: Option<Duration>,
+    /// Longest holding time; then the position is closed whatever it costs [default: 8s; 30m with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) hold: Option<Duration>,
+    /// Time between two looks at orders and quotes [default: 250ms; 3s with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) poll: Option<Duration>,
+    /// How long an order may work before it is canceled [default: 3s; 1m with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) fill_timeout: Option<Duration>,
+    /// How long a request whose answer was lost may still land [default: 4s; 1m with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) settle: Option<Duration>,
+    /// Time between comparisons with the broker [default: 2s; 5m with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) reconcile_every: Option<Duration>,
+    /// The greatest age of a quote to enter on.
+    #[arg(long, value_name = "DUR", default_value = "5s", value_parser = duration::parse)]
+    pub(crate) max_quote_age: Duration,
+    /// The widest spread to enter on, in basis points, on top of a few ticks.
+    #[arg(long, value_name = "BPS", default_value_t = 100)]
+    pub(crate) max_spread: u32,
+    /// Close everything before leaving, on a signal too [default: true with sim, false with tradier].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) flatten_at_end: Option<bool>,
+    /// Trade on Tradier's production host, with real money.
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) market: MarketArgs,
+}
+
+/// What the simulator does.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MarketArgs {
+    /// Simulator: seed of prices, fills and faults.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Simulator: none, mild, hostile, or a JSON file of rates.
+    #[arg(long, value_name = "MIX", default_value = "hostile")]
+    pub(crate) faults: String,
+    /// Simulator: replay recorded quotes from a .csv or .csv.gz file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) quotes: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SimulatorArgs {
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 8087)]
+    pub(crate) port: u16,
+    /// Symbols with a simulated price of their own, beside SPX and SPY, as SYMBOL=PRICE.
+    #[arg(long = "symbol", value_name = "SYMBOL=PRICE")]
+    pub(crate) symbols: Vec<String>,
+    #[command(flatten)]
+    pub(crate) market: MarketArgs,
+}

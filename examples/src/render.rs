@@ -1,0 +1,152 @@
+//! Records as lines: for people and for machines.
+
+use backstop::broker::{Decimal, Fill, OrderKind, OrderRequest, Side};
+use backstop::clock::Timestamp;
+use backstop::{Batch, OrderEnd, Purpose, Record};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// A decimal as a JSON number, digit for digit: a binary fraction could not hold it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Num(pub(crate) Decimal);
+
+impl Serialize for Num {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.0.normalize().to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// One JSON object a record, with its time and the order that it is about.
+pub(crate) fn json_lines(batch: &Batch) -> impl Iterator<Item = Value> {
+    batch.records.iter().map(|record| {
+        let mut line = serde_json::to_value(record).unwrap_or_else(|error| Value::from(error.to_string()));
+        if let Some(fields) = line.as_object_mut() {
+            fields.insert("at".to_owned(), Value::from(batch.at.to_string()));
+            if let Record::Intent { order, .. } = record {
+                fields.insert("client_order_id".to_owned(), Value::from(order.client_order_id().as_str()));
+            }
+        }
+        line
+    })
+}
+
+/// One line a record, without its time. `None` for what only machines read.
+pub(crate) fn line(record: &Record) -> Option<String> {
+    Some(match record {
+        Record::Opened { home, fence } => format!("opened      {home}, fence {fence}"),
+        Record::CashRead { total } => format!("cash        {total} at the broker"),
+        Record::SessionBegun { session, limit } => format!("session     {session} with {limit} slot(s)"),
+        Record::Refused { slot, gate, reason } => {
+            format!("refused     {slot} by {gate}: {}", without_prefix(gate, reason))
+        }
+        Record::Intent { slot, purpose, order, .. } => {
+            let verb = match purpose {
+                Purpose::Open => "enter",
+                Purpose::Close { .. } => "leave",
+            };
+            format!("{verb}       {slot}: {}", describe(order))
+        }
+        Record::Accepted { client_order_id, broker_order_id } => {
+            format!("accepted    {client_order_id} is order {broker_order_id}")
+        }
+        Record::Doubted { client_order_id, reason } => format!("UNKNOWN     {client_order_id}: {reason}"),
+        Record::Finished { client_order_id, end, fills } => {
+            format!("at rest     {client_order_id}: {}", finished(end, fills))
+        }
+        Record::PendingClose { slot, reason } => format!("still open  {slot}: {reason}"),
+        Record::Closed { slot, evidence } => format!("closed      {slot}: {evidence}"),
+        Record::Reconciled { drift } if drift.is_empty() => return None,
+        Record::Reconciled { drift } => {
+            let rows = drift.iter().map(|d| format!("{}: book {}, broker {}", d.symbol, d.tracked, d.broker));
+            format!("DRIFT       {}", rows.collect::<Vec<_>>().join("; "))
+        }
+        Record::Halted { reason } => format!("HALTED      {reason}"),
+        Record::Alert { subject, text } => format!("ALERT       {subject}: {text}"),
+        Record::Stopped => "stopped     in good order".to_owned(),
+        other => format!("{other:?}"),
+    })
+}
+
+fn without_prefix<'a>(gate: &str, reason: &'a str) -> &'a str {
+    reason.strip_prefix(gate).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(reason)
+}
+
+/// An order in one line.
+pub(crate) fn describe(order: &OrderRequest) -> String {
+    let legs = order.legs().iter().map(|leg| {
+        let verb = match leg.side {
+            Side::Buy => "buy",
+            Side::Sell => "sell",
+        };
+        format!("{verb} {} {}", leg.quantity, leg.symbol)
+    });
+    let price = match order.kind() {
+        OrderKind::Market => "at the market".to_owned(),
+        OrderKind::Even => "for nothing".to_owned(),
+        OrderKind::Limit { price } => format!("at {price}"),
+        OrderKind::Debit { price } => format!("for a debit of {price}"),
+        OrderKind::Credit { price } => format!("for a credit of {price}"),
+        OrderKind::Stop { stop } => format!("stop {stop}"),
+        OrderKind::StopLimit { stop, price } => format!("stop {stop}, limit {price}"),
+    };
+    format!("{} {price}", legs.collect::<Vec<_>>().join(", "))
+}
+
+fn finished(end: &OrderEnd, fills: &[Fill]) -> String {
+    let end = match end {
+        OrderEnd::Terminal { status } => status.clone(),
+        OrderEnd::Rejected { reason } => reason.clone(),
+        OrderEnd::NotSent { reason } => format!("not sent: {reason}"),
+        OrderEnd::NotPlaced { witness } => {
+            format!("never placed; the broker's list reaches past it, to order {witness}")
+        }
+    };
+    if fills.is_empty() {
+        return format!("{end}, nothing filled");
+    }
+    let fills = fills.iter().map(|fill| format!("{} {} at {}", fill.signed_quantity(), fill.symbol, fill.price));
+    format!("{end}, {}", fills.collect::<Vec<_>>().join(", "))
+}
+
+/// The time of day, for people.
+pub(crate) fn time_of_day(at: Timestamp) -> String {
+    at.strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// Money with two decimals and separators for thousands.
+pub(crate) fn money(amount: Decimal) -> String {
+    let rounded = amount.round_dp(2);
+    let text = format!("{:.2}", rounded.abs());
+    let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
+    let mut grouped = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let sign = if rounded.is_sign_negative() && !rounded.is_zero() { "-" } else { "" };
+    format!("{sign}{grouped}.{cents}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_grouped_and_keeps_its_sign() {
+        for (amount, text) in
+            [("0", "0.00"), ("-0.001", "0.00"), ("1234567.5", "1,234,567.50"), ("-999.999", "-1,000.00")]
+        {
+            assert_eq!(money(amount.parse().unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn a_decimal_becomes_a_number_digit_for_digit() {
+        let exact = "12345678901234567890.123456789";
+        assert_eq!(serde_json::to_string(&Num(exact.parse().unwrap())).unwrap(), exact);
+        assert_eq!(serde_json::to_string(&Num("2.00".parse().unwrap())).unwrap(), "2");
+    }
+}

@@ -1,0 +1,62 @@
+//! `run`: one session, from the lock to the summary.
+
+mod session;
+mod settings;
+mod signals;
+mod summary;
+mod view;
+
+use std::sync::Arc;
+
+use backstop::clock::{Clock, SystemClock};
+use backstop::file_lock::{Claim, Lock};
+use backstop::{Desk, FileJournal};
+
+use crate::cli::{Common, RunArgs};
+use crate::failure::Failure;
+use crate::state_dir::StateDir;
+use crate::wiring;
+
+use session::Session;
+use settings::Settings;
+use signals::Signals;
+use summary::Summary;
+use view::View;
+
+/// Trades one session and says how it went.
+pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> {
+    // Everything that can be wrong with the command line is found before anything is touched.
+    let settings = Settings::of(args)?;
+    let target = wiring::target(args, settings.strategy.reference(), settings.settle)?;
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let dir = StateDir::at(&common.state_dir);
+    dir.create()?;
+    let claim = Claim { label: "paper-trader".to_owned(), since: clock.wall() };
+    let lock = Lock::acquire(dir.lock(), &claim)?;
+    let (journal, contents) = FileJournal::open(&dir.journal())?;
+    let signals = Signals::listen()?;
+
+    let wired = wiring::connect(target, &dir, settings.settle, &clock).await?;
+    let (config, history) = (settings.desk(wired.home.clone())?, &contents.batches);
+    let desk =
+        Desk::open(config, Arc::clone(&wired.broker), Arc::clone(&clock), lock, Arc::new(journal), history).await?;
+
+    let settings = Arc::new(settings);
+    let view = Arc::new(View::start(&desk, common.json, &wired.described, &settings));
+    if contents.torn > 0 {
+        view.say(&format!("the journal ended in half a record ({} bytes), which was cut off", contents.torn));
+    }
+    let end = Session::trade(&desk, &clock, &settings, &view, signals).await;
+    let stopped = desk.stop().await;
+    view.finish().await;
+    let end = end?;
+    stopped?;
+
+    let summary = Summary::new(&desk.state(), &end, wired.simulator.as_ref());
+    summary.print(common.json)?;
+    if let Some(simulator) = wired.simulator {
+        simulator.shutdown().await;
+    }
+    if summary.is_at_rest() { Ok(()) } else { Err(Failure::Unresolved) }
+}

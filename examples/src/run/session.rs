@@ -1,0 +1,349 @@
+//! The session itself: slots, exits, comparisons with the broker, and the way out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop::broker::{Decimal, MarketState, Quotes, ReadError, Symbol};
+use backstop::clock::Clock;
+use backstop::{Desk, EntryEnd, ExitEnd, MarketView, SessionError, SessionId, SlotId, State};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::settings::Settings;
+use super::signals::Signals;
+use super::view::View;
+use crate::failure::Failure;
+use crate::strategy::Moment;
+
+/// How often a broker that does not answer is asked before the bot gives up on starting. With open positions it never
+/// gives up.
+const START_TRIES: u32 = 20;
+/// The longest pause between two attempts of the same thing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A session that is about to run. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) desk: Desk,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) view: Arc<View>,
+    /// Whether somebody asked to stop.
+    stop: watch::Receiver<bool>,
+}
+
+/// How a session ended.
+#[derive(Debug, Default)]
+pub(crate) struct SessionEnd {
+    pub(crate) id: Option<SessionId>,
+    pub(crate) slots: Slots,
+    /// The account's cash before the first entry of this run.
+    pub(crate) cash_before: Option<Decimal>,
+    /// The book's cash at the end, by our own fills.
+    pub(crate) cash_book: Option<Decimal>,
+    /// The broker's cash at the end.
+    pub(crate) cash_broker: Option<Decimal>,
+}
+
+/// Slots of this run, by what became of them.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Slots {
+    pub(crate) opened: u32,
+    pub(crate) not_executed: u32,
+    pub(crate) refused: u32,
+    pub(crate) unresolved: u32,
+}
+
+impl Session {
+    /// Trades one session to its end, or until a signal.
+    pub(crate) async fn trade(
+        desk: &Desk,
+        clock: &Arc<dyn Clock>,
+        settings: &Arc<Settings>,
+        view: &Arc<View>,
+        signals: Signals,
+    ) -> Result<SessionEnd, Failure> {
+        let (asked, stop) = watch::channel(false);
+        let session = Self {
+            desk: desk.clone(),
+            clock: Arc::clone(clock),
+            settings: Arc::clone(settings),
+            view: Arc::clone(view),
+            stop,
+        };
+        // Exits are watched from the first moment on: positions of an earlier run do not wait for the recovery.
+        tokio::select! {
+            end = session.work() => end,
+            never = session.watch_positions() => match never {},
+            never = session.reconcile_for_ever() => match never {},
+            never = session.listen(signals, &asked) => match never {},
+        }
+    }
+
+    async fn listen(&self, mut signals: Signals, asked: &watch::Sender<bool>) -> Infallible {
+        signals.stop().await;
+        let then = if self.settings.flatten_at_end { ", closing what is open" } else { "" };
+        self.view.say(&format!("asked to stop: no new entries{then}; a second signal stops at once"));
+        self.desk.stop_entries();
+        asked.send_replace(true);
+        std::future::pending().await
+    }
+
+    async fn work(&self) -> Result<SessionEnd, Failure> {
+        let mut end = SessionEnd::default();
+        if let Some(begun) = self.unless_stopped(self.begin()).await {
+            end.id = Some(begun?);
+            end.cash_before = self.desk.state().cash;
+            end.slots = self.enter_slots().await;
+        }
+        self.wait_until_flat().await;
+        self.desk.stop_entries();
+        self.settle_the_rest().await;
+        end.cash_book = self.desk.state().cash;
+        if self.desk.state().operations.is_empty() {
+            end.cash_broker = self.desk.read_cash().await.ok();
+        }
+        Ok(end)
+    }
+
+    fn is_asked_to_stop(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// `None` when somebody asks to stop first.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|asked| *asked) => None,
+            done = work => Some(done),
+        }
+    }
+
+    /// Settles what an earlier run left, and begins the session.
+    async fn begin(&self) -> Result<SessionId, Failure> {
+        let mut tries = 0;
+        loop {
+            let error = match self.try_begin().await {
+                Ok(id) => return Ok(id),
+                Err(SessionError::Broker(error)) => error,
+                Err(error) => return Err(Failure::Broker(error.to_string())),
+            };
+            tries += 1;
+            let holds = !self.desk.state().positions.is_empty();
+            if !holds && (!error.is_transient() || tries >= START_TRIES) {
+                return Err(Failure::Broker(format!("the session cannot begin: {error}")));
+            }
+            self.view.say(&format!("waiting for the broker: {error}"));
+            sleep((self.settings.poll * tries).min(LONGEST_PAUSE)).await;
+        }
+    }
+
+    async fn try_begin(&self) -> Result<SessionId, SessionError> {
+        self.desk.recover().await?;
+        self.desk.read_cash().await?;
+        let market = self.desk.market_clock().await?;
+        let per_day = self.settings.entries_per_day.map(std::num::NonZeroU32::get);
+        let id = self.desk.begin_session(market.date, self.settings.entries, per_day).await?;
+        if market.state != MarketState::Open {
+            self.view.say(&format!(
+                "the broker says that the market is not open ({:?}): entries will be refused",
+                market.state
+            ));
+        }
+        Ok(id)
+    }
+
+    /// Tries each slot that is left of the session, in its time.
+    async fn enter_slots(&self) -> Slots {
+        let state = self.desk.state();
+        let left: Vec<SlotId> = (1..=self.settings.entries)
+            .filter_map(|number| self.desk.slot(number))
+            .filter(|slot| !state.slots.contains_key(slot))
+            .collect();
+        let mut attempts: JoinSet<Option<EntryEnd>> = JoinSet::new();
+        let mut at = Instant::now();
+        for slot in left {
+            if self.unless_stopped(sleep_until(at)).await.is_none() {
+                break;
+            }
+            at += self.settings.slot;
+            let session = self.clone();
+            attempts.spawn(async move { session.attempt(slot, at).await });
+        }
+        let mut slots = Slots::default();
+        while let Some(attempt) = attempts.join_next().await {
+            match attempt {
+                Ok(Some(EntryEnd::Opened(_))) => slots.opened += 1,
+                Ok(Some(EntryEnd::NotExecuted { .. })) => slots.not_executed += 1,
+                Ok(Some(EntryEnd::Unresolved { .. })) | Err(_) => slots.unresolved += 1,
+                Ok(None | Some(EntryEnd::Refused(_))) => slots.refused += 1,
+            }
+        }
+        slots
+    }
+
+    /// Tries to enter a slot until its time is over. `None`: no order was ever proposed.
+    async fn attempt(&self, slot: SlotId, until: Instant) -> Option<EntryEnd> {
+        let pause = (self.settings.poll * 2).max(Duration::from_millis(200));
+        let mut said = String::new();
+        loop {
+            let (why, end) = match self.propose(&slot).await {
+                Ok(EntryEnd::Refused(refusal)) if refusal.is_passing() => {
+                    (String::new(), Some(EntryEnd::Refused(refusal)))
+                }
+                Ok(end) => return Some(end),
+                Err(why) => (why, None),
+            };
+            if !why.is_empty() && why != said {
+                self.view.say(&format!("slot {}: {why}", slot.slot));
+                said = why;
+            }
+            let stopped = self.unless_stopped(sleep(pause)).await.is_none();
+            if stopped || Instant::now() >= until {
+                return end;
+            }
+        }
+    }
+
+    /// Looks at the market and hands what the strategy makes of it to the desk.
+    async fn propose(&self, slot: &SlotId) -> Result<EntryEnd, String> {
+        let text = |error: ReadError| error.to_string();
+        let strategy = &self.settings.strategy;
+        let reference = strategy.reference().clone();
+        let mut view = self.desk.look(std::slice::from_ref(&reference)).await.map_err(text)?;
+        let legs = strategy.legs(&view, slot.slot)?;
+        if legs.iter().any(|leg| *leg != reference) {
+            let symbols: Vec<Symbol> = legs.iter().cloned().chain([reference]).collect();
+            view = MarketView { quotes: self.desk.quotes(&symbols).await.map_err(text)?, ..view };
+        }
+        let plan = strategy.entry(view, &legs)?;
+        Ok(self.desk.enter(slot.clone(), plan).await)
+    }
+
+    /// Looks at every open position and leaves where the strategy says so. Never ends.
+    async fn watch_positions(&self) -> Infallible {
+        let mut exits: JoinSet<(SlotId, ExitEnd)> = JoinSet::new();
+        let mut leaving: BTreeSet<SlotId> = BTreeSet::new();
+        let mut not_before: BTreeMap<SlotId, (Instant, Duration)> = BTreeMap::new();
+        loop {
+            while let Some(done) = exits.try_join_next() {
+                let Ok((slot, end)) = done else { continue };
+                leaving.remove(&slot);
+                self.note_exit(&slot, &end, &mut not_before);
+            }
+            let state = self.desk.state();
+            if leaving.len() < state.positions.len() {
+                let quotes = self.quotes_of(&state).await;
+                self.view.marks(&state, quotes.as_ref());
+                for slot in self.due(&state, &leaving, &not_before) {
+                    let Some(position) = state.positions.get(&slot) else { continue };
+                    let Some(plan) = self.settings.strategy.exit(position, quotes.as_ref(), &self.moment()) else {
+                        continue;
+                    };
+                    let (desk, id) = (self.desk.clone(), slot.clone());
+                    leaving.insert(slot);
+                    exits.spawn(async move { (id.clone(), desk.exit(id, plan).await) });
+                }
+            }
+            sleep(self.settings.poll).await;
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        let flatten = self.is_asked_to_stop() && self.settings.flatten_at_end;
+        Moment { now: self.clock.wall(), hold: self.settings.hold, flatten }
+    }
+
+    fn due(
+        &self,
+        state: &State,
+        leaving: &BTreeSet<SlotId>,
+        not_before: &BTreeMap<SlotId, (Instant, Duration)>,
+    ) -> Vec<SlotId> {
+        let now = Instant::now();
+        let held = state.positions.iter().filter(|(_, position)| !position.is_flat()).map(|(slot, _)| slot);
+        held.filter(|slot| !leaving.contains(*slot) && state.closing(slot).is_none())
+            .filter(|slot| not_before.get(*slot).is_none_or(|(at, _)| now >= *at))
+            .cloned()
+            .collect()
+    }
+
+    /// An exit that did not come through waits longer each time, so that a broker that is down is not stormed.
+    fn note_exit(&self, slot: &SlotId, end: &ExitEnd, not_before: &mut BTreeMap<SlotId, (Instant, Duration)>) {
+        match end {
+            ExitEnd::Closed => {
+                not_before.remove(slot);
+            }
+            ExitEnd::Refused(_) | ExitEnd::StillOpen { .. } | ExitEnd::Pending { .. } => {
+                if let ExitEnd::Refused(refusal) = end {
+                    self.view.say(&format!("exit of {slot}: {refusal}"));
+                }
+                let pause = not_before.get(slot).map_or(self.settings.poll, |(_, pause)| *pause * 2).min(LONGEST_PAUSE);
+                not_before.insert(slot.clone(), (Instant::now() + pause, pause));
+            }
+        }
+    }
+
+    /// Quotes of everything that is held, or `None` when they could not be had.
+    async fn quotes_of(&self, state: &State) -> Option<Quotes> {
+        let legs = state.positions.values().flat_map(|position| &position.legs);
+        let symbols: BTreeSet<Symbol> =
+            legs.filter(|leg| !leg.quantity.is_zero()).map(|leg| leg.symbol.clone()).collect();
+        if symbols.is_empty() {
+            return None;
+        }
+        self.desk.quotes(&symbols.into_iter().collect::<Vec<_>>()).await.ok()
+    }
+
+    async fn reconcile_for_ever(&self) -> Infallible {
+        loop {
+            sleep(self.settings.reconcile_every).await;
+            if let Err(error) = self.desk.reconcile().await {
+                self.view.say(&format!("no comparison with the broker: {error}"));
+            }
+        }
+    }
+
+    /// Waits until the book is empty: positions leave by the strategy's rules, at the latest when their time is over.
+    /// On a signal without flattening they stay.
+    async fn wait_until_flat(&self) {
+        let settings = &self.settings;
+        // Ten attempts to leave, and whatever an unknown outcome takes. What is left then is unresolved.
+        let patience = (settings.fill_timeout + settings.settle) * 10;
+        let mut deadline = Instant::now() + settings.hold + patience;
+        let mut was_asked = false;
+        loop {
+            if self.is_asked_to_stop() && !was_asked {
+                was_asked = true;
+                deadline = Instant::now() + patience;
+                if !settings.flatten_at_end {
+                    return;
+                }
+            }
+            let state = self.desk.state();
+            if state.positions.is_empty() || Instant::now() >= deadline {
+                return;
+            }
+            sleep(settings.poll).await;
+        }
+    }
+
+    /// Gives what is still unknown the time in which evidence can come.
+    async fn settle_the_rest(&self) {
+        let deadline = Instant::now() + self.settings.settle * 3;
+        loop {
+            let compared = self.desk.reconcile().await;
+            let state = self.desk.state();
+            let open = !state.operations.is_empty() || state.positions.values().any(|p| p.pending_close.is_some());
+            let settled = compared.is_ok_and(|comparison| comparison.drift.is_empty()) && !open;
+            if settled || Instant::now() >= deadline {
+                return;
+            }
+            sleep(self.settings.poll).await;
+        }
+    }
+}

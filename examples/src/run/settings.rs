@@ -1,0 +1,109 @@
+//! The options of `run` with their defaults filled in, and checked.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use backstop::broker::{Quantity, Symbol};
+use backstop::{DeskConfig, Freshness, Limits, StrategyName};
+
+use crate::cli::{BrokerKind, RunArgs, StrategyKind};
+use crate::failure::Failure;
+use crate::strategy::{Equity, Spread, Strategy};
+use crate::wiring;
+
+/// What a session runs on.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) strategy: Strategy,
+    pub(crate) entries: u32,
+    pub(crate) entries_per_day: Option<NonZeroU32>,
+    pub(crate) slot: Duration,
+    pub(crate) hold: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) fill_timeout: Duration,
+    pub(crate) settle: Duration,
+    pub(crate) reconcile_every: Duration,
+    pub(crate) flatten_at_end: bool,
+    freshness: Freshness,
+}
+
+impl Settings {
+    pub(crate) fn of(args: &RunArgs) -> Result<Self, Failure> {
+        let usage = |text: String| Failure::Usage(text);
+        let sim = args.broker == BrokerKind::Sim;
+        let ms = Duration::from_millis;
+        let or = |given: Option<Duration>, in_sim: u64, at_tradier: u64| {
+            given.unwrap_or(ms(if sim { in_sim } else { at_tradier }))
+        };
+        let settings = Self {
+            strategy: strategy(args)?,
+            entries: args.entries,
+            entries_per_day: match args.entries_per_day {
+                Some(most) => Some(
+                    NonZeroU32::new(most).ok_or_else(|| usage("--entries-per-day must be at least 1".to_owned()))?,
+                ),
+                None => None,
+            },
+            slot: or(args.slot, 3_000, 300_000),
+            hold: or(args.hold, 8_000, 1_800_000),
+            poll: or(args.poll, 250, 3_000),
+            fill_timeout: or(args.fill_timeout, 3_000, 60_000),
+            settle: or(args.settle, 4_000, 60_000),
+            reconcile_every: or(args.reconcile_every, 2_000, 300_000),
+            flatten_at_end: args.flatten_at_end.unwrap_or(sim),
+            freshness: Freshness {
+                max_age: args.max_quote_age,
+                max_option_age: args.max_quote_age.max(Duration::from_secs(90)),
+                max_spread_bps: args.max_spread,
+            },
+        };
+        if settings.settle < ms(500) {
+            return Err(usage("--settle must be at least 500ms: a call may take half of it".to_owned()));
+        }
+        if !sim && (args.market.quotes.is_some()) {
+            return Err(usage(
+                "--quotes replays recorded quotes in the simulator; it does not go with --broker tradier".to_owned(),
+            ));
+        }
+        Ok(settings)
+    }
+
+    /// The desk's side of it.
+    pub(crate) fn desk(&self, home: String) -> Result<DeskConfig, Failure> {
+        let strategy = StrategyName::new(self.strategy.name()).map_err(|error| Failure::Usage(error.to_string()))?;
+        Ok(DeskConfig {
+            home,
+            strategy,
+            limits: Limits { max_positions: self.entries, max_quantity: 10_000 },
+            freshness: self.freshness,
+            poll: self.poll,
+            fill_timeout: self.fill_timeout,
+            settle: self.settle,
+            clock_tolerance: Duration::from_secs(1),
+        })
+    }
+}
+
+fn strategy(args: &RunArgs) -> Result<Strategy, Failure> {
+    let replayed = args.market.quotes.as_deref().map(wiring::replay).transpose()?;
+    let kind = args.strategy.unwrap_or(if replayed.is_some() { StrategyKind::Equity } else { StrategyKind::Spread });
+    let quantity = args.quantity.map(Quantity::new).transpose().map_err(|error| Failure::Usage(error.to_string()))?;
+    let symbol = match (&args.symbol, kind, replayed.and_then(|replay| replay.symbols().into_iter().next())) {
+        (Some(symbol), _, _) => symbol
+            .to_ascii_uppercase()
+            .parse::<Symbol>()
+            .map_err(|error| Failure::Usage(format!("--symbol: {error}")))?,
+        (None, StrategyKind::Equity, Some(first)) => first,
+        (None, kind, _) => {
+            let name = if kind == StrategyKind::Spread { "SPXW" } else { "SPY" };
+            name.parse::<Symbol>().map_err(|error| Failure::Usage(error.to_string()))?
+        }
+    };
+    match kind {
+        StrategyKind::Equity => Ok(Strategy::Equity(Equity::new(symbol, quantity))),
+        StrategyKind::Spread => {
+            let two = Quantity::new(2).map_err(|error| Failure::Usage(error.to_string()))?;
+            Spread::new(&symbol, quantity.unwrap_or(two)).map(Strategy::Spread).map_err(Failure::Usage)
+        }
+    }
+}

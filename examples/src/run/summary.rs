@@ -1,0 +1,196 @@
+//! How a session went, in a table that a trader can read. With the embedded simulator it is held against the truth.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use backstop::State;
+use backstop::broker::{Decimal, Symbol};
+use backstop_sim::{Ledger, SimServer};
+use serde::Serialize;
+
+use super::session::{SessionEnd, Slots};
+use crate::failure::Failure;
+use crate::render::{Num, money};
+use crate::status;
+
+/// How a session went.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    session: Option<String>,
+    slots: Slots,
+    executed: u32,
+    limit: u32,
+    cash_before: Option<Decimal>,
+    cash_book: Option<Decimal>,
+    cash_broker: Option<Decimal>,
+    open_positions: usize,
+    halted: Option<String>,
+    unresolved: Vec<String>,
+    truth: Option<Truth>,
+}
+
+/// What the simulator's ledger says of the same session.
+#[derive(Debug)]
+struct Truth {
+    opening_orders: usize,
+    /// Labels that more than one order bears.
+    duplicates: Vec<String>,
+    /// Symbols whose quantity in the book is not the true one.
+    differences: Vec<String>,
+    cash: Decimal,
+    faults: Vec<(String, u64)>,
+}
+
+impl Summary {
+    pub(crate) fn new(state: &State, end: &SessionEnd, simulator: Option<&SimServer>) -> Self {
+        let session = state.session.as_ref().filter(|session| Some(session.id) == end.id);
+        Self {
+            session: end.id.map(|id| id.to_string()),
+            slots: end.slots,
+            executed: session.map_or(0, |session| session.executed),
+            limit: session.map_or(0, |session| session.limit),
+            cash_before: end.cash_before,
+            cash_book: end.cash_book,
+            cash_broker: end.cash_broker,
+            open_positions: state.positions.len(),
+            halted: state.halted.as_ref().map(|halted| halted.reason.clone()),
+            unresolved: unresolved(state),
+            truth: simulator.map(|simulator| Truth::of(&simulator.handle().ledger(), state)),
+        }
+    }
+
+    /// Whether nothing is left that somebody has to settle.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let cash_agrees = self.cash_broker.is_none() || self.cash_broker == self.cash_book;
+        let truth_agrees = self.truth.as_ref().is_none_or(|t| t.duplicates.is_empty() && t.differences.is_empty());
+        self.unresolved.is_empty() && cash_agrees && truth_agrees
+    }
+
+    pub(crate) fn print(&self, json: bool) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        if json {
+            let line = serde_json::to_string(&self.json()).map_err(|error| Failure::Output(error.into()))?;
+            return Ok(writeln!(out, "{line}")?);
+        }
+        Ok(self.write(&mut out)?)
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out)?;
+        let session = self.session.as_deref().unwrap_or("never began");
+        writeln!(out, "session         {session}: {} of {} entries executed", self.executed, self.limit)?;
+        let Slots { opened, not_executed, refused, unresolved } = self.slots;
+        writeln!(
+            out,
+            "slots           {opened} opened, {not_executed} not executed, {refused} refused, {unresolved} left unresolved at the time"
+        )?;
+        writeln!(out, "open positions  {}", self.open_positions)?;
+        let figure = |amount: Option<Decimal>| amount.map_or("unknown".to_owned(), money);
+        writeln!(out, "cash before     {:>14}", figure(self.cash_before))?;
+        writeln!(out, "cash now        {:>14}  by our fills", figure(self.cash_book))?;
+        let verdict = if self.cash_broker == self.cash_book { "to the cent" } else { "DIFFERS" };
+        writeln!(out, "                {:>14}  at the broker: {verdict}", figure(self.cash_broker))?;
+        if let (Some(before), Some(now)) = (self.cash_before, self.cash_book) {
+            writeln!(out, "result          {:>14}", money(now.saturating_sub(before)))?;
+        }
+        if let Some(truth) = &self.truth {
+            truth.write(out)?;
+        }
+        if let Some(halted) = &self.halted {
+            writeln!(out, "HALTED          {halted}")?;
+        }
+        if !self.unresolved.is_empty() {
+            writeln!(out, "UNRESOLVED      {} (`paper-trader status` shows more):", self.unresolved.len())?;
+            for line in &self.unresolved {
+                writeln!(out, "                {line}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> SummaryJson<'_> {
+        SummaryJson {
+            r#type: "summary",
+            session: self.session.as_deref(),
+            executed: self.executed,
+            limit: self.limit,
+            opened: self.slots.opened,
+            not_executed: self.slots.not_executed,
+            refused: self.slots.refused,
+            open_positions: self.open_positions,
+            cash_before: self.cash_before.map(Num),
+            cash_book: self.cash_book.map(Num),
+            cash_broker: self.cash_broker.map(Num),
+            halted: self.halted.as_deref(),
+            unresolved: &self.unresolved,
+            duplicates: self.truth.as_ref().map(|truth| truth.duplicates.len()),
+            faults: self.truth.as_ref().map(|truth| truth.faults.iter().cloned().collect()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SummaryJson<'a> {
+    r#type: &'static str,
+    session: Option<&'a str>,
+    executed: u32,
+    limit: u32,
+    opened: u32,
+    not_executed: u32,
+    refused: u32,
+    open_positions: usize,
+    cash_before: Option<Num>,
+    cash_book: Option<Num>,
+    cash_broker: Option<Num>,
+    halted: Option<&'a str>,
+    unresolved: &'a [String],
+    duplicates: Option<usize>,
+    faults: Option<BTreeMap<String, u64>>,
+}
+
+/// What keeps the exit code from being zero: an order or an exit that nobody knows the end of, a book that differs.
+fn unresolved(state: &State) -> Vec<String> {
+    let mut lines = status::unresolved_lines(state);
+    for (id, operation) in &state.operations {
+        if !lines.iter().any(|line| line.starts_with(id.as_str())) {
+            lines.push(format!("{id} since {}: not at rest ({})", operation.since, operation.stage.word()));
+        }
+    }
+    let drift = state.reconciled.iter().flat_map(|reconciled| &reconciled.drift);
+    lines.extend(drift.map(|d| format!("{}: {} in the book, {} at the broker", d.symbol, d.tracked, d.broker)));
+    lines
+}
+
+impl Truth {
+    fn of(ledger: &Ledger, state: &State) -> Self {
+        let opening = ledger.opening_orders_by_tag();
+        let net = state.net();
+        let symbols = net.keys().chain(ledger.positions.keys()).collect::<std::collections::BTreeSet<&Symbol>>();
+        let differences = symbols.into_iter().filter_map(|symbol| {
+            let (book, truth) = (net.get(symbol).copied().unwrap_or_default(), ledger.position(symbol));
+            (book != truth).then(|| format!("{symbol}: {book} in the book, {truth} in truth"))
+        });
+        Self {
+            opening_orders: opening.values().sum(),
+            duplicates: opening.iter().filter(|(_, count)| **count > 1).map(|(tag, _)| (*tag).to_owned()).collect(),
+            differences: differences.collect(),
+            cash: ledger.cash,
+            faults: ledger.faults.iter().map(|(kind, count)| (kind.to_string(), *count)).collect(),
+        }
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let verdict = |bad: &[String]| if bad.is_empty() { "none".to_owned() } else { bad.join(", ") };
+        writeln!(out, "\nheld against the simulator's own ledger:")?;
+        writeln!(out, "opening orders  {}, of which duplicates: {}", self.opening_orders, verdict(&self.duplicates))?;
+        writeln!(out, "differences     {}", verdict(&self.differences))?;
+        writeln!(out, "true cash       {:>14}", money(self.cash))?;
+        let total: u64 = self.faults.iter().map(|(_, count)| count).sum();
+        writeln!(out, "faults          {total} struck")?;
+        for row in self.faults.chunks(4) {
+            let row = row.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ");
+            writeln!(out, "                {row}")?;
+        }
+        Ok(())
+    }
+}

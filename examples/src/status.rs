@@ -1,0 +1,307 @@
+//! `status`, `positions` and `log`: what the records say, beside a live bot. Takes no lock, writes nothing.
+
+use std::io::{self, Write};
+
+use backstop::clock::Timestamp;
+use backstop::file_lock::{LockState, Presence};
+use backstop::{FileJournal, Operation, Position, SlotId, Stage, State};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::render::{self, Num, money};
+use crate::state_dir::StateDir;
+
+/// `status --json`. The field names are a contract.
+#[derive(Debug, Serialize)]
+struct Status {
+    lock: LockView,
+    halted: Option<HaltedView>,
+    session: Option<SessionView>,
+    positions: Vec<PositionView>,
+    operations: Vec<OperationView>,
+    unresolved: Vec<UnresolvedView>,
+    cash: CashView,
+    reconcile: Option<ReconcileView>,
+}
+
+#[derive(Debug, Serialize)]
+struct LockView {
+    /// `null` where it cannot be told.
+    held: Option<bool>,
+    pid: Option<u32>,
+    since: Option<Timestamp>,
+    fence: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct HaltedView {
+    since: Timestamp,
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionView {
+    id: String,
+    limit: u32,
+    executed: u32,
+    refused: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct PositionView {
+    id: String,
+    state: &'static str,
+    legs: Vec<LegView>,
+    opened_at: Timestamp,
+    client_order_id: String,
+}
+
+#[derive(Debug, Serialize)]
+struct LegView {
+    symbol: String,
+    quantity: Num,
+}
+
+#[derive(Debug, Serialize)]
+struct OperationView {
+    id: String,
+    kind: &'static str,
+    state: &'static str,
+    since: Timestamp,
+    client_order_id: String,
+}
+
+#[derive(Debug, Serialize)]
+struct UnresolvedView {
+    subject: String,
+    since: Timestamp,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct CashView {
+    total: Option<Num>,
+    reserved: Num,
+    free: Option<Num>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReconcileView {
+    at: Timestamp,
+    result: &'static str,
+    drift: Vec<DriftView>,
+}
+
+#[derive(Debug, Serialize)]
+struct DriftView {
+    symbol: String,
+    tracked: Num,
+    broker: Num,
+}
+
+/// Prints the state of the directory.
+pub(crate) fn status(dir: &StateDir, json: bool) -> Result<(), Failure> {
+    let (state, lock) = read(dir)?;
+    let status = Status {
+        lock: lock_view(lock.as_ref(), &state),
+        halted: state.halted.as_ref().map(|h| HaltedView { since: h.since, reason: h.reason.clone() }),
+        session: state.session.as_ref().map(|s| SessionView {
+            id: s.id.to_string(),
+            limit: s.limit,
+            executed: s.executed,
+            refused: s.refused,
+        }),
+        positions: state.positions.iter().map(position_view).collect(),
+        operations: state.operations.values().map(operation_view).collect(),
+        unresolved: unresolved(&state),
+        cash: CashView {
+            total: state.cash.map(Num),
+            reserved: Num(state.reserved()),
+            free: state.free_cash().map(Num),
+        },
+        reconcile: state.reconciled.as_ref().map(|r| ReconcileView {
+            at: r.at,
+            result: if r.drift.is_empty() { "agrees" } else { "drift" },
+            drift: (r.drift.iter())
+                .map(|d| DriftView { symbol: d.symbol.to_string(), tracked: Num(d.tracked), broker: Num(d.broker) })
+                .collect(),
+        }),
+    };
+    let mut out = io::stdout().lock();
+    if json {
+        return Ok(writeln!(out, "{}", to_json(&status)?)?);
+    }
+    print_status(&mut out, &status, &state)?;
+    Ok(())
+}
+
+/// Prints the open positions.
+pub(crate) fn positions(dir: &StateDir, json: bool) -> Result<(), Failure> {
+    let (state, _) = read(dir)?;
+    let mut out = io::stdout().lock();
+    if json {
+        for position in state.positions.iter().map(position_view) {
+            writeln!(out, "{}", to_json(&position)?)?;
+        }
+        return Ok(());
+    }
+    print_positions(&mut out, &state)?;
+    Ok(())
+}
+
+/// Prints what happened, oldest first.
+pub(crate) fn log(dir: &StateDir, json: bool) -> Result<(), Failure> {
+    let contents = FileJournal::read(&dir.journal())?;
+    let mut out = io::stdout().lock();
+    for batch in &contents.batches {
+        if json {
+            for line in render::json_lines(batch) {
+                writeln!(out, "{line}")?;
+            }
+        } else {
+            for line in batch.records.iter().filter_map(render::line) {
+                writeln!(out, "{}  {line}", batch.at.strftime("%F %T%.3fZ"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything that somebody should look at: orders whose outcome is unknown, exits that did not come through, alerts.
+pub(crate) fn unresolved_lines(state: &State) -> Vec<String> {
+    unresolved(state).into_iter().map(|u| format!("{} since {}: {}", u.subject, u.since, u.text)).collect()
+}
+
+fn unresolved(state: &State) -> Vec<UnresolvedView> {
+    let mut rows: Vec<UnresolvedView> = Vec::new();
+    for (id, operation) in &state.operations {
+        if let Stage::Unknown { reason } = &operation.stage {
+            rows.push(UnresolvedView { subject: id.to_string(), since: operation.since, text: reason.clone() });
+        }
+    }
+    for (slot, position) in &state.positions {
+        if let Some(pending) = &position.pending_close {
+            rows.push(UnresolvedView { subject: slot.to_string(), since: pending.since, text: pending.reason.clone() });
+        }
+    }
+    for (subject, alert) in &state.alerts {
+        if rows.iter().all(|row| row.subject != *subject) {
+            rows.push(UnresolvedView { subject: subject.clone(), since: alert.since, text: alert.text.clone() });
+        }
+    }
+    rows
+}
+
+fn read(dir: &StateDir) -> Result<(State, Option<LockState>), Failure> {
+    let contents = FileJournal::read(&dir.journal())?;
+    let state = State::replay(&contents.batches).map_err(backstop::OpenError::from)?;
+    let lock = LockState::read(dir.lock()).map_err(|error| Failure::Broker(error.to_string()))?;
+    Ok((state, lock))
+}
+
+fn lock_view(lock: Option<&LockState>, state: &State) -> LockView {
+    let held = match lock.map(|lock| lock.presence) {
+        Some(Presence::Held) => Some(true),
+        None | Some(Presence::Free) => Some(false),
+        Some(Presence::CannotTell) => None,
+    };
+    let newest = lock.and_then(|lock| lock.holder.as_ref());
+    let holder = newest.filter(|_| held != Some(false));
+    LockView {
+        held,
+        pid: holder.map(|holder| holder.pid),
+        since: holder.map(|holder| holder.since),
+        fence: newest.map_or(state.fence, |holder| holder.fence),
+    }
+}
+
+fn position_view((slot, position): (&SlotId, &Position)) -> PositionView {
+    PositionView {
+        id: slot.to_string(),
+        state: state_word(position),
+        legs: (position.legs.iter())
+            .map(|leg| LegView { symbol: leg.symbol.to_string(), quantity: Num(leg.quantity) })
+            .collect(),
+        opened_at: position.opened_at,
+        client_order_id: position.client_order_id.to_string(),
+    }
+}
+
+/// Everything that is being closed, or was and is not confirmed, is pending.
+fn state_word(position: &Position) -> &'static str {
+    if position.pending_close.is_some() || position.is_flat() { "pending_close" } else { "open" }
+}
+
+fn operation_view(operation: &Operation) -> OperationView {
+    let id = operation.order.client_order_id().to_string();
+    OperationView {
+        id: id.clone(),
+        kind: if operation.order.opens() { "open" } else { "close" },
+        state: operation.stage.word(),
+        since: operation.since,
+        client_order_id: id,
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| Failure::Output(error.into()))
+}
+
+fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Result<()> {
+    let lock = match (status.lock.held, status.lock.pid, status.lock.since) {
+        (Some(true), pid, since) => format!(
+            "held by pid {} since {}",
+            pid.map_or("?".to_owned(), |pid| pid.to_string()),
+            since.map_or("?".to_owned(), |since| since.to_string())
+        ),
+        (Some(false), ..) => "free: no bot is running".to_owned(),
+        (None, ..) => "cannot be told on this machine".to_owned(),
+    };
+    writeln!(out, "lock       {lock} (fence {})", status.lock.fence)?;
+    match &status.halted {
+        Some(halted) => writeln!(out, "halted     since {}: {}", halted.since, halted.reason)?,
+        None => writeln!(out, "halted     no")?,
+    }
+    match &status.session {
+        Some(s) => {
+            writeln!(out, "session    {}: {} of {} entries executed, {} refused", s.id, s.executed, s.limit, s.refused)?
+        }
+        None => writeln!(out, "session    none yet")?,
+    }
+    let figure = |amount: Option<Num>| amount.map_or("unknown".to_owned(), |amount| money(amount.0));
+    let (total, free) = (figure(status.cash.total), figure(status.cash.free));
+    writeln!(out, "cash       {total} in all, {} reserved, {free} free", money(status.cash.reserved.0))?;
+    match &status.reconcile {
+        Some(r) if r.drift.is_empty() => writeln!(out, "broker     agreed with the book at {}", r.at)?,
+        Some(r) => writeln!(out, "broker     DIFFERS from the book in {} symbol(s) at {}", r.drift.len(), r.at)?,
+        None => writeln!(out, "broker     not compared yet")?,
+    }
+    writeln!(out)?;
+    print_positions(out, state)?;
+    for operation in &status.operations {
+        writeln!(out, "{:<6} {:<12} since {}  {}", operation.kind, operation.state, operation.since, operation.id)?;
+    }
+    if !status.unresolved.is_empty() {
+        writeln!(out, "\nunresolved:")?;
+        for row in unresolved_lines(state) {
+            writeln!(out, "  {row}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The book as a table.
+pub(crate) fn print_positions(out: &mut impl Write, state: &State) -> io::Result<()> {
+    if state.positions.is_empty() {
+        return writeln!(out, "no open positions");
+    }
+    writeln!(out, "{:<26} {:<13} {:>9}  {:<22} {:>12}  opened", "position", "state", "quantity", "symbol", "price")?;
+    for (slot, position) in &state.positions {
+        for (index, leg) in position.legs.iter().enumerate() {
+            let (id, word) = if index == 0 { (slot.to_string(), state_word(position)) } else { (String::new(), "") };
+            let opened = if index == 0 { position.opened_at.to_string() } else { String::new() };
+            writeln!(out, "{id:<26} {word:<13} {:>9}  {:<22} {:>12}  {opened}", leg.quantity, leg.symbol, leg.price)?;
+        }
+    }
+    Ok(())
+}

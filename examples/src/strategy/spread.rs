@@ -1,0 +1,97 @@
+//! A put credit spread on an index: sell a put half a percent below the market, buy the one two strikes lower.
+
+use backstop::broker::{Decimal, Leg, OptionRight, OptionSymbol, OrderKind, PositionEffect, Quantity, Side, Symbol};
+use backstop::{EntryPlan, MarketView, Position};
+
+/// The parameters of the spread.
+#[derive(Debug, Clone)]
+pub(crate) struct Spread {
+    root: String,
+    underlying: Symbol,
+    quantity: Quantity,
+    /// Distance of two strikes near the money.
+    step: Decimal,
+}
+
+impl Spread {
+    /// `root` is an option root or a share; index options trade under roots of their own.
+    pub(crate) fn new(root: &Symbol, quantity: Quantity) -> Result<Self, String> {
+        let (root, underlying, step) = match root.as_str() {
+            "SPX" | "SPXW" => ("SPXW", "SPX", 5),
+            "NDX" | "NDXP" => ("NDXP", "NDX", 10),
+            "RUT" | "RUTW" => ("RUTW", "RUT", 5),
+            share => (share, share, 1),
+        };
+        let underlying: Symbol = underlying.parse().map_err(|error| format!("{error}"))?;
+        let spread = Self { root: root.to_owned(), underlying, quantity, step: Decimal::from(step) };
+        // Found out now rather than at the first slot.
+        OptionSymbol::new(&spread.root, jiff::civil::date(2030, 1, 2), OptionRight::Put, spread.step)
+            .map_err(|error| format!("{error}; name an option root such as SPXW, or use --strategy equity"))?;
+        Ok(spread)
+    }
+
+    pub(crate) fn underlying(&self) -> &Symbol {
+        &self.underlying
+    }
+
+    /// The short put and the long one, of today's expiration. Slots take turns over four strikes.
+    pub(crate) fn legs(&self, view: &MarketView, slot: u32) -> Result<Vec<Symbol>, String> {
+        let level = self.level(view).ok_or_else(|| format!("no level of {} to choose strikes by", self.underlying))?;
+        let steps_away = level / Decimal::from(200) / self.step + Decimal::from(slot % 4);
+        let short = ((level / self.step - steps_away).floor() * self.step).normalize();
+        let long = short - self.step * Decimal::TWO;
+        let put = |strike| {
+            let option = OptionSymbol::new(&self.root, view.clock.date, OptionRight::Put, strike);
+            option.map(|option| option.symbol()).map_err(|error| error.to_string())
+        };
+        Ok(vec![put(short)?, put(long)?])
+    }
+
+    /// The level that strikes are chosen by. Nothing is priced from it, so either reading will do: an index mostly has
+    /// no bid and ask, and a share may not have traded yet.
+    fn level(&self, view: &MarketView) -> Option<Decimal> {
+        let quote = view.quotes.get(&self.underlying)?;
+        let mid =
+            || Some((quote.bid.price.value()? / Decimal::TWO).saturating_add(quote.ask.price.value()? / Decimal::TWO));
+        let level = quote.last.value().filter(|last| *last > Decimal::ZERO).or_else(mid)?;
+        // OCC strikes end below 100,000.
+        (level > self.step * Decimal::TEN && level < Decimal::from(90_000)).then_some(level)
+    }
+
+    pub(crate) fn entry(&self, view: MarketView, legs: &[Symbol]) -> Result<EntryPlan, String> {
+        let [short, long] = legs else { return Err("a spread has two legs".to_owned()) };
+        let quote = |symbol: &Symbol| view.quotes.get(symbol).ok_or_else(|| format!("no quote for {symbol}"));
+        let bid = quote(short)?.bid.price.value().ok_or_else(|| format!("{short} has no bid"))?;
+        let ask = quote(long)?.ask.price.value().ok_or_else(|| format!("{long} has no ask"))?;
+        let width = self.step * Decimal::TWO;
+        let credit = bid.saturating_sub(ask).round_dp(2);
+        if credit < Decimal::new(10, 2) || credit >= width {
+            return Err(format!("{short} over {long} brings {credit}, which is no credit to sell for"));
+        }
+        let worst = width * Decimal::ONE_HUNDRED * Decimal::from(self.quantity);
+        let leg = |symbol: &Symbol, side| Leg {
+            symbol: symbol.clone(),
+            side,
+            effect: PositionEffect::Open,
+            quantity: self.quantity,
+        };
+        Ok(EntryPlan {
+            underlying: self.underlying.clone(),
+            legs: vec![leg(short, Side::Sell), leg(long, Side::Buy)],
+            kind: OrderKind::Credit { price: credit },
+            reserve: worst,
+            margin: worst,
+            view,
+        })
+    }
+}
+
+/// Out at half of the credit earned, or at as much lost again. `closing` is what closing now would do to cash.
+pub(crate) fn wants_out(position: &Position, closing: Decimal) -> Option<String> {
+    let credit = position.cash_flow;
+    let profit = credit.saturating_add(closing);
+    if profit >= credit / Decimal::TWO {
+        return Some("profit target".to_owned());
+    }
+    (profit <= -credit).then(|| "stop loss".to_owned())
+}

@@ -1,0 +1,171 @@
+//! Which broker stands behind the desk, and how it is reached.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop::broker::{Broker, Decimal, Symbol};
+use backstop::clock::Clock;
+use backstop_sim::{FaultPlan, Replay, SimConfig, SimServer, StartError, Underlying, UnderlyingKind};
+use backstop_tradier::{AccountId, BaseUrl, Credentials, Tradier, TradierConfig};
+
+use crate::cli::{BrokerKind, MarketArgs, RunArgs};
+use crate::failure::Failure;
+use crate::state_dir::StateDir;
+
+/// The cash of a new simulated account.
+const START_CASH: u32 = 250_000;
+/// What a share costs that nobody gave a price for.
+const PLAIN_PRICE: u32 = 100;
+
+/// A broker, and what is known about it.
+pub(crate) struct Wired {
+    pub(crate) broker: Arc<dyn Broker>,
+    /// The embedded simulator.
+    pub(crate) simulator: Option<SimServer>,
+    /// The environment and account, without secrets: a state directory belongs to one (DESK-5).
+    pub(crate) home: String,
+    /// For the first line of the output.
+    pub(crate) described: String,
+}
+
+/// What must be known before the state directory is touched: a wrong command line leaves no trace.
+pub(crate) enum Target {
+    Simulator(Box<SimConfig>),
+    Tradier(TradierConfig),
+}
+
+/// Checks everything that the command line and the environment say about the broker.
+pub(crate) fn target(args: &RunArgs, symbol: &Symbol, settle: Duration) -> Result<Target, Failure> {
+    match args.broker {
+        BrokerKind::Sim => {
+            if args.live {
+                return Err(Failure::Usage("--live trades with real money; it goes with --broker tradier".to_owned()));
+            }
+            Ok(Target::Simulator(Box::new(simulation(&args.market, &[(symbol.clone(), None)])?)))
+        }
+        BrokerKind::Tradier => tradier(args, settle).map(Target::Tradier),
+    }
+}
+
+/// The simulator as the command line describes it. `symbols` get a price of their own where the simulator has none.
+pub(crate) fn simulation(args: &MarketArgs, symbols: &[(Symbol, Option<Decimal>)]) -> Result<SimConfig, Failure> {
+    let mut underlyings = Underlying::defaults();
+    for (symbol, price) in symbols {
+        let known = underlyings.iter().any(|underlying| underlying.symbol == *symbol) || symbol.as_str() == "SPXW";
+        if let Some(price) = price.or((!known).then(|| Decimal::from(PLAIN_PRICE))) {
+            underlyings.retain(|underlying| underlying.symbol != *symbol);
+            underlyings.push(Underlying::new(symbol.clone(), UnderlyingKind::Stock, price));
+        }
+    }
+    let config = SimConfig::new(args.seed)
+        .with_faults(faults(&args.faults)?)
+        .with_underlyings(underlyings)
+        .with_start_cash(Decimal::from(START_CASH));
+    match &args.quotes {
+        Some(path) => Ok(config.with_replay(replay(path)?)),
+        None => Ok(config),
+    }
+}
+
+/// Reads recorded quotes.
+pub(crate) fn replay(path: &Path) -> Result<Replay, Failure> {
+    Replay::read(path).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+fn faults(mix: &str) -> Result<FaultPlan, Failure> {
+    match mix {
+        "none" => Ok(FaultPlan::none()),
+        "mild" => Ok(FaultPlan::mild()),
+        "hostile" => Ok(FaultPlan::hostile()),
+        file => {
+            let text = fs::read_to_string(file).map_err(|error| {
+                Failure::Usage(format!("--faults {file}: {error}; write none, mild, hostile or a file"))
+            })?;
+            FaultPlan::from_json(&text).map_err(|error| Failure::Usage(format!("--faults {file}: {error}")))
+        }
+    }
+}
+
+fn tradier(args: &RunArgs, settle: Duration) -> Result<TradierConfig, Failure> {
+    let usage = |error: backstop_tradier::ConfigError| Failure::Usage(error.to_string());
+    let base_url = BaseUrl::from_env().map_err(usage)?;
+    if base_url.is_production() != args.live {
+        return Err(Failure::Usage(if args.live {
+            "--live is given, and TRADIER_API_BASE does not name Tradier's production host; drop one of the two"
+                .to_owned()
+        } else {
+            "TRADIER_API_BASE names Tradier's production host, where orders move real money: add --live if that is meant"
+                .to_owned()
+        }));
+    }
+    if args.live && args.entries_per_day.is_none() {
+        return Err(Failure::Usage("--live needs --entries-per-day M, the most entries of one day".to_owned()));
+    }
+    let credentials = Credentials::from_env().map_err(usage)?;
+    Ok(timeouts(TradierConfig::new(base_url, credentials), settle))
+}
+
+/// Time-outs that fit the settling time: a call ends well before it (BRK-1).
+fn timeouts(config: TradierConfig, settle: Duration) -> TradierConfig {
+    let call = (settle / 2).min(Duration::from_secs(20));
+    let request = (call * 3 / 4).min(Duration::from_secs(10));
+    config
+        .with_call_timeout(call)
+        .with_request_timeout(request)
+        .with_connect_timeout((request / 2).min(Duration::from_secs(3)))
+}
+
+/// Starts or reaches the broker.
+pub(crate) async fn connect(
+    target: Target,
+    dir: &StateDir,
+    settle: Duration,
+    clock: &Arc<dyn Clock>,
+) -> Result<Wired, Failure> {
+    match target {
+        Target::Simulator(config) => {
+            let config = config.with_persistence(dir.simulator());
+            let server = start(config).await?;
+            let wrong = |error: backstop_tradier::ConfigError| Failure::Broker(error.to_string());
+            let account = AccountId::new(server.account()).map_err(wrong)?;
+            let credentials = Credentials::new(account, server.token().to_owned().into()).map_err(wrong)?;
+            let base_url = BaseUrl::new(&server.base_url()).map_err(wrong)?;
+            let config = timeouts(TradierConfig::new(base_url, credentials), settle);
+            let described = format!("the embedded simulator at {}", server.base_url());
+            let broker = Tradier::new(config, Arc::clone(clock)).map_err(wrong)?;
+            let home = "simulator".to_owned();
+            Ok(Wired { broker: Arc::new(broker), simulator: Some(server), home, described })
+        }
+        Target::Tradier(config) => {
+            let place = place(config.base_url());
+            let home = format!("{place}, account {}", fingerprint(config.account()));
+            let described = format!("Tradier at {}, account {}", config.base_url(), config.account());
+            let broker = Tradier::new(config, Arc::clone(clock)).map_err(|error| Failure::Usage(error.to_string()))?;
+            Ok(Wired { broker: Arc::new(broker), simulator: None, home, described })
+        }
+    }
+}
+
+/// A server on this machine is one environment whatever its port: it may get another at each start.
+fn place(base_url: &BaseUrl) -> String {
+    let text = base_url.to_string();
+    let host = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or(host);
+    let local = matches!(host, "127.0.0.1" | "localhost" | "[");
+    if local { "a server on this machine".to_owned() } else { text }
+}
+
+/// An account, told from others without being named: its last characters and a checksum of the whole.
+fn fingerprint(account: &AccountId) -> String {
+    format!("{account}/{:08x}", crc32c::crc32c(account.as_str().as_bytes()))
+}
+
+/// Starts the simulator.
+pub(crate) async fn start(config: SimConfig) -> Result<SimServer, Failure> {
+    SimServer::start(config).await.map_err(|error| match error {
+        StartError::State(error) => Failure::SimulatorState(error.to_string()),
+        error => Failure::Broker(error.to_string()),
+    })
+}

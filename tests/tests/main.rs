@@ -1,0 +1,3 @@
+//! The suites that take more than one crate: one binary, a module per subject.
+
+mod conformance;
