@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, OrderKind, Quotes, Symbol};
 use backstop::clock::Timestamp;
-use backstop::{EntryPlan, ExitPlan, MarketView, Position};
+use backstop::{EntryPlan, ExitPlan, MarketView, Position, State};
 
 pub(crate) use equity::Equity;
 pub(crate) use spread::Spread;
@@ -37,9 +37,9 @@ impl Strategy {
     }
 
     /// The symbols that an entry in `slot` would trade, from a look at the reference.
-    pub(crate) fn legs(&self, view: &MarketView, slot: u32) -> Result<Vec<Symbol>, String> {
+    pub(crate) fn legs(&self, view: &MarketView, slot: u32, state: &State) -> Result<Vec<Symbol>, String> {
         match self {
-            Self::Spread(spread) => spread.legs(view, slot),
+            Self::Spread(spread) => spread.legs(view, slot, state),
             Self::Equity(equity) => Ok(vec![equity.symbol().clone()]),
         }
     }

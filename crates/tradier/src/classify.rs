@@ -35,9 +35,7 @@ pub(crate) fn outcome<T>(
             Err(Malformed(why)) => unknown(DoubtCause::Unreadable, &why),
         },
         (200 | 400 | 401 | 403, Body::Errors(texts)) => rejected(texts, redactor),
-        (400 | 401, Body::Sentence(text)) | (401, Body::Fault(text)) => {
-            rejected(std::slice::from_ref(text), redactor)
-        }
+        (400 | 401, Body::Sentence(text)) | (401, Body::Fault(text)) => rejected(std::slice::from_ref(text), redactor),
         (200, Body::Sentence(_) | Body::Opaque(_)) => unknown(DoubtCause::Unreadable, &body.words()),
         (status, body) => unknown(DoubtCause::ServerError { status }, &body.words()),
     }

@@ -192,7 +192,9 @@ pub enum ConfigError {
     #[error("the account id must be 1 to 32 ASCII letters, digits or '-'; copy it from Tradier's dashboard")]
     Account,
     /// A token that could not stand in a header.
-    #[error("the access token must be ASCII letters, digits or one of -._~+/=; copy it again, without quotes or spaces")]
+    #[error(
+        "the access token must be ASCII letters, digits or one of -._~+/=; copy it again, without quotes or spaces"
+    )]
     Token,
     /// A base URL that must not be used.
     #[error("the base URL cannot be used: {why} (set TRADIER_API_BASE, for example to {sandbox})", sandbox = BaseUrl::SANDBOX)]

@@ -73,7 +73,8 @@ impl Tradier {
     /// # Cancel safety
     /// A read: can be dropped at any time.
     pub async fn profile(&self) -> Result<Profile, ReadError> {
-        self.get(RateClass::Standard, "user/profile".to_owned(), "user/profile", Form::default(), account::profile).await
+        self.get(RateClass::Standard, "user/profile".to_owned(), "user/profile", Form::default(), account::profile)
+            .await
     }
 
     /// Asks what an order would cost and whether it would be taken. Places nothing.
@@ -180,11 +181,7 @@ impl Tradier {
         classify::read(&happened, self.http.redactor(), |object, _| decode(object))
     }
 
-    async fn post_order<T>(
-        &self,
-        form: Form,
-        confirm: impl FnOnce(&Object<'_>) -> Result<T, Malformed>,
-    ) -> Outcome<T> {
+    async fn post_order<T>(&self, form: Form, confirm: impl FnOnce(&Object<'_>) -> Result<T, Malformed>) -> Outcome<T> {
         let path = self.account_path("orders");
         let shown = "accounts/{account}/orders";
         self.change(Method::POST, path, shown, Some(form), confirm).await

@@ -215,7 +215,7 @@ impl Session {
         let strategy = &self.settings.strategy;
         let reference = strategy.reference().clone();
         let mut view = self.desk.look(std::slice::from_ref(&reference)).await.map_err(text)?;
-        let legs = strategy.legs(&view, slot.slot)?;
+        let legs = strategy.legs(&view, slot.slot, &self.desk.state())?;
         if legs.iter().any(|leg| *leg != reference) {
             let symbols: Vec<Symbol> = legs.iter().cloned().chain([reference]).collect();
             view = MarketView { quotes: self.desk.quotes(&symbols).await.map_err(text)?, ..view };

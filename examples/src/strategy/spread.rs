@@ -1,7 +1,10 @@
 //! A put credit spread on an index: sell a put half a percent below the market, buy the one two strikes lower.
 
 use backstop::broker::{Decimal, Leg, OptionRight, OptionSymbol, OrderKind, PositionEffect, Quantity, Side, Symbol};
-use backstop::{EntryPlan, MarketView, Position};
+use backstop::{EntryPlan, MarketView, Position, State};
+
+/// How many strikes are looked at for a free one.
+const TRIES: u32 = 12;
 
 /// The parameters of the spread.
 #[derive(Debug, Clone)]
@@ -34,17 +37,25 @@ impl Spread {
         &self.underlying
     }
 
-    /// The short put and the long one, of today's expiration. Slots take turns over four strikes.
-    pub(crate) fn legs(&self, view: &MarketView, slot: u32) -> Result<Vec<Symbol>, String> {
+    /// The short put and the long one, of today's expiration. Slots take turns over four strikes, and step lower where
+    /// a leg would meet its own opposite: the broker merges all that is held of a symbol into one row, and refuses to
+    /// sell what is held long.
+    pub(crate) fn legs(&self, view: &MarketView, slot: u32, state: &State) -> Result<Vec<Symbol>, String> {
         let level = self.level(view).ok_or_else(|| format!("no level of {} to choose strikes by", self.underlying))?;
         let steps_away = level / Decimal::from(200) / self.step + Decimal::from(slot % 4);
-        let short = ((level / self.step - steps_away).floor() * self.step).normalize();
-        let long = short - self.step * Decimal::TWO;
+        let first = ((level / self.step - steps_away).floor() * self.step).normalize();
         let put = |strike| {
             let option = OptionSymbol::new(&self.root, view.clock.date, OptionRight::Put, strike);
             option.map(|option| option.symbol()).map_err(|error| error.to_string())
         };
-        Ok(vec![put(short)?, put(long)?])
+        for lower in 0..TRIES {
+            let short = first - self.step * Decimal::from(lower);
+            let legs = (put(short)?, put(short - self.step * Decimal::TWO)?);
+            if !is_held(state, &legs.0, Side::Buy) && !is_held(state, &legs.1, Side::Sell) {
+                return Ok(vec![legs.0, legs.1]);
+            }
+        }
+        Err(format!("{TRIES} strikes below {level} are taken by legs of the opposite direction"))
     }
 
     /// The level that strikes are chosen by. Nothing is priced from it, so either reading will do: an index mostly has
@@ -84,6 +95,15 @@ impl Spread {
             view,
         })
     }
+}
+
+/// Whether `symbol` is held, or may be, in the direction of `side`.
+fn is_held(state: &State, symbol: &Symbol, side: Side) -> bool {
+    let in_book = state.positions.values().flat_map(|position| &position.legs);
+    let signed = |quantity: Decimal| side.signed(quantity) > Decimal::ZERO;
+    let in_flight = state.operations.values().flat_map(|operation| operation.order.legs());
+    in_book.into_iter().any(|leg| leg.symbol == *symbol && signed(leg.quantity))
+        || in_flight.into_iter().any(|leg| leg.symbol == *symbol && leg.side == side)
 }
 
 /// Out at half of the credit earned, or at as much lost again. `closing` is what closing now would do to cash.

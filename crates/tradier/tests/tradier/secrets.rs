@@ -74,8 +74,7 @@ fn assert_clean(text: &str) {
 #[tokio::test]
 async fn neither_errors_nor_outcomes_nor_logs_hold_the_token_or_the_account_even_if_the_server_echoes_them() {
     let log = Log::default();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let mut text = String::new();
     for echo in [TOKEN.to_owned(), percent_encoded(), percent_encoded().to_ascii_lowercase(), TOKEN.replace('/', "\\/")]
@@ -86,7 +85,9 @@ async fn neither_errors_nor_outcomes_nor_logs_hold_the_token_or_the_account_even
             format!(r#"{{"errors":{{"error":["{sentence}","{ACCOUNT}"]}}}}"#),
             format!(r#"{{"fault":{{"faultstring":"{sentence}"}}}}"#),
             format!(r#"{{"orders":{{"order":{{"id":"{echo}","status":"{echo}","class":"{ACCOUNT}"}}}}}}"#),
-            format!(r#"{{"clock":{{"date":"2030-01-02","state":"{echo}"}},"order":{{"id":9100001,"status":"{echo}"}}}}"#),
+            format!(
+                r#"{{"clock":{{"date":"2030-01-02","state":"{echo}"}},"order":{{"id":9100001,"status":"{echo}"}}}}"#
+            ),
         ];
         for body in bodies {
             for status in [200, 400, 401, 403, 429, 500] {

@@ -34,8 +34,8 @@ pub enum Behavior {
     Write(Vec<u8>),
     /// Writes these bytes, then keeps silent.
     WriteAndHang(Vec<u8>),
-    /// Answers the n-th request (from 1) of all; connections stay open.
-    Script(Arc<Script>),
+    /// Answers the n-th request (from 1) of all, each after a while; connections stay open.
+    Script(Duration, Arc<Script>),
 }
 
 /// What the server saw.
@@ -72,7 +72,7 @@ impl Server {
     }
 
     pub async fn answering(script: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self::start(Behavior::Script(Arc::new(script))).await
+        Self::start(Behavior::Script(Duration::ZERO, Arc::new(script))).await
     }
 
     pub fn config(&self) -> TradierConfig {
@@ -171,7 +171,8 @@ async fn serve(mut stream: TcpStream, connection: usize, behavior: Behavior, see
                 stream.write_all(bytes).await.ok();
                 std::future::pending().await
             }
-            Behavior::Script(script) => {
+            Behavior::Script(delay, script) => {
+                tokio::time::sleep(*delay).await;
                 let bytes = script(number, &request);
                 if stream.write_all(&bytes).await.is_err() {
                     return;
