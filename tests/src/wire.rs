@@ -118,6 +118,7 @@ impl Wire {
         let accepting = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
+                while connections.try_join_next().is_some() {}
                 let shared = Arc::clone(&shared);
                 connections.spawn(async move { shared.serve(client).await });
             }
@@ -200,6 +201,8 @@ impl Shared {
     }
 
     async fn exchange(self: &Arc<Self>, disturbance: Option<Disturbance>, request: Vec<u8>) -> io::Result<Answer> {
+        // Before its fate is known: a request that is lost and sent again was sent twice.
+        self.count(&request);
         match disturbance {
             Some(Disturbance::LoseRequest) => return Ok(Answer::Silence),
             Some(Disturbance::LandLate) => {
@@ -207,7 +210,7 @@ impl Shared {
                 tokio::spawn(Arc::clone(self).land_late(request));
                 return Ok(Answer::Silence);
             }
-            _ => self.count(&request),
+            _ => {}
         }
         let never_done = match disturbance {
             Some(Disturbance::FailBefore | Disturbance::FailLater) => {
@@ -269,7 +272,6 @@ impl Shared {
 
     async fn land_late(self: Arc<Self>, request: Vec<u8>) {
         sleep(self.patience * 3 / 2).await;
-        self.count(&request);
         let landed = http::ask(self.upstream, &request).await;
         // Whether it landed shows at the other side, where the suite looks.
         drop(landed);

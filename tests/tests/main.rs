@@ -1,3 +1,5 @@
 //! The suites that take more than one crate: one binary, a module per subject.
 
+// The attribute tells clippy that helpers in there are test code too.
+#[cfg(test)]
 mod conformance;

@@ -1,6 +1,7 @@
 //! The steps that cargo does: how it is called, and nothing else.
 
 use std::ffi::OsStr;
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -12,7 +13,12 @@ pub(crate) fn fetch(root: &Path) -> Verdict {
 
 pub(crate) fn fmt(root: &Path) -> Verdict {
     needs(root, "fmt", "rustup component add rustfmt")?;
-    run(cargo(root, &["fmt", "--all", "--check"]))
+    let mut fmt = cargo(root, &["fmt", "--all", "--check"]);
+    if !std::io::stdout().is_terminal() {
+        // Unlike cargo, rustfmt colors what goes into a file.
+        fmt.args(["--", "--color", "never"]);
+    }
+    run(fmt)
 }
 
 /// The flag goes to clippy alone and not into RUSTFLAGS, which would build every dependency once more.

@@ -38,7 +38,7 @@ struct Task {
 const TASKS: [Task; 10] = [
     Task {
         name: "fetch",
-        takes: "0 s / 20 s",
+        takes: "0 s / network",
         about: "downloads what Cargo.lock names; all that follows works offline",
         run: cargo::fetch,
         write: None,
@@ -74,14 +74,14 @@ const TASKS: [Task; 10] = [
     },
     Task {
         name: "lint",
-        takes: "1 s / 1 min",
+        takes: "20 s / 2 min",
         about: "clippy over everything, benches and all features included; a warning is an error",
         run: cargo::lint,
         write: None,
     },
     Task {
         name: "doc",
-        takes: "1 s / 10 s",
+        takes: "10 s / 1 min",
         about: "the documentation builds without a warning, broken links among them",
         run: cargo::doc,
         write: None,
@@ -95,7 +95,7 @@ const TASKS: [Task; 10] = [
     },
     Task {
         name: "test",
-        takes: "10 s / 1 min",
+        takes: "1 min / 3 min",
         about: "doctests, then all other tests, with all features; by nextest where it is installed",
         run: cargo::test,
         write: None,
@@ -129,11 +129,11 @@ const CI: &str = "all of the above in this order; stops at the first failure";
 
 fn help() {
     println!("cargo xtask COMMAND: what must hold before a change is done.\n");
-    println!("Times are for two cores: with a warm target directory / from nothing.\n");
+    println!("Times are for two cores, roughly: with a warm target directory / from nothing.\n");
     for task in &TASKS {
         println!("  {:<11} {:<14} {}", task.name, task.takes, task.about);
     }
-    println!("  {:<11} {:<14} {CI}", "ci", "10 s / 3 min");
+    println!("  {:<11} {:<14} {CI}", "ci", "2 min / 6 min");
     println!(
         "\nWhile you write, `cargo xtask lint` and `cargo nextest run -p CRATE` are enough; run `ci` before you hand in."
     );

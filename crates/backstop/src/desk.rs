@@ -216,12 +216,11 @@ impl Desk {
             let has_slots_left = |id: &SessionId| {
                 (1..=entries).any(|slot| !state.slots.keys().any(|had| had.session == *id && had.slot == slot))
             };
-            match newest.filter(has_slots_left) {
-                Some(id) => (id, limit(state.entries_in(id))),
-                None => {
-                    let seen = foreign.map(|slot| slot.session.number).chain(newest.map(|id| id.number)).max();
-                    (SessionId { day, number: seen.unwrap_or(0).saturating_add(1) }, limit(0))
-                }
+            if let Some(id) = newest.filter(has_slots_left) {
+                (id, limit(state.entries_in(id)))
+            } else {
+                let seen = foreign.map(|slot| slot.session.number).chain(newest.map(|id| id.number)).max();
+                (SessionId { day, number: seen.unwrap_or(0).saturating_add(1) }, limit(0))
             }
         };
         let is_new =
@@ -412,6 +411,3 @@ pub enum SessionError {
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
-
-#[cfg(test)]
-mod tests;

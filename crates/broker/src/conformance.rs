@@ -66,8 +66,10 @@ pub async fn run(rig: &dyn Rig) -> Report {
     reads::check(&mut bench).await;
     orders::check(&mut bench).await;
     cancels::check(&mut bench).await;
-    // Last, for the opposite reason: this one places an order per byte.
     submits::check(&mut bench).await;
+    // Last, for the opposite reason: these place an order per byte.
+    cancels::check_cuts(&mut bench).await;
+    submits::check_cuts(&mut bench).await;
     bench.into_report()
 }
 

@@ -89,13 +89,7 @@ pub(crate) struct Account {
 
 impl Account {
     pub(crate) fn new(cash: Decimal) -> Self {
-        Self {
-            start_cash: cash,
-            cash,
-            held: Holdings::default(),
-            shown: Holdings::default(),
-            movements: Vec::new(),
-        }
+        Self { start_cash: cash, cash, held: Holdings::default(), shown: Holdings::default(), movements: Vec::new() }
     }
 
     pub(crate) fn move_cash(&mut self, movement: CashMovement) {
@@ -135,7 +129,8 @@ pub(crate) fn requirement<'s>(
         }
     }
     for ((underlying, _), options) in groups {
-        let payoff = |at: Decimal| options.iter().map(|(option, quantity)| intrinsic(option, at) * quantity).sum::<Decimal>();
+        let payoff =
+            |at: Decimal| options.iter().map(|(option, quantity)| intrinsic(option, at) * quantity).sum::<Decimal>();
         let strikes = options.iter().map(|(option, _)| option.strike());
         let worst = std::iter::once(Decimal::ZERO).chain(strikes).map(payoff).min().unwrap_or(Decimal::ZERO);
         let calls = options.iter().filter(|(option, _)| option.right() == OptionRight::Call);

@@ -2,28 +2,31 @@
 
 mod calls;
 mod checks;
+mod fills;
 mod quotes;
+#[cfg(feature = "http")]
+mod served;
 mod session;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use backstop_broker::{Decimal, Leg, OrderKind, PositionEffect, Quantity, Side, Symbol, TimeInForce};
+use backstop_broker::{Decimal, OrderKind, PositionEffect, Quantity, Side, Symbol, TimeInForce};
 use backstop_clock::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::calls::{Answer, OrderView};
+use self::fills::is_at_market;
 pub(crate) use self::quotes::{RawQuote, RawSide, RawValue};
-use crate::account::{Account, CashMovement, multiplier};
+use crate::account::Account;
 use crate::book::BookQuote;
 use crate::calendar::{self, later};
 use crate::config::Settings;
 use crate::dice::Dice;
 use crate::faults::{FaultKind, Faults};
-use crate::ledger::{Ledger, WireRequest};
+use crate::ledger::{Ledger, WireCancel, WireRequest};
 use crate::market::{Market, TICK};
-use crate::matching::{self, UnitMarket};
 use crate::order::{NewOrder, OrderState, SimOrder, single_leg};
 use crate::replay::Replay;
 
@@ -60,6 +63,7 @@ pub(crate) struct Exchange {
     next_event: u64,
     account: Account,
     requests: Vec<WireRequest>,
+    cancels: Vec<WireCancel>,
     frozen: BTreeMap<Symbol, Frozen>,
     /// The last second in which somebody else was given the chance to place an order by hand.
     hand_second: i64,
@@ -123,6 +127,7 @@ impl Exchange {
             next_event: 0,
             account: Account::new(settings.start_cash),
             requests: Vec::new(),
+            cancels: Vec::new(),
             frozen: BTreeMap::new(),
             hand_second: start.as_second(),
             revision: 0,
@@ -222,7 +227,8 @@ impl Exchange {
 
     /// What happens at every move of the prices.
     fn tick(&mut self) {
-        let working: Vec<u64> = self.orders.values().filter(|order| is_at_market(order)).map(|order| order.id).collect();
+        let working: Vec<u64> =
+            self.orders.values().filter(|order| is_at_market(order)).map(|order| order.id).collect();
         for id in working {
             self.consider(id);
         }
@@ -250,109 +256,6 @@ impl Exchange {
             self.revision += 1;
             self.consider(id);
         }
-    }
-
-    /// Whether a working order fills now, soon or not yet.
-    fn consider(&mut self, id: u64) {
-        if !self.is_open() {
-            return;
-        }
-        let Some(mut order) = self.orders.get(&id).filter(|order| is_at_market(order)).cloned() else { return };
-        if !order.triggered {
-            let quote = order.request.legs.first().and_then(|leg| self.true_quote(&leg.symbol));
-            if !quote.is_some_and(|quote| matching::stop_reached(&order.request, &quote)) {
-                return;
-            }
-            order.triggered = true;
-            self.orders.insert(id, order.clone());
-            self.revision += 1;
-        }
-        let Some(market) = self.unit_market(&order.request) else { return };
-        let limit = matching::limit(&order.request);
-        if limit.is_none_or(|limit| market.natural <= limit) {
-            let (min, max) = self.settings.fill_delay;
-            let delay = self.delay_dice.between(min, max);
-            if let Some(order) = self.orders.get_mut(&id) {
-                order.attempted = true;
-            }
-            self.schedule(delay, Event::Fill(id));
-        } else if let Some(limit) = limit.filter(|limit| market.mid <= *limit)
-            && self.fill_dice.chance(self.settings.rest_fill_per_mille)
-        {
-            self.fill(id, &market, limit);
-        }
-    }
-
-    /// A fill that was on its way arrives: if the market is still there.
-    fn attempt(&mut self, id: u64) {
-        let Some(order) = self.orders.get_mut(&id) else { return };
-        order.attempted = false;
-        if !is_at_market(order) {
-            return;
-        }
-        let request = order.request.clone();
-        let Some(market) = self.unit_market(&request) else { return };
-        if matching::limit(&request).is_none_or(|limit| market.natural <= limit) {
-            let natural = market.natural;
-            self.fill(id, &market, natural);
-        }
-    }
-
-    /// Fills an order at `net` per unit: all that is left of it, or a part.
-    fn fill(&mut self, id: u64, market: &UnitMarket, net: Decimal) {
-        let Some(order) = self.orders.get(&id) else { return };
-        let left = order.units_left();
-        let mut units = left;
-        let mut stuck = false;
-        if left > 1 && !order.by_hand {
-            match self.faults.first_of(&[FaultKind::PartialFillStuck, FaultKind::PartialFill]) {
-                None => {}
-                Some(kind) => {
-                    units = self.part_dice.roll().u32(1..left);
-                    stuck = kind == FaultKind::PartialFillStuck;
-                }
-            }
-        }
-        self.fill_units(id, market, net, units);
-        if let Some(order) = self.orders.get_mut(&id) {
-            order.stuck = stuck;
-        }
-    }
-
-    fn fill_units(&mut self, id: u64, market: &UnitMarket, net: Decimal, units: u32) {
-        let Some(prices) = market.prices(net) else { return };
-        let hidden = self.faults.strikes(FaultKind::FilledBeforeQuantities);
-        let hidden = if hidden { self.faults.delay(FaultKind::FilledBeforeQuantities) } else { Duration::ZERO };
-        let now = self.now;
-        let Some(order) = self.orders.get_mut(&id) else { return };
-        order.filled_units += units;
-        order.fills.push(crate::order::UnitFill { at: now, units, prices: prices.clone() });
-        order.state = if order.units_left() == 0 { OrderState::Filled } else { OrderState::PartiallyFilled };
-        order.updated_at = now;
-        if order.state == OrderState::Filled {
-            order.measured_at = later(now, hidden);
-        }
-        let request = order.request.clone();
-        for (leg, price) in request.legs.iter().zip(prices) {
-            let quantity = leg.side.signed(request.ratio(leg) * Decimal::from(units));
-            self.trade(&leg.symbol, quantity, price, Some(id));
-        }
-    }
-
-    /// Moves cash and holdings, and shows it in the list of positions after its lag.
-    fn trade(&mut self, symbol: &Symbol, quantity: Decimal, price: Decimal, order_id: Option<u64>) {
-        let paid = quantity * price * multiplier(symbol);
-        let row = self.next_row;
-        self.next_row += 1;
-        self.account.held.apply(symbol, quantity, paid, self.now, row);
-        self.account.move_cash(CashMovement { at: self.now, amount: -paid, symbol: symbol.clone(), order_id });
-        let lag = if self.faults.strikes(FaultKind::PositionsLag) {
-            self.faults.delay(FaultKind::PositionsLag)
-        } else {
-            self.settings.positions_lag
-        };
-        let show = Event::Show { symbol: symbol.clone(), quantity, paid, traded_at: self.now };
-        self.schedule(lag, show);
     }
 
     /// Ends a working order.
@@ -418,12 +321,6 @@ impl Exchange {
         self.market.quote(symbol, self.now)
     }
 
-    fn unit_market(&self, request: &NewOrder) -> Option<UnitMarket> {
-        let quotes: Vec<(&Leg, BookQuote)> =
-            request.legs.iter().map(|leg| Some((leg, self.true_quote(&leg.symbol)?))).collect::<Option<_>>()?;
-        UnitMarket::new(request, |leg| quotes.iter().find(|(of, _)| *of == leg).map(|(_, quote)| quote))
-    }
-
     pub(crate) fn inject(&mut self, kind: FaultKind, times: u32) {
         self.faults.inject(kind, times);
         self.revision += 1;
@@ -455,18 +352,11 @@ impl Exchange {
             positions: self.account.held.iter().map(|(symbol, held)| (symbol.clone(), held.quantity)).collect(),
             orders: self.orders.values().map(Into::into).collect(),
             requests: self.requests.clone(),
+            cancels: self.cancels.clone(),
             movements: self.account.movements.clone(),
             faults: self.fault_counts(),
         }
     }
-}
-
-/// Whether the order stands at the market and nothing is on its way to it.
-fn is_at_market(order: &SimOrder) -> bool {
-    matches!(order.state, OrderState::Open | OrderState::PartiallyFilled)
-        && !order.attempted
-        && !order.stuck
-        && !order.by_hand
 }
 
 #[cfg(test)]

@@ -44,7 +44,8 @@ impl SimHandle {
         if let Some(path) = &config.persist {
             write(path, &exchange)?;
         }
-        let inner = Inner { exchange: Mutex::new(exchange), clock: config.clock.clone(), persist: config.persist.clone() };
+        let inner =
+            Inner { exchange: Mutex::new(exchange), clock: config.clock.clone(), persist: config.persist.clone() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -54,22 +55,27 @@ impl SimHandle {
         let mut exchange = self.inner.exchange.lock();
         let before = exchange.revision();
         let answer = what(&mut exchange, self.inner.clock.wall());
-        if let Some(path) = self.inner.persist.as_ref().filter(|_| exchange.revision() != before) {
-            write(path, &exchange)?;
-        }
+        self.keep(&exchange, before)?;
         Ok(answer)
     }
 
     /// As [`call`](Self::call), for those who cannot do anything about a file that cannot be written.
     fn tell<T>(&self, what: impl FnOnce(&mut Exchange, Timestamp) -> T) -> T {
         let mut exchange = self.inner.exchange.lock();
+        let before = exchange.revision();
         let answer = what(&mut exchange, self.inner.clock.wall());
-        if let Some(path) = &self.inner.persist
-            && let Err(error) = write(path, &exchange)
-        {
+        if let Err(error) = self.keep(&exchange, before) {
             tracing::error!(%error, "the simulated account is not kept");
         }
         answer
+    }
+
+    /// Writes the exchange down if it has changed.
+    fn keep(&self, exchange: &Exchange, before: u64) -> Result<(), StateError> {
+        match &self.inner.persist {
+            Some(path) if exchange.revision() != before => write(path, exchange),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {

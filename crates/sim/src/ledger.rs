@@ -23,6 +23,8 @@ pub struct Ledger {
     pub orders: Vec<LedgerOrder>,
     /// Every request to place an order that was put on the wire, and what became of it.
     pub requests: Vec<WireRequest>,
+    /// Every request to cancel an order that was put on the wire.
+    pub cancels: Vec<WireCancel>,
     /// Every change of cash.
     pub movements: Vec<CashMovement>,
     /// How often each kind of fault struck.
@@ -101,6 +103,17 @@ pub struct WireRequest {
     pub order_id: Option<u64>,
     /// Why it did not become an order.
     pub refusal: Option<String>,
+    /// What went wrong with it.
+    pub fault: Option<FaultKind>,
+}
+
+/// A request to cancel an order, as it came over the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireCancel {
+    /// When it came.
+    pub at: Timestamp,
+    /// The order that it named, whether there is one or not.
+    pub order_id: u64,
     /// What went wrong with it.
     pub fault: Option<FaultKind>,
 }

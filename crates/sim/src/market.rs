@@ -59,8 +59,11 @@ impl Underlying {
     /// The S&P 500 index and its largest fund.
     pub fn defaults() -> Vec<Self> {
         let named = |text: &str, kind, price| Symbol::new(text).ok().map(|symbol| Self::new(symbol, kind, price));
-        let spx = named("SPX", UnderlyingKind::Index, Decimal::from(5_900))
-            .map(|spx| Self { spread: Decimal::new(40, 2), step: 20, ..spx });
+        let spx = named("SPX", UnderlyingKind::Index, Decimal::from(5_900)).map(|spx| Self {
+            spread: Decimal::new(40, 2),
+            step: 20,
+            ..spx
+        });
         let spy = named("SPY", UnderlyingKind::Etf, Decimal::from(560));
         spx.into_iter().chain(spy).collect()
     }
@@ -170,7 +173,10 @@ impl Market {
 
     /// A symbol that can be bought as it is, for somebody who has no plan.
     pub(crate) fn any_share(&self) -> Option<Symbol> {
-        self.walks.values().find(|walk| walk.underlying.kind != UnderlyingKind::Index).map(|w| w.underlying.symbol.clone())
+        self.walks
+            .values()
+            .find(|walk| walk.underlying.kind != UnderlyingKind::Index)
+            .map(|w| w.underlying.symbol.clone())
     }
 
     /// The price of an underlying, by which its options are priced and settled.

@@ -119,14 +119,23 @@ pub(crate) struct SimOrder {
     pub(crate) listed_at: Timestamp,
     /// Quantities and prices of what was filled are told from then on.
     pub(crate) measured_at: Timestamp,
-    /// A fill is on its way.
-    pub(crate) attempted: bool,
-    /// The rest will never fill.
-    pub(crate) stuck: bool,
-    /// A stop price was reached.
-    pub(crate) triggered: bool,
+    pub(crate) awaits: Awaits,
     /// Placed by somebody else, by hand.
     pub(crate) by_hand: bool,
+}
+
+/// What an order at the market waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Awaits {
+    /// Its stop price.
+    Stop,
+    /// Somebody who takes it.
+    Market,
+    /// A fill that is on its way.
+    Fill,
+    /// Nothing: the rest will never fill.
+    Nothing,
 }
 
 /// Some units of an order, filled at once.
@@ -140,7 +149,7 @@ pub(crate) struct UnitFill {
 
 impl SimOrder {
     pub(crate) fn new(id: u64, request: NewOrder, day: Date, now: Timestamp) -> Self {
-        let triggered = !matches!(request.kind, OrderKind::Stop { .. } | OrderKind::StopLimit { .. });
+        let stop = matches!(request.kind, OrderKind::Stop { .. } | OrderKind::StopLimit { .. });
         Self {
             id,
             request,
@@ -153,9 +162,7 @@ impl SimOrder {
             fills: Vec::new(),
             listed_at: now,
             measured_at: now,
-            attempted: false,
-            stuck: false,
-            triggered,
+            awaits: if stop { Awaits::Stop } else { Awaits::Market },
             by_hand: false,
         }
     }
@@ -187,11 +194,9 @@ impl SimOrder {
     pub(crate) fn net_of(&self, fill: &UnitFill) -> Decimal {
         match self.request.legs.as_slice() {
             [_] => fill.prices.iter().sum(),
-            legs => legs
-                .iter()
-                .zip(&fill.prices)
-                .map(|(leg, price)| leg.side.signed(self.request.ratio(leg) * price))
-                .sum(),
+            legs => {
+                legs.iter().zip(&fill.prices).map(|(leg, price)| leg.side.signed(self.request.ratio(leg) * price)).sum()
+            }
         }
     }
 
@@ -200,13 +205,9 @@ impl SimOrder {
         if units == 0 {
             return None;
         }
-        let total = self.fills.iter().map(|fill| Some(price(fill)? * Decimal::from(fill.units))).sum::<Option<Decimal>>()?;
+        let total =
+            self.fills.iter().map(|fill| Some(price(fill)? * Decimal::from(fill.units))).sum::<Option<Decimal>>()?;
         Some(total / Decimal::from(units))
-    }
-
-    /// The ids of the legs, where the legs have some of their own.
-    pub(crate) fn leg_id(&self, index: usize) -> u64 {
-        self.id + 1 + u64::try_from(index).unwrap_or(0)
     }
 }
 

@@ -15,6 +15,7 @@ use jiff::SignedDuration;
 use crate::book::{BookQuote, BookSide};
 
 const HEADER: &str = "symbol,exchange_ts_us,receive_ts_us,bid,bid_size,ask,ask_size";
+const HIGHEST_PRICE: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 /// Between the last row and the first of the next round, where a recording is repeated.
 const LOOP_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
@@ -135,14 +136,20 @@ fn row(text: &str) -> Result<Option<Row>, &'static str> {
     let at = |us: i64| Timestamp::from_microsecond(us).map_err(|_| "a time beyond the calendar");
     let exchange = exchange.map(at).transpose()?;
     let due = receive.map(at).transpose()?.or(exchange).ok_or("no time at all")?;
-    let bid = (field(bid, "the bid is not a number")?, field(bid_size, "the bid's size is not a number")?);
-    let ask = (field(ask, "the ask is not a number")?, field(ask_size, "the ask's size is not a number")?);
+    let bid = (price(bid, "the bid is not a price")?, field(bid_size, "the bid's size is not a number")?);
+    let ask = (price(ask, "the ask is not a price")?, field(ask_size, "the ask's size is not a number")?);
     Ok(Symbol::new(symbol).ok().map(|symbol| Row { symbol, due, at: exchange, bid, ask }))
 }
 
 /// An empty field is a missing value; an unreadable one is an error.
 fn field<T: FromStr>(text: &str, what: &'static str) -> Result<Option<T>, &'static str> {
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| what) }
+}
+
+/// A price that sums of prices can hold.
+fn price(text: &str, what: &'static str) -> Result<Option<Decimal>, &'static str> {
+    let price: Option<Decimal> = field(text, what)?;
+    if price.is_some_and(|price| price.abs() > HIGHEST_PRICE) { Err(what) } else { Ok(price) }
 }
 
 /// A recording while it plays.
@@ -188,7 +195,8 @@ impl Playback {
         if rounds < 1 {
             return;
         }
-        let whole = i64::try_from(rounds.saturating_mul(round)).map_or(SignedDuration::ZERO, SignedDuration::from_millis);
+        let whole =
+            i64::try_from(rounds.saturating_mul(round)).map_or(SignedDuration::ZERO, SignedDuration::from_millis);
         self.origin = self.origin.checked_add(whole).unwrap_or(self.origin);
         self.next = 0;
     }

@@ -73,10 +73,11 @@ pub(crate) fn read<T>(
         }
         (401 | 403, _) => ReadError::Unauthorized { detail },
         (200 | 400, Body::Errors(_)) | (400, Body::Sentence(_)) => ReadError::Refused { detail },
-        (200..300, Body::Fault(_) | Body::Broken(_)) => ReadError::Server { status, detail },
+        // The latter: seen on good requests, or said by something in front of the broker.
+        (200..300, Body::Fault(_) | Body::Broken(_)) | (400 | 404 | 408 | 409, _) => {
+            ReadError::Server { status, detail }
+        }
         (200..300, _) => ReadError::Unreadable { detail: format!("status {status}: {detail}") },
-        // Seen on good requests, or said by something in front of the broker.
-        (400 | 404 | 408 | 409, _) => ReadError::Server { status, detail },
         (400..500, _) => ReadError::Refused { detail: format!("status {status}: {detail}") },
         (_, _) => ReadError::Server { status, detail },
     })

@@ -85,7 +85,7 @@ impl<'a> Object<'a> {
 
     /// A number of a quote.
     pub(crate) fn field(&self, key: &str) -> Field<Decimal> {
-        self.field_of(key, |node| node.decimal())
+        self.field_of(key, Node::decimal)
     }
 
     /// A moment of a quote, in epoch milliseconds.

@@ -10,7 +10,7 @@ use crate::number;
 /// A window is one minute long, and starts with its first request. A longer wait is a misread unit.
 const LONGEST_WINDOW: Duration = Duration::from_secs(61);
 /// `Retry-After` is not documented; where it comes, it may ask for more than a window.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// The three budgets that Tradier counts.
 #[derive(Debug, Clone, Copy)]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstop_broker::{
-    Balances, Broker, BrokerOrderId, Doubt, DoubtCause, Grant, MarketClock, NotSent, Order, OrderList, OrderRequest,
-    Outcome, Position, Quotes, ReadError, Symbol,
+    Balances, Broker, BrokerOrderId, Grant, MarketClock, NotSent, Order, OrderList, OrderRequest, Outcome, Position,
+    Quotes, ReadError, Symbol,
 };
 use backstop_clock::Clock;
 use reqwest::Method;
@@ -16,7 +16,7 @@ use reqwest::Method;
 use crate::config::{BaseUrl, ConfigError, TradierConfig};
 use crate::credentials::AccountId;
 use crate::form::{self, Form};
-use crate::http::{Answer, Http, Request};
+use crate::http::{Answer, Happened, Http, Request};
 use crate::json::{Malformed, Object};
 use crate::rate::{RateClass, RateLimits};
 use crate::wire::account::Profile;
@@ -196,13 +196,9 @@ impl Tradier {
         confirm: impl FnOnce(&Object<'_>) -> Result<T, Malformed>,
     ) -> Outcome<T> {
         let request = Request { method, class: RateClass::Trading, path, shown, query: Form::default(), body };
-        match tokio::time::timeout(self.call_timeout, self.http.exchange(&request)).await {
-            Ok(happened) => classify::outcome(&happened, self.http.redactor(), confirm),
-            Err(_) => {
-                let detail = format!("{shown} within {:?}", self.call_timeout);
-                Outcome::Unknown(Doubt { cause: DoubtCause::TimedOut, detail })
-            }
-        }
+        let exchange = tokio::time::timeout(self.call_timeout, self.http.exchange(&request));
+        let late = |_| Happened::TimedOut(format!("{shown} within {:?}", self.call_timeout));
+        classify::outcome(&exchange.await.unwrap_or_else(late), self.http.redactor(), confirm)
     }
 }
 

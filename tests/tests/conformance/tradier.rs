@@ -12,7 +12,7 @@ use backstop_tests::Wire;
 use backstop_tradier::{AccountId, BaseUrl, Credentials, Tradier, TradierConfig};
 
 /// For one exchange: no longer than two busy cores need.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(400);
 const ACCOUNT: &str = "VA00000001";
 const TOKEN: &str = "sim-token";
 

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, OrderList, Position as BrokerPosition, ReadError, Symbol};
+use backstop_broker::{
+    BrokerOrderId, ClientOrderId, Decimal, OrderList, Position as BrokerPosition, ReadError, Symbol,
+};
 use tokio::time::sleep;
 
 use super::settle::Step;
@@ -133,12 +135,15 @@ impl Inner {
             let Some(label) = order.label.as_deref() else { continue };
             let of_ours = SlotId::of_label(label).is_some_and(|slot| slot.strategy == self.config.strategy);
             // What was there before this process came may be of an earlier state directory.
-            let young = order.created_at.is_some_and(|at| at > self.opened.wall);
+            let young = order.created_at.is_some_and(|at| at >= self.opened.wall);
             if !of_ours || !young {
                 continue;
             }
             if let Some(other) = seen.insert(label, &order.id) {
-                return Some(format!("one intent has two orders at the broker: {other} and {} both bear {label}", order.id));
+                return Some(format!(
+                    "one intent has two orders at the broker: {other} and {} both bear {label}",
+                    order.id
+                ));
             }
             if !state.issued.iter().any(|id| id.as_str() == label) {
                 return Some(format!(
@@ -155,7 +160,8 @@ impl Inner {
             let attended: BTreeSet<SlotId> =
                 self.attended.lock().iter().filter_map(|id| SlotId::of_label(id.as_str())).collect();
             let state = self.state.lock();
-            let flat = state.positions.iter().filter(|(slot, position)| position.is_flat() && !attended.contains(*slot));
+            let flat =
+                state.positions.iter().filter(|(slot, position)| position.is_flat() && !attended.contains(*slot));
             flat.map(|(slot, _)| slot.clone()).collect()
         };
         for slot in flat {

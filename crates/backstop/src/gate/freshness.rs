@@ -213,7 +213,7 @@ fn stale(what: impl FnOnce() -> String, age: Duration, max: Duration) -> Result<
         return Ok(());
     }
     // Tradier's sandbox is 15 minutes behind; 901 s and 976 s were measured.
-    let delayed = (Duration::from_secs(14 * 60)..Duration::from_secs(18 * 60)).contains(&age);
+    let delayed = (Duration::from_mins(14)..Duration::from_mins(18)).contains(&age);
     let hint = if delayed { "; this looks like a 15-minute delayed feed, as the sandbox has" } else { "" };
     Err(QuoteRefusal::Stale { what: what(), age, max, hint })
 }

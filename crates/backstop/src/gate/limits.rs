@@ -48,7 +48,7 @@ impl fmt::Display for LimitBreach {
 impl Limits {
     /// Every limit that `order` would break on top of `state` and of `claimed` entries that are about to be written
     /// down. What is working or unknown counts as open (LIMIT-2).
-    pub(crate) fn breaches(&self, order: &OrderRequest, state: &State, claimed: usize) -> Vec<LimitBreach> {
+    pub(crate) fn breaches(self, order: &OrderRequest, state: &State, claimed: usize) -> Vec<LimitBreach> {
         let entries = state.operations.values().filter(|operation| operation.purpose == Purpose::Open).count();
         let open = state.positions.len() + entries + claimed;
         let asked = order.legs().iter().map(|leg| leg.quantity.get()).max().unwrap_or(0);

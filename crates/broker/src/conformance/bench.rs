@@ -11,6 +11,9 @@ use crate::{
     Broker, BrokerOrderId, ClientOrderId, Lookup, Order, OrderList, OrderRequest, Outcome, Priority, Progress,
 };
 
+/// More bytes than any request or answer has.
+pub(super) const MOST_BYTES: usize = 50_000;
+
 /// Why a check ended early.
 #[derive(Debug, Clone)]
 pub(super) enum Stop {

@@ -1,6 +1,6 @@
 //! Cancels: what they end, what they cannot end, and what is known when they go wrong.
 
-use super::bench::{Bench, Checked, Stop, ensure, fail};
+use super::bench::{Bench, Checked, MOST_BYTES, Stop, ensure, fail};
 use super::rig::Effect;
 use super::{Calls, Disturbance};
 use crate::{BrokerOrderId, Outcome, Progress};
@@ -16,6 +16,14 @@ pub(super) async fn check(bench: &mut Bench<'_>) {
         let ended = doubted(bench, doubt).await;
         bench.note(format!("a cancel is unknown after: {doubt}"), "BRK-1", ended).await;
     }
+}
+
+/// For the end of a run: places an order per byte.
+pub(super) async fn check_cuts(bench: &mut Bench<'_>) {
+    let ended = cut_requests(bench).await;
+    bench.note("a cancel is unknown wherever its request is cut", "BRK-1", ended).await;
+    let ended = cut_answers(bench).await;
+    bench.note("a cancel is unknown wherever its answer is cut", "BRK-1", ended).await;
 }
 
 async fn place(bench: &mut Bench<'_>) -> Result<BrokerOrderId, Stop> {
@@ -63,6 +71,48 @@ async fn doubted(bench: &mut Bench<'_>, doubt: Disturbance) -> Checked {
     ensure(matches!(outcome, Outcome::Unknown(_)), || format!("the cancel ended as {outcome:?}, not as unknown"))?;
     arrived(bench, &id, 1).await?;
     still(bench, &id, doubt.effect()).await
+}
+
+/// Cuts the cancel of one order at each byte of its request, until one passes unharmed. None of the cut ones is done.
+async fn cut_requests(bench: &mut Bench<'_>) -> Checked {
+    let id = place(bench).await?;
+    // From 1: whether a connection that takes no byte at all was used is the adapter's to say.
+    for after in 1..MOST_BYTES {
+        let cuts = after - 1;
+        let disturbance = Disturbance::CutRequest { after };
+        bench.disturb(Calls::Cancels, disturbance).await?;
+        match bench.cancel(&id).await? {
+            Outcome::Unknown(_) => {}
+            Outcome::Accepted(()) => {
+                bench.calm_and_settle().await;
+                ensure(cuts > 0, || "the very first cut did no harm".to_owned())?;
+                arrived(bench, &id, after).await?;
+                return still(bench, &id, Effect::Done).await;
+            }
+            certain => return fail(format!("{disturbance}: the cancel ended as {certain:?}, not as unknown")),
+        }
+    }
+    fail(format!("no cancel passed unharmed with {MOST_BYTES} bytes allowed"))
+}
+
+/// Cuts cancels at each byte of the answer, until one passes unharmed. All of them are done, so each has its order.
+async fn cut_answers(bench: &mut Bench<'_>) -> Checked {
+    for after in 0..MOST_BYTES {
+        bench.rig().calm().await;
+        let id = place(bench).await?;
+        let disturbance = Disturbance::CutAnswer { after };
+        bench.disturb(Calls::Cancels, disturbance).await?;
+        let outcome = bench.cancel(&id).await?;
+        bench.calm_and_settle().await;
+        arrived(bench, &id, 1).await?;
+        still(bench, &id, Effect::Done).await?;
+        match outcome {
+            Outcome::Unknown(_) => {}
+            Outcome::Accepted(()) => return ensure(after > 0, || "the very first cut did no harm".to_owned()),
+            certain => return fail(format!("{disturbance}: the cancel ended as {certain:?}, not as unknown")),
+        }
+    }
+    fail(format!("no cancel passed unharmed with {MOST_BYTES} bytes allowed"))
 }
 
 async fn arrived(bench: &Bench<'_>, id: &BrokerOrderId, at_most: usize) -> Checked {

@@ -1,14 +1,11 @@
 //! Reads that go wrong: an error or the whole truth, never less.
 
-use super::bench::{Bench, Checked, Stop, ensure, fail};
+use super::bench::{Bench, Checked, MOST_BYTES, Stop, ensure, fail};
 use std::future::poll_fn;
 use std::task::Poll;
 
 use super::{Calls, Disturbance};
 use crate::{BrokerOrderId, ClientOrderId, Lookup, MarketState, Order, Progress, ReadError, Symbol};
-
-/// More bytes than any answer has.
-const MOST_BYTES: usize = 50_000;
 
 /// Every read of the trait.
 #[derive(Debug, Clone, Copy)]

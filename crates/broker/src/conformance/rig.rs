@@ -29,13 +29,14 @@ pub trait Rig: Send + Sync {
     /// late is shown. In virtual time, advances it.
     async fn settle(&self);
 
-    /// How many submits with this client order id have reached the other side, in whole or in part.
+    /// How many submits with this client order id have reached the other side, or the rig on the way there, in whole or
+    /// in part.
     async fn arrivals(&self, id: &ClientOrderId) -> usize;
 
     /// How many orders with this client order id exist on the other side.
     async fn placed(&self, id: &ClientOrderId) -> usize;
 
-    /// How many cancels of this order have reached the other side, in whole or in part.
+    /// The same for cancels of this order.
     async fn cancel_arrivals(&self, id: &BrokerOrderId) -> usize;
 
     /// An order that is accepted and works without ever being filled, such as a bid far below the market.

@@ -2,13 +2,10 @@
 
 use tokio::time::timeout;
 
-use super::bench::{Bench, Checked, Stop, ensure, fail};
+use super::bench::{Bench, Checked, MOST_BYTES, Stop, ensure, fail};
 use super::rig::Effect;
 use super::{Calls, Disturbance};
 use crate::{ClientOrderId, Lookup, Outcome, Priority};
-
-/// More bytes than any request or answer has.
-const MOST_BYTES: usize = 20_000;
 
 pub(super) async fn check(bench: &mut Bench<'_>) {
     let ended = refused_connection(bench).await;
@@ -19,6 +16,10 @@ pub(super) async fn check(bench: &mut Bench<'_>) {
     }
     let ended = dropped(bench).await;
     bench.note("a dropped submit arrives at most once", "BRK-1", ended).await;
+}
+
+/// For the end of a run: places an order per byte.
+pub(super) async fn check_cuts(bench: &mut Bench<'_>) {
     // From 1: whether a connection that takes no byte at all was used is the adapter's to say.
     let ended = cut_everywhere(bench, 1, |after| Disturbance::CutRequest { after }).await;
     bench.note("a submit is unknown wherever its request is cut", "BRK-1", ended).await;

@@ -108,6 +108,7 @@ fn a_repeated_submit_or_cancel_is_caught() {
     caught(Flaw::RepeatsSubmit, "a submit is unknown wherever its answer is cut");
     caught(Flaw::FollowsRedirects, "a submit is unknown after: redirect");
     caught(Flaw::RepeatsCancel, "a cancel is unknown after: lost answer");
+    caught(Flaw::RepeatsCancel, "a cancel is unknown wherever its request is cut");
 }
 
 // proves: BRK-1
@@ -116,7 +117,8 @@ fn a_doubt_that_passes_for_certainty_is_caught() {
     caught(Flaw::TimeOutIsRejected, "a submit is unknown after: lost request");
     caught(Flaw::TimeOutIsRejected, "a cancel is unknown after: answer held back");
     caught(Flaw::LostConnectionIsNotSent, "a submit is unknown wherever its request is cut");
-    caught(Flaw::LostConnectionIsNotSent, "a cancel is unknown after: lost answer");
+    caught(Flaw::LostConnectionIsNotSent, "a cancel is unknown wherever its request is cut");
+    caught(Flaw::LostConnectionIsNotSent, "a cancel is unknown wherever its answer is cut");
     caught(Flaw::ServerErrorIsRejected, "a submit is unknown after: failure after");
     caught(Flaw::ThrottledIsRejected, "a submit is unknown after: throttling");
     caught(Flaw::AnySuccessIsAccepted, "a submit is unknown after: garbage");

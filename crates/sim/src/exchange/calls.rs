@@ -7,7 +7,7 @@ use super::{CANCEL_DELAY, Event, Exchange, OPEN_DELAY};
 use crate::account::multiplier;
 use crate::calendar::later;
 use crate::faults::{FaultKind, Wire};
-use crate::ledger::WireRequest;
+use crate::ledger::{WireCancel, WireRequest};
 use crate::matching;
 use crate::order::{CancelRefusal, NewOrder, OrderState, Refusal, SimOrder};
 
@@ -97,14 +97,6 @@ impl Exchange {
         Answer::new(wire, placed)
     }
 
-    /// Takes down a request that was refused before it came here.
-    pub(crate) fn note_refused(&mut self, now: Timestamp, tag: Option<String>, refusal: &str) {
-        self.advance(now);
-        let refusal = Some(refusal.to_owned());
-        self.requests.push(WireRequest { at: self.now, tag, order_id: None, refusal, fault: None });
-        self.revision += 1;
-    }
-
     pub(super) fn settle_request(&mut self, index: usize, placed: &Result<u64, Refusal>) {
         if let Some(request) = self.requests.get_mut(index) {
             match placed {
@@ -139,17 +131,13 @@ impl Exchange {
         Ok(id)
     }
 
-    /// Checks an order without taking it: what it would cost.
-    pub(crate) fn preview(&mut self, now: Timestamp, order: &NewOrder) -> Answer<Result<Decimal, Refusal>> {
-        self.read(now, |exchange| {
-            exchange.check(order).map(|()| exchange.cost_of_unit(order) * Decimal::from(order.units()))
-        })
-    }
-
     /// Asks for a cancel. Confirmed means that it was taken: a fill can still win.
     pub(crate) fn cancel(&mut self, now: Timestamp, id: u64) -> Answer<Result<(), CancelRefusal>> {
         self.advance(now);
-        let wire = match self.faults.first_of(CANCEL) {
+        let fault = self.faults.first_of(CANCEL);
+        self.cancels.push(WireCancel { at: self.now, order_id: id, fault });
+        self.revision += 1;
+        let wire = match fault {
             None => Wire::Deliver,
             Some(FaultKind::CancelLost) => {
                 return Answer::without_body(Wire::Hang(self.faults.delay(FaultKind::CancelLost)));
@@ -201,9 +189,8 @@ impl Exchange {
     /// would not be a doubt but a lie about the list's end, which nobody could find out.
     pub(crate) fn order_views(&mut self, from_start: bool) -> Vec<OrderView> {
         let today = self.today();
-        let listed = |order: &&SimOrder| {
-            (order.day == today || order.state.is_working()) && order.listed_at <= self.now
-        };
+        let listed =
+            |order: &&SimOrder| (order.day == today || order.state.is_working()) && order.listed_at <= self.now;
         let views: Vec<_> = self.orders.values().rev().filter(listed).map(|order| self.view(order)).collect();
         if from_start && !views.is_empty() && self.faults.strikes(FaultKind::OrdersEmpty) { Vec::new() } else { views }
     }
@@ -237,7 +224,7 @@ impl Exchange {
     /// The account's money.
     pub(crate) fn balances(&self) -> Balances {
         let value: Decimal = self.market_values().map(|(_, value)| value).sum();
-        let free = self.account.cash - self.requirement_now() - self.committed();
+        let free = self.account.cash - self.requirement() - self.committed();
         Balances {
             total_cash: self.account.cash,
             total_equity: self.account.cash + value,
@@ -254,19 +241,11 @@ impl Exchange {
         })
     }
 
-    /// What must stay for the positions.
-    pub(crate) fn requirement(&self) -> Decimal {
-        self.requirement_now()
-    }
-
-    /// How many orders work.
-    pub(crate) fn working_count(&self) -> usize {
-        self.working().count()
-    }
-
     /// What the working orders that open something would cost.
     fn committed(&self) -> Decimal {
         let opening = self.working().filter(|order| order.request.opens());
-        opening.map(|order| (self.cost_of_unit(&order.request) * Decimal::from(order.units_left())).max(Decimal::ZERO)).sum()
+        opening
+            .map(|order| (self.cost_of_unit(&order.request) * Decimal::from(order.units_left())).max(Decimal::ZERO))
+            .sum()
     }
 }

@@ -8,6 +8,9 @@ use crate::market::{UnderlyingKind, underlying_of};
 use crate::matching;
 use crate::order::{NewOrder, Refusal, SimOrder};
 
+/// No price of anything is higher; what is, would overflow the sums.
+const HIGHEST_PRICE: Decimal = Decimal::from_parts(10_000_000, 0, 0, false, 0);
+
 impl Exchange {
     /// The checks of the broker, in its order: parameters, instruments, what is held, and the money.
     pub(super) fn check(&self, order: &NewOrder) -> Result<(), Refusal> {
@@ -84,12 +87,13 @@ impl Exchange {
         let working = self.orders.values().filter(|order| order.state.is_working() && order.request.opens());
         let mut cash = self.account.cash;
         let mut then: Vec<(&Symbol, Decimal)> = self.account.held.iter().map(|(s, held)| (s, held.quantity)).collect();
-        for (request, left) in working.map(|order| (&order.request, order.units_left())).chain([(order, order.units())]) {
+        for (request, left) in working.map(|order| (&order.request, order.units_left())).chain([(order, order.units())])
+        {
             cash -= self.cost_of_unit(request) * Decimal::from(left);
             let change = |leg: &'_ Leg| leg.side.signed(request.ratio(leg) * Decimal::from(left));
             then.extend(request.legs.iter().map(|leg| (&leg.symbol, change(leg))));
         }
-        if cash >= self.requirement_of(merged(then)) { Ok(()) } else { Err(Refusal::code("InitialMargin")) }
+        if cash >= self.requirement_of(&merged(then)) { Ok(()) } else { Err(Refusal::code("InitialMargin")) }
     }
 
     /// What one unit costs at worst, contract multiplier included; negative when it brings money.
@@ -103,12 +107,12 @@ impl Exchange {
         stop.or_else(|| matching::limit(request)).or_else(natural).unwrap_or(Decimal::ZERO) * times
     }
 
-    fn requirement_of(&self, holdings: Vec<(Symbol, Decimal)>) -> Decimal {
+    fn requirement_of(&self, holdings: &[(Symbol, Decimal)]) -> Decimal {
         requirement(holdings.iter().map(|(symbol, quantity)| (symbol, *quantity)), |name| self.market.price(name))
     }
 
     /// The money that must stay for what is held.
-    pub(super) fn requirement_now(&self) -> Decimal {
+    pub(crate) fn requirement(&self) -> Decimal {
         let held = self.account.held.iter().map(|(symbol, held)| (symbol, held.quantity));
         requirement(held, |name| self.market.price(name))
     }
@@ -137,6 +141,15 @@ fn check_parameters(order: &NewOrder) -> Result<(), Refusal> {
         if tag.len() > 255 {
             return Err(Refusal::Parameter("Invalid parameter, tag: contains more than 255 characters.".to_owned()));
         }
+    }
+    let highest = match order.kind {
+        OrderKind::Market | OrderKind::Even => Decimal::ZERO,
+        OrderKind::Limit { price } | OrderKind::Debit { price } | OrderKind::Credit { price } => price,
+        OrderKind::Stop { stop } => stop,
+        OrderKind::StopLimit { stop, price } => stop.max(price),
+    };
+    if highest > HIGHEST_PRICE {
+        return Err(Refusal::code("OrderPriceIsInvalid"));
     }
     match (order.time_in_force, order.kind) {
         (TimeInForce::PreMarket, _) => {

@@ -123,16 +123,6 @@ impl Exchange {
         self.advance(now);
         self.true_quote(symbol)?.prices()
     }
-
-    /// The current price of the underlying of an option.
-    pub(crate) fn underlying_price(&self, name: &str) -> Option<Decimal> {
-        self.market.price(name)
-    }
-
-    /// What kind of instrument a symbol that walks or is played back is.
-    pub(crate) fn kind_of(&self, symbol: &Symbol) -> Option<crate::market::UnderlyingKind> {
-        self.market.kind(symbol)
-    }
 }
 
 fn restamped(mut quote: BookQuote, stamp: impl Fn(Timestamp) -> Timestamp) -> RawQuote {

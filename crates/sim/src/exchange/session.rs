@@ -1,5 +1,7 @@
 //! The trading day: which it is, whether there is trading, and what its end does.
 
+use std::time::Duration;
+
 use backstop_broker::{Decimal, MarketClock, MarketState, OptionSymbol, Symbol, TimeInForce};
 use backstop_clock::Timestamp;
 use jiff::civil::Date;
@@ -19,11 +21,12 @@ impl Exchange {
     }
 
     fn market_state(&self) -> (MarketState, &'static str) {
-        match self.settings.hours {
-            Hours::Always if self.closed_day == Some(self.day) => (MarketState::Closed, "00:00"),
+        let (state, next) = match self.settings.hours {
             Hours::Always => (MarketState::Open, "00:00"),
             Hours::Regular => calendar::regular_state(self.now),
-        }
+        };
+        let over = state == MarketState::Open && self.closed_day == Some(self.today());
+        if over { (MarketState::Closed, "00:00") } else { (state, next) }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -111,6 +114,10 @@ impl Exchange {
             self.advance(now);
             self.close(yesterday);
             self.day = date;
+            let waiting = self.orders.values().filter(|order| order.state == OrderState::Pending);
+            for id in waiting.map(|order| order.id).collect::<Vec<_>>() {
+                self.schedule(Duration::ZERO, Event::Open(id));
+            }
         }
         self.market.skip_to(now);
         self.now = now;

@@ -1,13 +1,13 @@
 //! The exchange as a whole, moved by hand.
 
-use backstop_broker::MarketState;
-use proptest::prelude::*;
+mod faults;
+mod properties;
 
 use super::*;
 use crate::calendar::Hours;
 use crate::config::SimConfig;
-use crate::faults::{FaultPlan, Wire};
 use crate::order::{CancelRefusal, Refusal};
+use backstop_broker::{Leg, MarketState};
 
 /// A Wednesday, 10:00 in New York.
 fn start() -> Timestamp {
@@ -121,7 +121,8 @@ fn a_stop_sleeps_until_its_price_trades() {
 
 #[test]
 fn positions_show_a_fill_only_after_the_lag() {
-    let mut exchange = Exchange::new(settings(SimConfig::new(1).with_positions_lag(Duration::from_secs(5))), None, start());
+    let mut exchange =
+        Exchange::new(settings(SimConfig::new(1).with_positions_lag(Duration::from_secs(5))), None, start());
     placed(exchange.submit(start(), &buy(1)));
     exchange.advance(after(1_000));
     assert_eq!(exchange.account.held.quantity(&symbol("SPY")), Decimal::ONE);
@@ -205,7 +206,9 @@ fn the_end_of_the_session_settles_options_in_cash_and_their_rows_linger() {
     assert_eq!(exchange.positions().len(), 2);
     exchange.advance(after(70_000));
     assert!(exchange.positions().is_empty());
-    assert!(refused(exchange.submit(after(70_000), &put_spread(1, OrderKind::Market))).ends_with("InvalidOrderExpiration"));
+    assert!(
+        refused(exchange.submit(after(70_000), &put_spread(1, OrderKind::Market))).ends_with("InvalidOrderExpiration")
+    );
 }
 
 #[test]
@@ -213,10 +216,8 @@ fn day_orders_expire_with_the_session_and_others_stay() {
     let mut exchange = quiet();
     let kind = OrderKind::Limit { price: Decimal::from(500) };
     let day = placed(exchange.submit(start(), &shares(Side::Buy, PositionEffect::Open, 1, kind)));
-    let gtc = NewOrder {
-        time_in_force: TimeInForce::GoodTilCanceled,
-        ..shares(Side::Buy, PositionEffect::Open, 1, kind)
-    };
+    let gtc =
+        NewOrder { time_in_force: TimeInForce::GoodTilCanceled, ..shares(Side::Buy, PositionEffect::Open, 1, kind) };
     let gtc = placed(exchange.submit(start(), &gtc));
     exchange.close_session(after(1_000));
     assert_eq!((state(&exchange, day), state(&exchange, gtc)), (OrderState::Expired, OrderState::Open));
@@ -278,259 +279,6 @@ fn a_year_of_silence_costs_no_more_than_two_minutes_of_walking() {
     assert!(exchange.market.next_tick() > later(start(), Duration::from_hours(24 * 364)));
 }
 
-/// Calls everything that can suffer a fault.
-fn everything(exchange: &mut Exchange) {
-    let mut now = start();
-    let mut step = |ms| {
-        now = later(now, Duration::from_millis(ms));
-        now
-    };
-    exchange.submit(step(10), &put_spread(4, OrderKind::Market));
-    exchange.submit(step(10), &buy(5));
-    let (bid, _) = exchange.true_prices(step(2_000), &symbol("SPY")).unwrap();
-    for pause in [1, 10] {
-        let kind = OrderKind::Limit { price: bid };
-        let resting = exchange.submit(step(1), &shares(Side::Buy, PositionEffect::Open, 1, kind));
-        drop(exchange.cancel(step(pause), resting.body.and_then(Result::ok).unwrap_or(0)));
-    }
-    drop(exchange.read(step(2_000), |exchange| exchange.positions()));
-    drop(exchange.read(step(10), |exchange| exchange.order_views(true)));
-    drop(exchange.read(step(10), |exchange| exchange.quote(&symbol("SPY"))));
-    exchange.advance(step(20_000));
-}
-
-#[test]
-fn every_kind_of_fault_strikes_when_injected_and_is_counted_once() {
-    for &kind in FaultKind::ALL {
-        let mut exchange = quiet();
-        exchange.inject(kind, 1);
-        everything(&mut exchange);
-        assert_eq!(exchange.fault_counts().get(&kind), Some(&1), "{kind}");
-        assert_eq!(exchange.fault_counts().len(), 1, "{kind}: {:?}", exchange.fault_counts());
-    }
-}
-
-#[test]
-fn a_lost_request_is_no_order_and_a_lost_answer_is_one() {
-    for (kind, orders) in [
-        (FaultKind::RequestLost, 0),
-        (FaultKind::ServerErrorBefore, 0),
-        (FaultKind::Throttled, 0),
-        (FaultKind::LateProcessing, 0),
-        (FaultKind::AnswerLost, 1),
-        (FaultKind::AnswerDelayed, 1),
-        (FaultKind::ServerErrorAfter, 1),
-        (FaultKind::TruncatedBody, 1),
-        (FaultKind::CutJson, 1),
-        (FaultKind::HtmlBody, 1),
-        (FaultKind::DuplicateProcessing, 2),
-    ] {
-        let mut exchange = quiet();
-        exchange.inject(kind, 1);
-        let answer = exchange.submit(start(), &buy(1));
-        assert_eq!(answer.wire == Wire::Deliver, kind == FaultKind::DuplicateProcessing, "{kind}");
-        assert_eq!(answer.body.is_some(), orders > 0, "{kind}");
-        let ledger = exchange.ledger(after(10));
-        assert_eq!(ledger.by_tag("t-1").count(), orders, "{kind}");
-        assert_eq!(ledger.requests.len(), 1, "{kind}");
-        assert_eq!(ledger.requests[0].fault, Some(kind));
-    }
-}
-
-#[test]
-fn a_late_request_lands_after_its_time_even_if_nobody_waits() {
-    let mut exchange = quiet();
-    exchange.inject(FaultKind::LateProcessing, 1);
-    exchange.submit(start(), &buy(1));
-    assert!(exchange.ledger(after(2_900)).orders.is_empty());
-    let ledger = exchange.ledger(after(3_100));
-    assert_eq!(ledger.orders[0].received_at, after(3_000));
-    assert_eq!(ledger.requests[0].order_id, Some(ledger.orders[0].id));
-}
-
-#[test]
-fn an_order_that_was_taken_can_be_rejected_a_moment_later() {
-    let mut exchange = quiet();
-    exchange.inject(FaultKind::RejectedLater, 1);
-    let id = placed(exchange.submit(start(), &buy(1)));
-    exchange.advance(after(500));
-    assert_eq!(state(&exchange, id), OrderState::Pending);
-    exchange.advance(after(700));
-    assert_eq!(state(&exchange, id), OrderState::Rejected);
-    assert!(exchange.orders[&id].reason.as_ref().unwrap().contains("InitialMargin"));
-    assert_eq!(exchange.account.cash, Decimal::from(100_000));
-}
-
-#[test]
-fn a_cancel_that_loses_the_race_is_confirmed_and_the_order_fills() {
-    let mut exchange = quiet();
-    let (bid, _) = exchange.true_prices(start(), &symbol("SPY")).unwrap();
-    let kind = OrderKind::Limit { price: bid };
-    let id = placed(exchange.submit(start(), &shares(Side::Buy, PositionEffect::Open, 2, kind)));
-    exchange.inject(FaultKind::CancelRace, 1);
-    assert_eq!(exchange.cancel(after(100), id).body, Some(Ok(())));
-    assert_eq!(state(&exchange, id), OrderState::Filled);
-}
-
-#[test]
-fn part_of_an_order_can_fill_and_the_rest_later_or_never() {
-    for (kind, end) in [(FaultKind::PartialFill, OrderState::Filled), (FaultKind::PartialFillStuck, OrderState::PartiallyFilled)]
-    {
-        let mut exchange = quiet();
-        exchange.inject(kind, 1);
-        let id = placed(exchange.submit(start(), &buy(10)));
-        while state(&exchange, id) != OrderState::PartiallyFilled {
-            exchange.advance(later(exchange.now, Duration::from_millis(10)));
-        }
-        assert!((1..10).contains(&exchange.orders[&id].filled_units));
-        exchange.advance(after(10_000));
-        assert_eq!(state(&exchange, id), end);
-    }
-}
-
-#[test]
-fn filled_is_told_before_its_quantities() {
-    let mut exchange = quiet();
-    exchange.inject(FaultKind::FilledBeforeQuantities, 1);
-    let id = placed(exchange.submit(start(), &buy(1)));
-    while state(&exchange, id) != OrderState::Filled {
-        exchange.advance(later(exchange.now, Duration::from_millis(10)));
-    }
-    assert!(!exchange.order_view(id).unwrap().measured);
-    exchange.advance(later(exchange.now, Duration::from_millis(801)));
-    assert!(exchange.order_view(id).unwrap().measured);
-}
-
-#[test]
-fn a_new_order_can_be_missing_from_the_list_for_a_while() {
-    let mut exchange = quiet();
-    exchange.inject(FaultKind::OrdersLag, 1);
-    let id = placed(exchange.submit(start(), &buy(1)));
-    exchange.advance(after(1_000));
-    assert!(exchange.order_views(true).is_empty());
-    assert!(exchange.order_view(id).is_some());
-    exchange.advance(after(1_600));
-    assert_eq!(exchange.order_views(true).len(), 1);
-}
-
-#[test]
-fn somebody_else_places_orders_that_bear_no_tag_and_never_fill() {
-    let plan = FaultPlan::none().with_rate(FaultKind::ManualOrder, 1000);
-    let mut exchange = Exchange::new(settings(SimConfig::new(1).with_faults(plan)), None, start());
-    let ledger = exchange.ledger(after(10_500));
-    assert_eq!(ledger.orders.len(), 10);
-    assert!(ledger.orders.iter().all(|order| order.by_hand && order.tag.is_none() && order.fills.is_empty()));
-    assert_eq!(ledger.working().count(), 2, "the others were canceled");
-    assert!(ledger.requests.is_empty());
-}
-
-#[test]
-fn a_trade_by_hand_changes_the_position_without_an_order() {
-    let mut exchange = quiet();
-    assert!(exchange.trade_by_hand(start(), &symbol("SPY"), -3));
-    let ledger = exchange.ledger(after(1_000));
-    assert_eq!(ledger.position(&symbol("SPY")), Decimal::from(-3));
-    assert!(ledger.orders.is_empty());
-    assert!(!exchange.trade_by_hand(after(1_000), &symbol("NOPE"), 1));
-}
-
-/// A session of random orders and pauses.
-fn session(seed: u64, plan: FaultPlan, steps: &[(u8, u32, u16)]) -> (Exchange, Ledger) {
-    let mut exchange = Exchange::new(settings(SimConfig::new(seed).with_faults(plan)), None, start());
-    let mut now = start();
-    for (what, quantity, pause) in steps {
-        now = later(now, Duration::from_millis(u64::from(*pause)));
-        let half = OrderKind::Credit { price: Decimal::new(350, 2) };
-        let market = OrderKind::Market;
-        match what % 7 {
-            0 => drop(exchange.submit(now, &put_spread(*quantity, half))),
-            1 => drop(exchange.submit(now, &put_spread(*quantity, market))),
-            2 => drop(exchange.submit(now, &buy(*quantity))),
-            3 => drop(exchange.submit(now, &sell(*quantity))),
-            4 => {
-                let close = vec![
-                    leg(PUT_5900, Side::Buy, PositionEffect::Close, *quantity),
-                    leg(PUT_5890, Side::Sell, PositionEffect::Close, *quantity),
-                ];
-                drop(exchange.submit(now, &order("SPX", close, market)));
-            }
-            5 => {
-                let working = exchange.orders.values().find(|order| order.state.is_working()).map(|order| order.id);
-                drop(exchange.cancel(now, working.unwrap_or(0)));
-            }
-            _ => drop(exchange.read(now, |exchange| exchange.positions())),
-        }
-    }
-    let ledger = exchange.ledger(later(now, Duration::from_secs(5)));
-    (exchange, ledger)
-}
-
-fn steps() -> impl Strategy<Value = Vec<(u8, u32, u16)>> {
-    prop::collection::vec((any::<u8>(), 1u32..6, 0u16..3_000), 1..40)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn cash_and_positions_are_exactly_what_the_fills_say(seed in any::<u64>(), steps in steps()) {
-        let (_, ledger) = session(seed, FaultPlan::hostile(), &steps);
-        let fills = || ledger.orders.iter().flat_map(|order| &order.fills);
-        let cash: Decimal = fills().map(backstop_broker::Fill::cash).sum();
-        prop_assert_eq!(ledger.cash, ledger.start_cash + cash);
-        prop_assert_eq!(ledger.cash, ledger.start_cash + ledger.movements.iter().map(|m| m.amount).sum::<Decimal>());
-        let mut net = BTreeMap::<Symbol, Decimal>::new();
-        for fill in fills() {
-            *net.entry(fill.symbol.clone()).or_default() += fill.signed_quantity();
-        }
-        net.retain(|_, quantity| !quantity.is_zero());
-        prop_assert_eq!(&ledger.positions, &net);
-        prop_assert!(ledger.cash >= Decimal::ZERO, "no overdraft: {}", ledger.cash);
-    }
-
-    #[test]
-    fn no_fill_is_worse_than_the_limit_or_more_than_the_order(seed in any::<u64>(), steps in steps()) {
-        let (exchange, _) = session(seed, FaultPlan::hostile(), &steps);
-        for order in exchange.orders.values() {
-            prop_assert!(order.filled_units <= order.request.units());
-            for fill in &order.fills {
-                if let Some(limit) = matching::limit(&order.request) {
-                    let legs = order.request.legs.len();
-                    let net = if legs == 1 { order.request.legs[0].side.signed(order.net_of(fill)) } else { order.net_of(fill) };
-                    prop_assert!(net <= limit, "{net} for {limit}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_positions_show_comes_to_rest_at_the_truth(seed in any::<u64>(), steps in steps()) {
-        let (mut exchange, ledger) = session(seed, FaultPlan::hostile(), &steps);
-        exchange.advance(later(exchange.now, Duration::from_secs(60)));
-        let truth = exchange.account.held.iter().map(|(s, h)| (s.clone(), h.quantity)).collect::<Vec<_>>();
-        let shown = exchange.account.shown.iter().map(|(s, h)| (s.clone(), h.quantity)).collect::<Vec<_>>();
-        prop_assert_eq!(shown, truth);
-        drop(ledger);
-    }
-
-    #[test]
-    fn the_same_seed_and_calls_give_the_same_truth_across_a_restart_too(seed in any::<u64>(), steps in steps()) {
-        let (exchange, ledger) = session(seed, FaultPlan::hostile(), &steps);
-        let (_, again) = session(seed, FaultPlan::hostile(), &steps);
-        prop_assert_eq!(&again, &ledger);
-        let json = exchange.to_json().unwrap();
-        let mut back = Exchange::resume(&json, exchange.settings.clone(), None, exchange.now).unwrap();
-        prop_assert_eq!(back.ledger(exchange.now), ledger);
-    }
-}
-
-#[test]
-fn another_seed_is_another_session() {
-    let steps: Vec<_> = (0..20).map(|n| (n, 3, 700)).collect();
-    let ledger = |seed| session(seed, FaultPlan::hostile(), &steps).1;
-    assert_ne!(ledger(1), ledger(2));
-}
-
 #[test]
 fn an_account_that_comes_back_on_a_later_day_has_its_options_settled() {
     let mut exchange = quiet();
@@ -544,4 +292,29 @@ fn an_account_that_comes_back_on_a_later_day_has_its_options_settled() {
     assert!(back.is_open());
     let same_day = Exchange::resume(&json, exchange.settings.clone(), None, after(3_000)).unwrap();
     assert_eq!(same_day.account.held.iter().count(), 2);
+}
+
+#[test]
+fn what_waits_for_a_new_day_opens_on_it() {
+    let mut exchange = quiet();
+    exchange.close_session(start());
+    let gtc = NewOrder {
+        time_in_force: TimeInForce::GoodTilCanceled,
+        ..shares(Side::Buy, PositionEffect::Open, 1, OrderKind::Limit { price: Decimal::from(590) })
+    };
+    let id = placed(exchange.submit(after(10), &gtc));
+    exchange.advance(after(5_000));
+    assert_eq!((state(&exchange, id), exchange.is_open()), (OrderState::Pending, false));
+    let next_day = later(start(), Duration::from_hours(24));
+    let mut back = Exchange::resume(&exchange.to_json().unwrap(), exchange.settings.clone(), None, next_day).unwrap();
+    back.advance(later(next_day, Duration::from_secs(5)));
+    assert_eq!(state(&back, id), OrderState::Filled);
+}
+
+#[test]
+fn a_price_beyond_all_measure_is_refused_before_it_is_reckoned_with() {
+    let mut exchange = quiet();
+    let kind = OrderKind::Limit { price: Decimal::MAX };
+    let refusal = refused(exchange.submit(start(), &shares(Side::Buy, PositionEffect::Open, Quantity::MAX, kind)));
+    assert!(refusal.ends_with("OrderPriceIsInvalid"));
 }

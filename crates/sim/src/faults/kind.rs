@@ -140,11 +140,7 @@ impl FromStr for FaultKind {
     type Err = UnknownFault;
 
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.name() == text)
-            .ok_or_else(|| UnknownFault { name: text.to_owned() })
+        Self::ALL.iter().copied().find(|kind| kind.name() == text).ok_or_else(|| UnknownFault { name: text.to_owned() })
     }
 }
 

@@ -78,8 +78,11 @@ impl FaultPlan {
         self
     }
 
-    /// The same plan for a client that gives up after `call_timeout`: answers are delayed and requests land only after
-    /// that.
+    /// The same plan for a client that gives up after `call_timeout`: answers are delayed and requests land half as
+    /// long again after they came.
+    ///
+    /// An order can so be missing from the list for [`LateProcessing`](FaultKind::LateProcessing) plus
+    /// [`OrdersLag`](FaultKind::OrdersLag) and live: a settling time must be longer than both together.
     #[must_use]
     pub fn with_client_timeout(self, call_timeout: Duration) -> Self {
         let past = call_timeout.saturating_mul(3) / 2;

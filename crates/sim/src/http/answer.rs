@@ -20,23 +20,26 @@ pub(super) struct Drop;
 
 pub(super) const JSON: &str = "application/json";
 
-pub(super) fn json(status: StatusCode, body: &Json) -> Response {
-    whole(status, JSON, body.to_string())
+/// Status, kind and body of an answer, before the wire has its way with it.
+pub(super) type Page = (StatusCode, &'static str, String);
+
+pub(super) fn ok(body: &Json) -> Page {
+    (StatusCode::OK, JSON, body.to_string())
 }
 
 /// A bare sentence, as the broker refuses many a parameter.
-pub(super) fn sentence(status: StatusCode, text: impl Into<String>) -> Response {
-    whole(status, "text/plain;charset=UTF-8", text.into())
+pub(super) fn sentence(status: StatusCode, text: impl Into<String>) -> Page {
+    (status, "text/plain;charset=UTF-8", text.into())
 }
 
 /// The gateway's own failures.
-pub(super) fn fault(status: StatusCode, text: &str, code: &str) -> Response {
+pub(super) fn fault(status: StatusCode, text: &str, code: &str) -> Page {
     let detail = Json::Object(vec![("errorcode", Json::text(code))]);
     let fault = Json::Object(vec![("faultstring", Json::text(text)), ("detail", detail)]);
-    json(status, &Json::Object(vec![("fault", fault)]))
+    (status, JSON, Json::Object(vec![("fault", fault)]).to_string())
 }
 
-pub(super) fn whole(status: StatusCode, kind: &'static str, body: String) -> Response {
+pub(super) fn whole((status, kind, body): Page) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -45,36 +48,36 @@ pub(super) fn whole(status: StatusCode, kind: &'static str, body: String) -> Res
 
 /// Renders the answer and lets the wire do to it what it does. Dropping the future, when a client has gone, undoes
 /// nothing: the exchange has already done its part.
-pub(super) async fn deliver<T>(answer: Answer<T>, render: impl FnOnce(T) -> (StatusCode, &'static str, String)) -> Response {
-    let (status, kind, body) = answer.body.map_or_else(
-        || (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", String::new()),
-        render,
-    );
+pub(super) async fn deliver<T>(answer: Answer<T>, render: impl FnOnce(T) -> Page) -> Response {
+    let nothing = || sentence(StatusCode::INTERNAL_SERVER_ERROR, "");
+    let page = answer.body.map_or_else(nothing, render);
     match answer.wire {
-        Wire::Deliver => whole(status, kind, body),
+        Wire::Deliver => whole(page),
         Wire::Delay(delay) => {
             sleep(delay).await;
-            whole(status, kind, body)
+            whole(page)
         }
         Wire::Hang(delay) => {
             sleep(delay).await;
             closed()
         }
         Wire::Close => closed(),
-        Wire::ServerError(502) => whole(StatusCode::BAD_GATEWAY, "text/html", page("502 Bad Gateway")),
+        Wire::ServerError(502) => whole(html(StatusCode::BAD_GATEWAY, "502 Bad Gateway")),
         Wire::ServerError(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            fault(status, "Datastore Error", "datastore.ErrorWhileAccessingDataStore")
+            whole(fault(status, "Datastore Error", "datastore.ErrorWhileAccessingDataStore"))
         }
-        Wire::Truncate => truncated(status, kind, body),
-        Wire::CutJson => whole(status, kind, half(body)),
-        Wire::Html => whole(StatusCode::OK, "text/html", page("Brokerage API documentation")),
-        Wire::Throttle => sentence(StatusCode::TOO_MANY_REQUESTS, "Quota Violation: too many requests"),
+        Wire::Truncate => truncated(page),
+        Wire::CutJson => whole((page.0, page.1, half(page.2))),
+        Wire::Html => whole(html(StatusCode::OK, "Brokerage API documentation")),
+        Wire::Throttle => whole(sentence(StatusCode::TOO_MANY_REQUESTS, "Quota Violation: too many requests")),
     }
 }
 
-fn page(title: &str) -> String {
-    format!("<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n")
+fn html(status: StatusCode, title: &str) -> Page {
+    let body =
+        format!("<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
+    (status, "text/html", body)
 }
 
 fn closed() -> Response {
@@ -93,25 +96,40 @@ fn half(mut body: String) -> String {
 }
 
 /// Announces the whole body and sends half of it.
-fn truncated(status: StatusCode, kind: &'static str, body: String) -> Response {
+fn truncated((status, kind, body): Page) -> Response {
     let length = HeaderValue::from(body.len());
-    let mut response = whole(status, kind, String::new());
+    let mut response = whole((status, kind, String::new()));
     response.headers_mut().insert(CONTENT_LENGTH, length);
-    *response.body_mut() = Body::new(CutBody(Some(Bytes::from(half(body)))));
+    *response.body_mut() = Body::new(CutBody::Piece(Bytes::from(half(body))));
     response
 }
 
 /// A body that breaks off after its only piece.
-struct CutBody(Option<Bytes>);
+enum CutBody {
+    Piece(Bytes),
+    /// One turn without anything, in which the server flushes: else nothing at all would leave.
+    Pause,
+    Broken,
+}
 
 impl HttpBody for CutBody {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        Poll::Ready(Some(match self.0.take() {
-            Some(bytes) => Ok(Frame::data(bytes)),
-            None => Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)),
-        }))
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        match std::mem::replace(&mut *self, Self::Broken) {
+            Self::Piece(bytes) => {
+                *self = Self::Pause;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Self::Pause => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Self::Broken => Poll::Ready(Some(Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset)))),
+        }
     }
 }

@@ -1,8 +1,6 @@
 //! The body of a request to place an order.
 
-use backstop_broker::{
-    Decimal, Leg, OptionSymbol, OrderKind, PositionEffect, Quantity, Side, Symbol, TimeInForce,
-};
+use backstop_broker::{Decimal, Leg, OptionSymbol, OrderKind, PositionEffect, Quantity, Side, Symbol, TimeInForce};
 
 use crate::order::{NewOrder, Refusal};
 
@@ -27,7 +25,9 @@ impl Form {
             Some("multileg") => true,
             _ => return Err(invalid("class")),
         };
-        let underlying = self.symbol("symbol").ok_or_else(|| Refusal::Parameter("Invalid parameter, symbol: is not valid".to_owned()))?;
+        let underlying = self
+            .symbol("symbol")
+            .ok_or_else(|| Refusal::Parameter("Invalid parameter, symbol: is not valid".to_owned()))?;
         let time_in_force = match self.get("duration") {
             Some("day") => TimeInForce::Day,
             Some("gtc") => TimeInForce::GoodTilCanceled,

@@ -9,10 +9,10 @@ use axum::{Form as FormBody, Router, routing};
 use backstop_broker::{Decimal, MarketClock, MarketState, OptionRight, OptionSymbol, Symbol};
 use jiff::civil::Date;
 
-use super::answer::{JSON, deliver, sentence};
+use super::answer::{deliver, ok, sentence, whole};
 use super::form::Form;
 use super::json::Json;
-use super::routes::{Shared, rendered};
+use super::routes::Shared;
 use crate::calendar;
 use crate::exchange::{Exchange, RawQuote, RawSide, RawValue};
 use crate::market::{UnderlyingKind, underlying_of};
@@ -38,7 +38,7 @@ async fn post_quotes(State(shared): State<Arc<Shared>>, FormBody(pairs): FormBod
 
 async fn quotes(shared: &Shared, query: &Form) -> Response {
     let Some(symbols) = query.get("symbols") else {
-        return sentence(StatusCode::BAD_REQUEST, "Missing or invalid parameter: symbols");
+        return whole(sentence(StatusCode::BAD_REQUEST, "Missing or invalid parameter: symbols"));
     };
     let greeks = query.is_true("greeks");
     let answer = shared.call(|exchange, now| {
@@ -57,7 +57,7 @@ async fn quotes(shared: &Shared, query: &Form) -> Response {
             Json::Object(vec![("quotes", Json::Object(quoted.into_iter().chain(unmatched).collect()))])
         })
     });
-    deliver(answer, rendered).await
+    deliver(answer, |body| ok(&body)).await
 }
 
 fn quote(exchange: &Exchange, raw: RawQuote, greeks: bool) -> Json {
@@ -136,7 +136,7 @@ fn value(value: &RawValue) -> Json {
 
 async fn clock(State(shared): State<Arc<Shared>>) -> Response {
     let answer = shared.call(|exchange, now| exchange.read(now, |exchange| exchange.market_clock()));
-    deliver(answer, |(clock, next)| (StatusCode::OK, JSON, clock_json(&clock, next).to_string())).await
+    deliver(answer, |(clock, next)| ok(&clock_json(&clock, next))).await
 }
 
 fn clock_json(clock: &MarketClock, next: &str) -> Json {
@@ -162,13 +162,14 @@ async fn expirations(State(shared): State<Arc<Shared>>, Query(pairs): Query<Pair
     let query = Form(pairs);
     let answer = shared.call(|exchange, now| {
         exchange.read(now, |exchange| {
-            let known = query.get("symbol").is_some_and(|name| exchange.underlying_price(underlying_of(name)).is_some());
+            let known =
+                query.get("symbol").is_some_and(|name| exchange.underlying_price(underlying_of(name)).is_some());
             let dates = if known { days_from(exchange.today()) } else { Vec::new() };
             Json::one_or_many(dates.into_iter().map(Json::text).collect())
                 .map_or(Json::Null, |dates| Json::Object(vec![("date", dates)]))
         })
     });
-    deliver(answer, |dates| rendered(Json::Object(vec![("expirations", dates)]))).await
+    deliver(answer, |dates| ok(&Json::Object(vec![("expirations", dates)]))).await
 }
 
 /// Today and the next weekdays: dailies.
@@ -188,7 +189,7 @@ async fn strikes(State(shared): State<Arc<Shared>>, Query(pairs): Query<Pairs>) 
                 .map_or(Json::Null, |strikes| Json::Object(vec![("strike", strikes)]))
         })
     });
-    deliver(answer, |strikes| rendered(Json::Object(vec![("strikes", strikes)]))).await
+    deliver(answer, |strikes| ok(&Json::Object(vec![("strikes", strikes)]))).await
 }
 
 /// Round strikes around the money.
@@ -218,5 +219,5 @@ async fn chains(State(shared): State<Arc<Shared>>, Query(pairs): Query<Pairs>) -
             Json::one_or_many(rows).map_or(Json::Null, |rows| Json::Object(vec![("option", rows)]))
         })
     });
-    deliver(answer, |options| rendered(Json::Object(vec![("options", options)]))).await
+    deliver(answer, |options| ok(&Json::Object(vec![("options", options)]))).await
 }

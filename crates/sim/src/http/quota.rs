@@ -20,6 +20,7 @@ pub(super) struct Quota {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Window {
+    /// `None` before the first request.
     ends: Option<Timestamp>,
     used: u32,
 }
@@ -65,19 +66,14 @@ impl Quota {
             Class::MarketData => (market_data, self.limits.market_data),
             Class::Trading => (trading, self.limits.trading),
         };
-        let ends = match window.ends.filter(|ends| now < *ends) {
-            Some(ends) => ends,
-            None => {
-                window.used = 0;
-                later(now, WINDOW)
-            }
-        };
-        window.ends = Some(ends);
+        if window.ends.is_none_or(|ends| now >= ends) {
+            *window = Window { ends: Some(later(now, WINDOW)), used: 0 };
+        }
         let granted = window.used < allowed;
         if granted {
             window.used += 1;
         }
-        Standing { allowed, used: window.used, ends, granted }
+        Standing { allowed, used: window.used, ends: window.ends.unwrap_or(now), granted }
     }
 }
 

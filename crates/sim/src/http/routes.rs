@@ -13,7 +13,7 @@ use axum::{Form as FormBody, Router, routing};
 use backstop_broker::Decimal;
 use backstop_clock::Timestamp;
 
-use super::answer::{self, JSON, deliver, fault, sentence, whole};
+use super::answer::{self, JSON, Page, deliver, fault, ok, sentence, whole};
 use super::form::Form;
 use super::json::Json;
 use super::quota::{Class, Quota};
@@ -45,8 +45,8 @@ impl Shared {
     }
 
     /// The refusal for accounts and orders that are not of this account.
-    fn unauthorized(account: &str) -> (StatusCode, &'static str, String) {
-        (StatusCode::UNAUTHORIZED, "text/plain", format!("Unauthorized Account: {account}"))
+    fn unauthorized(account: &str) -> Page {
+        sentence(StatusCode::UNAUTHORIZED, format!("Unauthorized Account: {account}"))
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/accounts/{account}/gainloss", routing::get(gainloss));
     account
         .merge(markets::router())
-        .fallback(async || sentence(StatusCode::NOT_FOUND, "Not Found"))
+        .fallback(async || whole(sentence(StatusCode::NOT_FOUND, "Not Found")))
         .layer(middleware::from_fn_with_state(shared.clone(), gate))
         .merge(truth::router())
         .with_state(shared)
@@ -73,7 +73,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     if header(request.headers(), AUTHORIZATION) != format!("Bearer {}", shared.token) {
         let (text, code) = ("Invalid Access Token", "keymanagement.service.invalid_access_token");
-        return fault(StatusCode::UNAUTHORIZED, text, code);
+        return whole(fault(StatusCode::UNAUTHORIZED, text, code));
     }
     let wants_json = header(request.headers(), ACCEPT).contains("json");
     let class = Class::of(request.method(), request.uri().path());
@@ -85,7 +85,7 @@ async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -
         if request.method() == Method::POST && class == Class::Trading {
             note_refused(&shared, request, &text).await;
         }
-        sentence(StatusCode::TOO_MANY_REQUESTS, text)
+        whole(sentence(StatusCode::TOO_MANY_REQUESTS, text))
     };
     standing.write(response.headers_mut());
     let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(JSON.as_bytes()));
@@ -105,7 +105,8 @@ fn header(headers: &HeaderMap, name: HeaderName) -> &str {
 
 /// The ledger holds every request that came over the wire, those that the gateway refused too.
 async fn note_refused(shared: &Shared, request: Request, text: &str) {
-    let form = FormBody::<Pairs>::from_request(request, &()).await.map_or_else(|_| Form::default(), |body| Form(body.0));
+    let form =
+        FormBody::<Pairs>::from_request(request, &()).await.map_or_else(|_| Form::default(), |body| Form(body.0));
     note(shared, form.get("tag"), text);
 }
 
@@ -114,10 +115,6 @@ fn note(shared: &Shared, tag: Option<&str>, text: &str) {
     if let Err(error) = noted {
         tracing::error!(%error, "the simulated account is not kept");
     }
-}
-
-pub(super) fn rendered(body: Json) -> (StatusCode, &'static str, String) {
-    (StatusCode::OK, JSON, body.to_string())
 }
 
 async fn profile(State(shared): State<Arc<Shared>>) -> Response {
@@ -131,19 +128,21 @@ async fn profile(State(shared): State<Arc<Shared>>) -> Response {
         ("type", Json::text("margin")),
         ("last_update_date", Json::text("2029-03-01T15:00:00.000Z")),
     ]);
-    let profile =
-        Json::Object(vec![("id", Json::text("id-sim")), ("name", Json::text("Simulated Trader")), ("account", account)]);
+    let profile = Json::Object(vec![
+        ("id", Json::text("id-sim")),
+        ("name", Json::text("Simulated Trader")),
+        ("account", account),
+    ]);
     let answer = shared.call(|exchange, now| exchange.read(now, |_| Json::Object(vec![("profile", profile)])));
-    deliver(answer, rendered).await
+    deliver(answer, |body| ok(&body)).await
 }
 
 /// A read of the account: of this one, or refused.
 async fn read(shared: &Shared, account: &str, what: impl FnOnce(&mut Exchange) -> Json) -> Response {
     if account != shared.account {
-        let (status, kind, text) = Shared::unauthorized(account);
-        return whole(status, kind, text);
+        return whole(Shared::unauthorized(account));
     }
-    deliver(shared.call(|exchange, now| exchange.read(now, what)), rendered).await
+    deliver(shared.call(|exchange, now| exchange.read(now, what)), |body| ok(&body)).await
 }
 
 async fn balances(State(shared): State<Arc<Shared>>, Path(account): Path<String>) -> Response {
@@ -186,7 +185,8 @@ async fn list_orders(
     Query(pairs): Query<Pairs>,
 ) -> Response {
     let query = Form(pairs);
-    let number = |key: &str, default: usize| query.get(key).and_then(|text| text.parse().ok()).unwrap_or(default).max(1);
+    let number =
+        |key: &str, default: usize| query.get(key).and_then(|text| text.parse().ok()).unwrap_or(default).max(1);
     let (page, limit) = (number("page", 1), number("limit", 25));
     let tags = query.is_true("includeTags");
     read(&shared, &account, |exchange| {
@@ -210,7 +210,7 @@ async fn get_order(
         })
     });
     let render = |view: Option<OrderView>| match view {
-        Some(view) => rendered(Json::Object(vec![("order", shapes::order(&view, tags))])),
+        Some(view) => ok(&Json::Object(vec![("order", shapes::order(&view, tags))])),
         None => Shared::unauthorized(&account),
     };
     deliver(answer, render).await
@@ -223,15 +223,14 @@ async fn place_order(
 ) -> Response {
     let form = match form {
         Ok(FormBody(pairs)) => Form(pairs),
-        Err(rejection) => return sentence(StatusCode::BAD_REQUEST, rejection.body_text()),
+        Err(rejection) => return whole(sentence(StatusCode::BAD_REQUEST, rejection.body_text())),
     };
     let preview = form.is_true("preview");
     let refused = |refusal: &Refusal| {
         if !preview {
             note(&shared, form.get("tag"), &refusal.text());
         }
-        let (status, kind, text) = refusal_body(refusal);
-        whole(status, kind, text)
+        whole(refusal_body(refusal))
     };
     if account != shared.account {
         return refused(&Refusal::Parameter(format!("Unauthorized Account: {account}")));
@@ -243,14 +242,14 @@ async fn place_order(
     if preview {
         let answer = shared.call(|exchange, now| exchange.preview(now, &order));
         return deliver(answer, |checked| match checked {
-            Ok(cost) => rendered(preview_body(&form, cost)),
+            Ok(cost) => ok(&preview_body(&form, cost)),
             Err(refusal) => refusal_body(&refusal),
         })
         .await;
     }
     let answer = shared.call(|exchange, now| exchange.submit(now, &order));
     deliver(answer, |placed| match placed {
-        Ok(id) => rendered(confirmation(id)),
+        Ok(id) => ok(&confirmation(id)),
         Err(refusal) => refusal_body(&refusal),
     })
     .await
@@ -258,8 +257,7 @@ async fn place_order(
 
 fn confirmation(id: u64) -> Json {
     let partner = format!("5f0e1c1e-0000-4000-8000-{id:012}");
-    let order =
-        vec![("id", Json::number(id)), ("status", Json::text("ok")), ("partner_id", Json::text(partner))];
+    let order = vec![("id", Json::number(id)), ("status", Json::text("ok")), ("partner_id", Json::text(partner))];
     Json::Object(vec![("order", Json::Object(order))])
 }
 
@@ -283,38 +281,37 @@ fn preview_body(form: &Form, cost: Decimal) -> Json {
     Json::Object(vec![("order", order)])
 }
 
-fn refusal_body(refusal: &Refusal) -> (StatusCode, &'static str, String) {
+fn refusal_body(refusal: &Refusal) -> Page {
     match refusal {
         Refusal::Parameter(text) if text.starts_with("Unauthorized") => {
-            (StatusCode::UNAUTHORIZED, "text/plain", text.clone())
+            sentence(StatusCode::UNAUTHORIZED, text.as_str())
         }
-        Refusal::Parameter(text) => (StatusCode::BAD_REQUEST, "text/plain", text.clone()),
+        Refusal::Parameter(text) => sentence(StatusCode::BAD_REQUEST, text.as_str()),
         Refusal::Errors { words, .. } => {
             let words = Json::one_or_many(words.iter().map(Json::text).collect()).unwrap_or(Json::Null);
-            rendered(Json::Object(vec![("errors", Json::Object(vec![("error", words)]))]))
+            ok(&Json::Object(vec![("errors", Json::Object(vec![("error", words)]))]))
         }
     }
 }
 
 async fn cancel_order(State(shared): State<Arc<Shared>>, Path((account, id)): Path<(String, String)>) -> Response {
-    let (status, kind, text) = Shared::unauthorized(&account);
     let Some(number) = id.parse().ok().filter(|_| account == shared.account) else {
-        return whole(status, kind, text);
+        return whole(Shared::unauthorized(&account));
     };
     let answer = shared.call(|exchange, now| exchange.cancel(now, number));
     deliver(answer, |canceled| match canceled {
         Ok(()) => {
             let order = vec![("id", Json::number(number)), ("status", Json::text("ok"))];
-            rendered(Json::Object(vec![("order", Json::Object(order))]))
+            ok(&Json::Object(vec![("order", Json::Object(order))]))
         }
-        Err(CancelRefusal::NoSuchOrder) => (status, kind, text),
+        Err(CancelRefusal::NoSuchOrder) => Shared::unauthorized(&account),
         Err(CancelRefusal::Final(state)) => finished(state.name()),
     })
     .await
 }
 
-fn finished(state: &str) -> (StatusCode, &'static str, String) {
-    (StatusCode::BAD_REQUEST, "text/plain", format!("order already in finalized state: {state}"))
+fn finished(state: &str) -> Page {
+    sentence(StatusCode::BAD_REQUEST, format!("order already in finalized state: {state}"))
 }
 
 /// Changes are not simulated: a working order is left as it is, and the caller is told.
@@ -328,7 +325,7 @@ async fn change_order(State(shared): State<Arc<Shared>>, Path((account, id)): Pa
     deliver(answer, |view| match view {
         None => Shared::unauthorized(&account),
         Some(view) if !view.order.state.is_working() => finished(view.order.state.name()),
-        Some(_) => (StatusCode::BAD_REQUEST, "text/plain", "this simulator does not change orders: cancel and place anew".to_owned()),
+        Some(_) => sentence(StatusCode::BAD_REQUEST, "this simulator does not change orders: cancel and place anew"),
     })
     .await
 }

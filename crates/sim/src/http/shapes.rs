@@ -55,7 +55,8 @@ fn leg_row(view: &OrderView, index: usize, leg: &Leg) -> Json {
     let order = &view.order;
     let price = order.leg_price(index).filter(|_| view.measured);
     let mut fields = vec![
-        ("id", Json::number(order.leg_id(index))),
+        // Ids of legs follow their order's: the exchange leaves room for them.
+        ("id", Json::number(order.id + 1 + u64::try_from(index).unwrap_or(0))),
         ("type", Json::text(kind(order.request.kind))),
         ("symbol", Json::text(&order.request.underlying)),
         ("side", Json::text(side(leg))),

@@ -35,16 +35,16 @@ async fn inject(State(shared): State<Arc<Shared>>, FormBody(pairs): FormBody<Vec
     match (kind, times) {
         (Ok(kind), Ok(times)) => {
             shared.handle.inject(kind, times);
-            whole(StatusCode::OK, JSON, format!("{{\"kind\":\"{kind}\",\"times\":{times}}}"))
+            whole((StatusCode::OK, JSON, format!("{{\"kind\":\"{kind}\",\"times\":{times}}}")))
         }
-        (Err(unknown), _) => sentence(StatusCode::BAD_REQUEST, unknown.to_string()),
-        (_, Err(_)) => sentence(StatusCode::BAD_REQUEST, "times is not a number"),
+        (Err(unknown), _) => whole(sentence(StatusCode::BAD_REQUEST, unknown.to_string())),
+        (_, Err(_)) => whole(sentence(StatusCode::BAD_REQUEST, "times is not a number")),
     }
 }
 
 fn written(json: Result<String, serde_json::Error>) -> Response {
     match json {
-        Ok(json) => whole(StatusCode::OK, JSON, json),
-        Err(error) => sentence(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Ok(json) => whole((StatusCode::OK, JSON, json)),
+        Err(error) => whole(sentence(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }
 }

@@ -4,8 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::book::BookSide;
 
-const NAMES: [&str; 4] =
-    ["SPXW300102P05900000", "SPXW300102P05890000", "SPXW300102C05950000", "SPXW300102C05960000"];
+const NAMES: [&str; 4] = ["SPXW300102P05900000", "SPXW300102P05890000", "SPXW300102C05950000", "SPXW300102C05960000"];
 
 fn leg(index: usize, side: Side, quantity: u32) -> Leg {
     let symbol: Symbol = NAMES[index].parse().unwrap();

@@ -1,3 +1,5 @@
+mod rig;
+
 use std::sync::Arc;
 
 use backstop_broker::{
@@ -47,6 +49,7 @@ async fn an_order_is_placed_followed_and_closed() {
     assert!(broker.positions().await.unwrap().is_empty());
 }
 
+// proves: BRK-1
 #[tokio::test(start_paused = true)]
 async fn a_submit_that_suffers_a_fault_is_unknown_whether_or_not_the_order_lives() {
     use DoubtCause::{ConnectionLost, ServerError, Throttled, TimedOut, Unreadable};
@@ -73,6 +76,7 @@ async fn a_submit_that_suffers_a_fault_is_unknown_whether_or_not_the_order_lives
         let found = broker.order_by_client_id(&ClientOrderId::new("b-1").unwrap()).await.unwrap();
         assert_eq!(matches!(found, Lookup::One(_)), lives, "{kind}");
         assert_eq!(broker.handle().fault_counts().get(&kind), Some(&1), "{kind}");
+        assert_eq!(broker.handle().ledger().requests.len(), 1, "{kind}: nothing repeats it");
     }
 }
 
@@ -82,13 +86,16 @@ async fn a_cancel_that_suffers_a_fault_is_unknown() {
         [(FaultKind::CancelLost, DoubtCause::TimedOut), (FaultKind::CancelAnswerLost, DoubtCause::ConnectionLost)]
     {
         let broker = broker(FaultPlan::none());
-        let Outcome::Accepted(id) = broker.submit(&buy("c-1"), Grant::unmetered()).await else { panic!("not accepted") };
+        let Outcome::Accepted(id) = broker.submit(&buy("c-1"), Grant::unmetered()).await else {
+            panic!("not accepted")
+        };
         broker.handle().inject(kind, 1);
         let Outcome::Unknown(doubt) = broker.cancel(&id).await else { panic!("{kind}") };
         assert_eq!(doubt.cause, cause);
     }
 }
 
+// proves: BRK-2
 #[tokio::test(start_paused = true)]
 async fn a_read_that_suffers_a_fault_is_an_error_and_never_an_empty_answer() {
     for kind in [

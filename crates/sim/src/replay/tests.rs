@@ -24,8 +24,8 @@ fn at(ms: u64) -> Timestamp {
     crate::calendar::later(start(), Duration::from_millis(ms))
 }
 
-fn price(text: &str) -> Option<Decimal> {
-    Some(text.parse().unwrap())
+fn price(text: &str) -> Decimal {
+    text.parse().unwrap()
 }
 
 #[test]
@@ -36,12 +36,12 @@ fn rows_are_played_at_their_receive_time_with_stamps_shifted_as_much() {
     let (aaa, bbb) = ("AAA".parse().unwrap(), "BBB".parse().unwrap());
     let mut playback = Playback::new(replay, start());
     playback.advance(at(0));
-    assert_eq!(playback.quote(&aaa).unwrap().bid.price, price("10.5"));
+    assert_eq!(playback.quote(&aaa).unwrap().bid.price, Some(price("10.5")));
     assert_eq!(playback.quote(&aaa).unwrap().bid.at, Some("2030-01-02T14:59:59Z".parse().unwrap()));
     assert_eq!(playback.quote(&bbb).unwrap().ask.price, None, "known, not quoted yet");
     playback.advance(at(500));
     let quote = playback.quote(&bbb).unwrap();
-    assert_eq!((quote.bid.price, quote.bid.size, quote.ask.at), (price("0.0"), None, None));
+    assert_eq!((quote.bid.price, quote.bid.size, quote.ask.at), (Some(price("0.0")), None, None));
     playback.advance(at(60_000));
     assert_eq!(playback.quote(&aaa).unwrap().bid.price, None, "the last row stands still");
     assert!(playback.quote(&"CCC".parse().unwrap()).is_none());
@@ -54,9 +54,9 @@ fn a_repeating_recording_begins_again_a_second_after_its_end() {
     playback.advance(at(1_999));
     assert_eq!(playback.quote(&aaa).unwrap().bid.price, None);
     playback.advance(at(2_000));
-    assert_eq!(playback.quote(&aaa).unwrap().bid.price, price("10.5"));
+    assert_eq!(playback.quote(&aaa).unwrap().bid.price, Some(price("10.5")));
     playback.advance(at(2_000_000));
-    assert_eq!(playback.quote(&aaa).unwrap().bid.price, price("10.5"));
+    assert_eq!(playback.quote(&aaa).unwrap().bid.price, Some(price("10.5")));
     assert_eq!(playback.quote(&aaa).unwrap().bid.at, Some(at(1_999_000)));
 }
 

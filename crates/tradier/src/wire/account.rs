@@ -3,7 +3,7 @@
 use backstop_broker::{Balances, Decimal, MarketClock, MarketState, Position, Symbol};
 
 use super::{collection, each};
-use crate::json::{Malformed, Object};
+use crate::json::{Malformed, Node, Object};
 use crate::number;
 
 /// Whose token it is, and which accounts it may see.
@@ -41,7 +41,7 @@ pub(crate) fn profile(root: &Object<'_>) -> Result<Profile, Malformed> {
             status: row.text("status")?,
             kind: row.text("type")?,
             option_level: row.decimal_if_said("option_level")?,
-            day_trader: row.get("day_trader").and_then(|node| node.bool()),
+            day_trader: row.get("day_trader").and_then(Node::bool),
         })
     })?;
     Ok(Profile { id: profile.text("id")?, accounts })

@@ -3,7 +3,7 @@
 use backstop_broker::{BrokerOrderId, Decimal};
 
 use super::order::order_id;
-use crate::json::{Malformed, Object};
+use crate::json::{Malformed, Node, Object};
 
 /// What a preview says an order would cost. Nothing was placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(crate) fn preview(root: &Object<'_>) -> Result<Preview, Malformed> {
     if let Some(id) = order.remark("id") {
         return Err(Malformed(format!("the answer to a preview holds order {id}: look whether it lives")));
     }
-    if !is_ok(&order) || order.get("result").and_then(|result| result.bool()) == Some(false) {
+    if !is_ok(&order) || order.get("result").and_then(Node::bool) == Some(false) {
         return Err(Malformed("the preview did not succeed, without saying why".to_owned()));
     }
     Ok(Preview {

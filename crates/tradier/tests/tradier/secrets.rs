@@ -4,8 +4,8 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
-use backstop_broker::{Broker, Grant};
-use backstop_tradier::{AccountId, Credentials, NightlyFilter};
+use backstop_broker::{Broker, Grant, Outcome, ReadError};
+use backstop_tradier::{AccountId, Credentials, NightlyFilter, Tradier};
 use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -38,28 +38,40 @@ fn percent_encoded() -> String {
 }
 
 /// Everything that a program could print after a round of all calls.
-async fn everything(broker: &backstop_tradier::Tradier) -> String {
-    fn both(text: &mut String, result: &Result<impl Debug, backstop_broker::ReadError>) {
-        *text += &format!("{result:?}\n");
-        if let Err(error) = result {
-            *text += &format!("{error}\n");
+async fn everything(broker: &Tradier) -> String {
+    fn both(result: Result<impl Debug, ReadError>) -> String {
+        match result {
+            Ok(value) => format!("{value:?}"),
+            Err(error) => format!("{error:?} {error}"),
+        }
+    }
+    fn outcome(outcome: Outcome<impl Debug>) -> String {
+        match outcome {
+            Outcome::Rejected(rejection) => format!("{rejection:?} {rejection}"),
+            Outcome::NotSent(why) => format!("{why:?} {why}"),
+            Outcome::Unknown(doubt) => format!("{doubt:?} {doubt}"),
+            Outcome::Accepted(value) => format!("{value:?}"),
         }
     }
     let id = "9100001".parse().unwrap();
-    let mut text = format!("{broker:?}\n");
-    text += &format!("{:?}\n", broker.submit(&order(), Grant::unmetered()).await);
-    text += &format!("{:?}\n", broker.preview(&order()).await);
-    text += &format!("{:?}\n", broker.cancel(&id).await);
-    both(&mut text, &broker.order(&id).await);
-    both(&mut text, &broker.orders().await);
-    both(&mut text, &broker.positions().await);
-    both(&mut text, &broker.quotes(&["AAPL".parse().unwrap()]).await);
-    both(&mut text, &broker.balances().await);
-    both(&mut text, &broker.market_clock().await);
-    both(&mut text, &broker.profile().await);
-    both(&mut text, &broker.gain_loss(&NightlyFilter::default()).await);
-    both(&mut text, &broker.history(&NightlyFilter::default()).await);
-    text + &format!("{:?}\n", broker.rate_limits())
+    let (everything, symbols) = (NightlyFilter::default(), ["AAPL".parse().unwrap()]);
+    [
+        format!("{broker:?}"),
+        outcome(broker.submit(&order(), Grant::unmetered()).await),
+        outcome(broker.preview(&order()).await),
+        outcome(broker.cancel(&id).await),
+        both(broker.order(&id).await),
+        both(broker.orders().await),
+        both(broker.positions().await),
+        both(broker.quotes(&symbols).await),
+        both(broker.balances().await),
+        both(broker.market_clock().await),
+        both(broker.profile().await),
+        both(broker.gain_loss(&everything).await),
+        both(broker.history(&everything).await),
+        format!("{:?}", broker.rate_limits()),
+    ]
+    .join("\n")
 }
 
 fn assert_clean(text: &str) {
@@ -76,7 +88,9 @@ async fn neither_errors_nor_outcomes_nor_logs_hold_the_token_or_the_account_even
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let mut text = String::new();
+    // An event that another test met first, without a subscriber, would stay switched off.
+    let mut text = everything(&broker(config(&nobody().await))).await;
+    tracing::callsite::rebuild_interest_cache();
     for echo in [TOKEN.to_owned(), percent_encoded(), percent_encoded().to_ascii_lowercase(), TOKEN.replace('/', "\\/")]
     {
         let sentence = format!("Bad header Authorization: Bearer {echo} of {ACCOUNT}");
@@ -100,7 +114,6 @@ async fn neither_errors_nor_outcomes_nor_logs_hold_the_token_or_the_account_even
     let cut = format!("HTTP/1.1 400 Bad\r\n\r\nBad header Bearer {}", &TOKEN[..20]);
     let server = Server::start(Behavior::Write(cut.into_bytes())).await;
     text += &everything(&server.broker()).await;
-    text += &everything(&broker(config(&nobody().await))).await;
     for behavior in [Behavior::CloseAtOnce, Behavior::ResetAfterRequest] {
         text += &everything(&Server::start(behavior).await.broker()).await;
     }

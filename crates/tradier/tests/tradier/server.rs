@@ -13,14 +13,14 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-pub const TOKEN: &str = "Marker-Token+0123456789/abcdef==";
-pub const ACCOUNT: &str = "VA00004711";
+pub(crate) const TOKEN: &str = "Marker-Token+0123456789/abcdef==";
+pub(crate) const ACCOUNT: &str = "VA00004711";
 
 type Script = dyn Fn(usize, &str) -> Vec<u8> + Send + Sync;
 
 /// What the server does with each connection.
 #[derive(Clone)]
-pub enum Behavior {
+pub(crate) enum Behavior {
     CloseAtOnce,
     ResetAtOnce,
     /// Reads some bytes of the request, then resets.
@@ -40,22 +40,24 @@ pub enum Behavior {
 
 /// What the server saw.
 #[derive(Debug, Default, Clone)]
-pub struct Seen {
-    pub connections: usize,
+pub(crate) struct Seen {
+    pub(crate) connections: usize,
     /// Connection and text, of each request that was read whole.
-    pub requests: Vec<(usize, String)>,
+    pub(crate) requests: Vec<(usize, String)>,
 }
 
-pub struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
+    ends: bool,
     seen: Arc<Mutex<Seen>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
-    pub async fn start(behavior: Behavior) -> Self {
+    pub(crate) async fn start(behavior: Behavior) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let ends = !matches!(behavior, Behavior::Silent | Behavior::Trickle | Behavior::WriteAndHang(_));
         let seen = Arc::new(Mutex::new(Seen::default()));
         let shared = Arc::clone(&seen);
         let task = tokio::spawn(async move {
@@ -68,23 +70,24 @@ impl Server {
                 tokio::spawn(serve(stream, connection, behavior.clone(), Arc::clone(&shared)));
             }
         });
-        Self { address, seen, task }
+        Self { address, ends, seen, task }
     }
 
-    pub async fn answering(script: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn answering(script: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::start(Behavior::Script(Duration::ZERO, Arc::new(script))).await
     }
 
-    pub fn config(&self) -> TradierConfig {
+    pub(crate) fn config(&self) -> TradierConfig {
         config(&format!("http://{}/v1", self.address))
     }
 
-    pub fn broker(&self) -> Tradier {
-        broker(self.config())
+    /// Patient, so that a busy machine fails no test; hasty only where the server would never end.
+    pub(crate) fn broker(&self) -> Tradier {
+        broker(if self.ends { self.config() } else { hasty(self.config()) })
     }
 
     /// What was seen, after a moment in which a repetition would have come.
-    pub async fn seen(&self) -> Seen {
+    pub(crate) async fn seen(&self) -> Seen {
         tokio::time::sleep(Duration::from_millis(30)).await;
         self.seen.lock().clone()
     }
@@ -96,30 +99,37 @@ impl Drop for Server {
     }
 }
 
-pub fn config(base: &str) -> TradierConfig {
+pub(crate) fn config(base: &str) -> TradierConfig {
     let credentials = Credentials::new(AccountId::new(ACCOUNT).unwrap(), TOKEN.to_owned().into()).unwrap();
     TradierConfig::new(BaseUrl::new(base).unwrap(), credentials)
-        .with_connect_timeout(Duration::from_millis(150))
-        .with_request_timeout(Duration::from_millis(250))
-        .with_call_timeout(Duration::from_millis(1500))
+        .with_connect_timeout(Duration::from_secs(3))
+        .with_request_timeout(Duration::from_secs(6))
+        .with_call_timeout(Duration::from_secs(9))
         .with_max_body(1 << 16)
 }
 
-pub fn broker(config: TradierConfig) -> Tradier {
+pub(crate) fn hasty(config: TradierConfig) -> TradierConfig {
+    config
+        .with_connect_timeout(Duration::from_millis(200))
+        .with_request_timeout(Duration::from_millis(300))
+        .with_call_timeout(Duration::from_millis(1500))
+}
+
+pub(crate) fn broker(config: TradierConfig) -> Tradier {
     Tradier::new(config, Arc::new(ManualClock::new(now()))).unwrap()
 }
 
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2030-01-02T14:31:05Z".parse().unwrap()
 }
 
 /// An address at which nobody listens.
-pub async fn nobody() -> String {
+pub(crate) async fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     format!("http://{}/v1", listener.local_addr().unwrap())
 }
 
-pub fn order() -> OrderRequest {
+pub(crate) fn order() -> OrderRequest {
     let leg = Leg {
         symbol: "AAPL".parse().unwrap(),
         side: Side::Buy,
@@ -132,11 +142,11 @@ pub fn order() -> OrderRequest {
 }
 
 /// A complete answer.
-pub fn http(status: u16, body: &str) -> Vec<u8> {
+pub(crate) fn http(status: u16, body: &str) -> Vec<u8> {
     with_headers(status, "", body)
 }
 
-pub fn with_headers(status: u16, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn with_headers(status: u16, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} Word\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes()
 }
 
@@ -158,7 +168,9 @@ async fn serve(mut stream: TcpStream, connection: usize, behavior: Behavior, see
             seen.requests.len()
         };
         match &behavior {
-            Behavior::CloseAfterRequest => return,
+            Behavior::CloseAfterRequest | Behavior::CloseAtOnce | Behavior::ResetAtOnce | Behavior::ResetAfterHalf => {
+                return;
+            }
             Behavior::ResetAfterRequest => return stream.set_zero_linger().unwrap(),
             Behavior::Silent => std::future::pending().await,
             Behavior::Trickle => trickle(&mut stream).await,
@@ -169,7 +181,7 @@ async fn serve(mut stream: TcpStream, connection: usize, behavior: Behavior, see
             }
             Behavior::WriteAndHang(bytes) => {
                 stream.write_all(bytes).await.ok();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             Behavior::Script(delay, script) => {
                 tokio::time::sleep(*delay).await;
@@ -178,7 +190,6 @@ async fn serve(mut stream: TcpStream, connection: usize, behavior: Behavior, see
                     return;
                 }
             }
-            Behavior::CloseAtOnce | Behavior::ResetAtOnce | Behavior::ResetAfterHalf => return,
         }
     }
 }

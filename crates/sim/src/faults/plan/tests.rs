@@ -15,10 +15,19 @@ fn a_plan_takes_rates_durations_and_a_preset() {
 #[test]
 fn a_key_that_is_not_known_is_refused_with_the_list_of_those_that_are() {
     let error = FaultPlan::from_json(r#"{"answer_lots":40}"#).unwrap_err().to_string();
-    assert!(error.contains("answer_lots") && error.contains("answer_lost") && error.contains("manual_order"), "{error}");
+    assert!(
+        error.contains("answer_lots") && error.contains("answer_lost") && error.contains("manual_order"),
+        "{error}"
+    );
     for bad in [
-        "[]", "{", r#"{"answer_lost":1001}"#, r#"{"answer_lost":1.5}"#, r#"{"answer_lost":-1}"#, r#"{"preset":"x"}"#,
-        r#"{"answer_lost":{"per_mille":1,"delay":5}}"#, r#"{"answer_lost":{"delay_ms":5}}"#,
+        "[]",
+        "{",
+        r#"{"answer_lost":1001}"#,
+        r#"{"answer_lost":1.5}"#,
+        r#"{"answer_lost":-1}"#,
+        r#"{"preset":"x"}"#,
+        r#"{"answer_lost":{"per_mille":1,"delay":5}}"#,
+        r#"{"answer_lost":{"delay_ms":5}}"#,
     ] {
         assert!(FaultPlan::from_json(bad).is_err(), "{bad}");
     }

@@ -30,8 +30,8 @@ fn a_position_that_cannot_be_read_is_not_left_out() {
         r#"{"id":7,"symbol":null,"quantity":1}"#,
         r#"{"id":7,"symbol":"aa pl","quantity":1}"#,
         r#"{"id":7,"symbol":"AAPL","quantity":1,"cost_basis":"a lot"}"#,
-        r#"[]"#,
-        r#"7"#,
+        "[]",
+        "7",
     ] {
         let text = format!(r#"{{"positions":{{"position":[{{"symbol":"SPY","quantity":1}},{row}]}}}}"#);
         let error = positions(&object(&text)).unwrap_err();

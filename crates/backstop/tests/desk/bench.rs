@@ -1,0 +1,306 @@
+//! A desk on a simulated broker whose faults, clock, lock and journal are in the test's hands.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backstop::broker::{
+    Balances, Broker, BrokerOrderId, Decimal, Grant, Leg, MarketClock, NotGranted, Order, OrderKind, OrderList,
+    OrderRequest, Outcome, Position, PositionEffect, Priority, Quantity, Quotes, ReadError, Side, Symbol,
+};
+use backstop::clock::{Clock, ManualClock, Timestamp};
+use backstop::file_lock::{Claim, Lock};
+use backstop::{
+    Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, Freshness, Journal, JournalError, Limits,
+    MarketView, MemoryJournal, OpenError, SlotId, StrategyName,
+};
+use backstop_sim::{FaultKind, FaultPlan, SimBroker, SimConfig, SimHandle};
+use parking_lot::Mutex;
+
+pub(crate) const SETTLE: Duration = Duration::from_secs(6);
+pub(crate) const ENTRIES: u32 = 4;
+
+/// A simulated account, and what desks on it share.
+pub(crate) struct Bench {
+    pub(crate) broker: Arc<Metered>,
+    pub(crate) clock: Arc<dyn Clock>,
+    directory: tempfile::TempDir,
+    locks: AtomicUsize,
+}
+
+impl Bench {
+    /// An account with SPY at about 560, and these faults.
+    pub(crate) fn new(seed: u64, faults: FaultPlan) -> Self {
+        let start: Timestamp = "2030-01-02T15:00:00Z".parse().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::following_tokio(start));
+        let call_timeout = Duration::from_secs(3);
+        let config = SimConfig::new(seed)
+            .with_clock(Arc::clone(&clock))
+            .with_call_timeout(call_timeout)
+            .with_start_cash(Decimal::from(1_000_000))
+            .with_faults(faults.with_client_timeout(call_timeout));
+        let broker = Arc::new(Metered::new(SimBroker::new(&config).unwrap()));
+        Self { broker, clock, directory: tempfile::tempdir().unwrap(), locks: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn sim(&self) -> SimHandle {
+        self.broker.inner.handle()
+    }
+
+    pub(crate) fn inject(&self, kind: FaultKind) {
+        self.sim().inject(kind, 1);
+    }
+
+    /// The path that the newest desk's lock has.
+    pub(crate) fn lock_path(&self) -> PathBuf {
+        self.directory.path().join(format!("lock-{}", self.locks.load(Ordering::SeqCst)))
+    }
+
+    /// A desk on `journal`, not yet recovered. Each has a lock file of its own, because the one before it may still be
+    /// held by tasks of a desk that is supposed to be dead.
+    pub(crate) async fn open(&self, journal: Arc<dyn Journal>, history: &[Batch]) -> Result<Desk, OpenError> {
+        self.locks.fetch_add(1, Ordering::SeqCst);
+        let claim = Claim { label: "test".to_owned(), since: self.clock.wall() };
+        let lock = Lock::acquire(self.lock_path(), &claim).unwrap();
+        let broker: Arc<dyn Broker> = self.broker.clone();
+        Desk::open(config(), broker, Arc::clone(&self.clock), lock, journal, history).await
+    }
+
+    /// A desk that is ready for entries of today's session.
+    pub(crate) async fn ready(&self, journal: Arc<dyn Journal>, history: &[Batch]) -> Desk {
+        let desk = self.open(journal, history).await.unwrap();
+        self.begin(&desk).await;
+        desk
+    }
+
+    pub(crate) async fn begin(&self, desk: &Desk) {
+        while desk.recover().await.is_err() {}
+        while desk.read_cash().await.is_err() {}
+        let day = loop {
+            if let Ok(clock) = desk.market_clock().await {
+                break clock.date;
+            }
+        };
+        while desk.begin_session(day, ENTRIES, None).await.is_err() {}
+    }
+
+    /// A ready desk with a journal in memory.
+    pub(crate) async fn desk(&self) -> Desk {
+        self.ready(Arc::new(MemoryJournal::default()), &[]).await
+    }
+
+    /// How many requests to place an order reached the broker.
+    pub(crate) fn requests(&self) -> usize {
+        self.sim().ledger().requests.len()
+    }
+
+    /// The true net quantity of SPY.
+    pub(crate) fn held(&self) -> Decimal {
+        self.sim().ledger().position(&spy())
+    }
+}
+
+pub(crate) fn config() -> DeskConfig {
+    DeskConfig {
+        home: "test".to_owned(),
+        strategy: StrategyName::new("test").unwrap(),
+        limits: Limits { max_positions: 3, max_quantity: 100 },
+        freshness: Freshness {
+            max_age: Duration::from_secs(5),
+            max_option_age: Duration::from_secs(90),
+            max_spread_bps: 100,
+        },
+        poll: Duration::from_millis(250),
+        fill_timeout: Duration::from_secs(3),
+        settle: SETTLE,
+        clock_tolerance: Duration::from_secs(1),
+    }
+}
+
+pub(crate) fn spy() -> Symbol {
+    "SPY".parse().unwrap()
+}
+
+/// A look at SPY that is free of faults only if the plan is; repeated until it is readable.
+pub(crate) async fn look(desk: &Desk) -> MarketView {
+    loop {
+        if let Ok(view) = desk.look(&[spy()]).await
+            && view.quotes.get(&spy()).is_some_and(|quote| quote.ask.price.value().is_some_and(|p| p > Decimal::ZERO))
+        {
+            return view;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Ten SPY, with room for the price to move.
+pub(crate) async fn plan(desk: &Desk) -> EntryPlan {
+    let view = look(desk).await;
+    let ask = view.quotes.get(&spy()).unwrap().ask.price.value().unwrap();
+    EntryPlan {
+        underlying: spy(),
+        legs: vec![Leg {
+            symbol: spy(),
+            side: Side::Buy,
+            effect: PositionEffect::Open,
+            quantity: Quantity::new(10).unwrap(),
+        }],
+        kind: OrderKind::Limit { price: ask + Decimal::TWO },
+        reserve: (ask + Decimal::TWO) * Decimal::TEN,
+        margin: Decimal::ZERO,
+        view,
+    }
+}
+
+pub(crate) async fn enter(desk: &Desk, number: u32) -> (SlotId, EntryEnd) {
+    let slot = desk.slot(number).unwrap();
+    (slot.clone(), desk.enter(slot, plan(desk).await).await)
+}
+
+pub(crate) async fn leave(desk: &Desk, slot: &SlotId) -> ExitEnd {
+    desk.exit(slot.clone(), ExitPlan { kind: OrderKind::Market, reason: "test".to_owned() }).await
+}
+
+/// Everything out, with as many attempts as it takes, and compared with the broker until nothing is open.
+pub(crate) async fn flatten(desk: &Desk) {
+    for _ in 0..400 {
+        let state = desk.state();
+        if state.positions.is_empty() && state.operations.is_empty() {
+            return;
+        }
+        for (slot, position) in &state.positions {
+            if !position.is_flat() && state.closing(slot).is_none() {
+                let _end = leave(desk, slot).await;
+            }
+        }
+        let _comparison = desk.reconcile().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("not flat: {:#?}", desk.state());
+}
+
+/// The simulated broker behind a request budget that a test can shut, and that can take its time.
+#[derive(Debug)]
+pub(crate) struct Metered {
+    inner: SimBroker,
+    pub(crate) budget: Mutex<Budget>,
+}
+
+/// What the next grants do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Budget {
+    Open,
+    Shut,
+    After(Duration),
+}
+
+impl Metered {
+    fn new(inner: SimBroker) -> Self {
+        Self { inner, budget: Mutex::new(Budget::Open) }
+    }
+}
+
+#[async_trait]
+impl Broker for Metered {
+    fn call_timeout(&self) -> Duration {
+        self.inner.call_timeout()
+    }
+
+    async fn grant(&self, _: Priority, _: Duration) -> Result<Grant, NotGranted> {
+        let budget = *self.budget.lock();
+        match budget {
+            Budget::Open => {}
+            Budget::Shut => return Err(NotGranted { after: Duration::from_mins(1) }),
+            Budget::After(wait) => tokio::time::sleep(wait).await,
+        }
+        Ok(Grant::unmetered())
+    }
+
+    async fn submit(&self, order: &OrderRequest, grant: Grant) -> Outcome<BrokerOrderId> {
+        self.inner.submit(order, grant).await
+    }
+
+    async fn cancel(&self, id: &BrokerOrderId) -> Outcome<()> {
+        self.inner.cancel(id).await
+    }
+
+    async fn order(&self, id: &BrokerOrderId) -> Result<Order, ReadError> {
+        self.inner.order(id).await
+    }
+
+    async fn orders(&self) -> Result<OrderList, ReadError> {
+        self.inner.orders().await
+    }
+
+    async fn positions(&self) -> Result<Vec<Position>, ReadError> {
+        self.inner.positions().await
+    }
+
+    async fn quotes(&self, symbols: &[Symbol]) -> Result<Quotes, ReadError> {
+        self.inner.quotes(symbols).await
+    }
+
+    async fn balances(&self) -> Result<Balances, ReadError> {
+        self.inner.balances().await
+    }
+
+    async fn market_clock(&self) -> Result<MarketClock, ReadError> {
+        self.inner.market_clock().await
+    }
+}
+
+/// A journal that takes a number of batches and then never answers again: to a desk on it, the process has died.
+#[derive(Debug)]
+pub(crate) struct DyingJournal {
+    kept: MemoryJournal,
+    left: Mutex<usize>,
+    /// Whether the batch that nobody hears of again is on disk.
+    last_is_kept: bool,
+}
+
+impl DyingJournal {
+    pub(crate) fn new(batches: usize, last_is_kept: bool) -> Self {
+        Self { kept: MemoryJournal::default(), left: Mutex::new(batches), last_is_kept }
+    }
+
+    pub(crate) fn batches(&self) -> Vec<Batch> {
+        self.kept.batches()
+    }
+}
+
+#[async_trait]
+impl Journal for DyingJournal {
+    async fn append(&self, batch: Arc<Batch>) -> Result<(), JournalError> {
+        let alive = {
+            let mut left = self.left.lock();
+            let alive = *left > 0;
+            *left = left.saturating_sub(1);
+            alive
+        };
+        if alive {
+            return self.kept.append(batch).await;
+        }
+        if self.last_is_kept && self.kept.batches().last() != Some(&*batch) {
+            self.kept.append(batch).await?;
+        }
+        std::future::pending().await
+    }
+}
+
+/// A journal whose disk is full from a given batch on.
+#[derive(Debug)]
+pub(crate) struct FullJournal(pub(crate) Mutex<usize>);
+
+#[async_trait]
+impl Journal for FullJournal {
+    async fn append(&self, _: Arc<Batch>) -> Result<(), JournalError> {
+        let mut left = self.0.lock();
+        if *left == 0 {
+            return Err(JournalError::Failed { path: "full".into() });
+        }
+        *left -= 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop::broker::{Decimal, Field, MarketState};
+use backstop::{EntryEnd, OrderEnd, Refusal};
+use backstop_sim::{FaultKind, FaultPlan};
+use parking_lot::Mutex;
+
+use crate::bench::{Bench, Budget, ENTRIES, FullJournal, SETTLE, enter, flatten, leave, plan};
+
+/// Takes one precondition away from a good plan.
+type Spoil = Box<dyn Fn(&mut backstop::EntryPlan)>;
+
+fn calm() -> Bench {
+    Bench::new(1, FaultPlan::none())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_passes_every_gate_becomes_a_position_that_the_broker_holds() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let (slot, end) = enter(&desk, 1).await;
+    assert!(matches!(&end, EntryEnd::Opened(opened) if *opened == slot), "{end:?}");
+    assert_eq!(bench.held(), Decimal::TEN);
+    assert_eq!(desk.state().net().values().copied().collect::<Vec<_>>(), [Decimal::TEN]);
+}
+
+// proves: DESK-1
+#[tokio::test(start_paused = true)]
+async fn with_any_one_precondition_missing_nothing_reaches_the_wire() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let slot = desk.slot(1).unwrap();
+    let good = plan(&desk).await;
+    let cases: Vec<(&str, Spoil)> = vec![
+        ("order", Box::new(|plan| plan.legs.clear())),
+        ("limits", Box::new(|plan| plan.legs[0].quantity = backstop::broker::Quantity::new(101).unwrap())),
+        ("quote", Box::new(|plan| plan.view.clock.state = MarketState::Closed)),
+        ("quote", Box::new(|plan| plan.view.quotes.quotes.clear())),
+        ("quote", Box::new(|plan| plan.view.quotes.quotes[0].ask.price = Field::Missing)),
+        ("cash", Box::new(|plan| plan.reserve = Decimal::from(1_000_001))),
+        ("cash", Box::new(|plan| plan.reserve = Decimal::NEGATIVE_ONE)),
+    ];
+    for (gate, spoil) in cases {
+        let mut plan = good.clone();
+        spoil(&mut plan);
+        let end = desk.enter(slot.clone(), plan).await;
+        assert!(matches!(&end, EntryEnd::Refused(refusal) if refusal.gate() == gate), "{gate}: {end:?}");
+    }
+    *bench.broker.budget.lock() = Budget::Shut;
+    let end = desk.enter(slot, good.clone()).await;
+    let not_sent = |end: &EntryEnd| matches!(end, EntryEnd::NotExecuted { end: OrderEnd::NotSent { .. } });
+    assert!(not_sent(&end), "{end:?}");
+    *bench.broker.budget.lock() = Budget::Open;
+
+    desk.halt("test").await.unwrap();
+    let end = desk.enter(desk.slot(2).unwrap(), good.clone()).await;
+    assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
+    assert_eq!(bench.requests(), 0);
+    assert_eq!(desk.state().session.unwrap().refused, 8);
+}
+
+// proves: DESK-1
+#[tokio::test(start_paused = true)]
+async fn a_desk_that_has_not_recovered_or_has_no_session_or_is_stopping_enters_nothing() {
+    let bench = calm();
+    let desk = bench.open(Arc::new(backstop::MemoryJournal::default()), &[]).await.unwrap();
+    let elsewhere = bench.desk().await;
+    let (slot, good) = (elsewhere.slot(1).unwrap(), plan(&elsewhere).await);
+    assert!(matches!(desk.enter(slot.clone(), good.clone()).await, EntryEnd::Refused(Refusal::Recovering)));
+    desk.recover().await.unwrap();
+    assert!(matches!(desk.enter(slot.clone(), good.clone()).await, EntryEnd::Refused(Refusal::Guard(_))));
+    desk.stop().await.unwrap();
+    assert!(matches!(desk.enter(slot, good).await, EntryEnd::Refused(Refusal::Stopping)));
+    assert_eq!(bench.requests(), 0);
+}
+
+// proves: DESK-1, LOCK-6
+#[tokio::test(start_paused = true)]
+async fn a_desk_whose_lock_file_was_replaced_sends_nothing_more() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let (slot, _) = enter(&desk, 1).await;
+    fs::remove_file(bench.lock_path()).unwrap();
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Refused(Refusal::LockLost)), "{end:?}");
+    let end = leave(&desk, &slot).await;
+    assert!(matches!(end, backstop::ExitEnd::Refused(backstop::ExitRefusal::LockLost)), "{end:?}");
+    assert_eq!(bench.requests(), 1);
+}
+
+// proves: DESK-1
+#[tokio::test(start_paused = true)]
+async fn an_intent_that_cannot_be_written_is_not_sent() {
+    let bench = calm();
+    // Room for: opened, compared, cash, session. Not for the intent.
+    let desk = bench.ready(Arc::new(FullJournal(Mutex::new(4))), &[]).await;
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Refused(Refusal::Journal(_))), "{end:?}");
+    assert_eq!(bench.requests(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn quotes_that_grow_old_while_the_order_waits_for_budget_are_not_traded_on() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    *bench.broker.budget.lock() = Budget::After(Duration::from_secs(6));
+    let (_, end) = enter(&desk, 1).await;
+    assert!(
+        matches!(&end, EntryEnd::NotExecuted { end: OrderEnd::NotSent { reason } } if reason.contains("quote")),
+        "{end:?}"
+    );
+    assert_eq!(bench.requests(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_halt_that_comes_while_the_order_waits_for_budget_stops_it() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    *bench.broker.budget.lock() = Budget::After(Duration::from_secs(2));
+    let plan = plan(&desk).await;
+    let entering = desk.enter(desk.slot(1).unwrap(), plan);
+    let halting = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        desk.halt("test").await.unwrap();
+    };
+    let (end, ()) = tokio::join!(entering, halting);
+    assert!(matches!(end, EntryEnd::NotExecuted { end: OrderEnd::NotSent { .. } }), "{end:?}");
+    assert_eq!(bench.requests(), 0);
+}
+
+// proves: TXN-3
+#[tokio::test(start_paused = true)]
+async fn two_entries_at_once_cannot_both_spend_the_same_cash() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let mut plan = plan(&desk).await;
+    plan.reserve = Decimal::from(600_000);
+    let (first, second) =
+        tokio::join!(desk.enter(desk.slot(1).unwrap(), plan.clone()), desk.enter(desk.slot(2).unwrap(), plan));
+    let refused = [&first, &second].iter().filter(|end| matches!(end, EntryEnd::Refused(Refusal::Cash { .. }))).count();
+    assert_eq!(refused, 1, "{first:?} {second:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn entries_at_once_do_not_pass_the_limit_of_positions_together() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let plan = plan(&desk).await;
+    let slot = |number| desk.slot(number).unwrap();
+    let enter = |number| desk.enter(slot(number), plan.clone());
+    let ends = tokio::join!(enter(1), enter(2), enter(3), enter(4));
+    let opened = [&ends.0, &ends.1, &ends.2, &ends.3].into_iter().filter(|end| matches!(end, EntryEnd::Opened(_)));
+    assert_eq!(opened.count(), 3);
+}
+
+// proves: DESK-2
+#[tokio::test(start_paused = true)]
+async fn an_order_whose_answer_was_lost_is_found_and_not_sent_again() {
+    for kind in [FaultKind::AnswerLost, FaultKind::AnswerDelayed, FaultKind::ServerErrorAfter, FaultKind::HtmlBody] {
+        let bench = calm();
+        let desk = bench.desk().await;
+        bench.inject(kind);
+        let (slot, end) = enter(&desk, 1).await;
+        assert!(matches!(&end, EntryEnd::Opened(opened) if *opened == slot), "{kind}: {end:?}");
+        assert_eq!((bench.requests(), bench.held()), (1, Decimal::TEN), "{kind}");
+    }
+}
+
+// proves: DESK-7, GUARD-3
+#[tokio::test(start_paused = true)]
+async fn a_lost_request_spends_its_slot_until_a_later_order_proves_that_it_was_never_placed() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.inject(FaultKind::RequestLost);
+    let (lost, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    // However long it takes: an empty list is no proof.
+    tokio::time::sleep(SETTLE * 20).await;
+    assert_eq!(desk.reconcile().await.unwrap().open, 1);
+    let again = desk.enter(lost.clone(), plan(&desk).await).await;
+    assert!(matches!(again, EntryEnd::Refused(Refusal::Guard(_))), "{again:?}");
+    assert!(!desk.state().alerts.is_empty());
+
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    assert_eq!(desk.reconcile().await.unwrap().open, 0);
+    assert!(desk.state().alerts.is_empty(), "what is settled alarms nobody");
+    let again = desk.enter(lost, plan(&desk).await).await;
+    assert!(matches!(again, EntryEnd::Refused(Refusal::Guard(_))), "its name is used up: {again:?}");
+    assert_eq!(bench.held(), Decimal::TEN);
+}
+
+// proves: DESK-7
+#[tokio::test(start_paused = true)]
+async fn a_request_that_lands_late_is_found_even_when_later_orders_came_before_it() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.inject(FaultKind::LateProcessing);
+    let (slow, quick) = tokio::join!(enter(&desk, 1), async {
+        tokio::time::sleep(Duration::from_millis(3_500)).await;
+        enter(&desk, 2).await
+    });
+    // By then its price is old: it is canceled, unless it fills first. It is never taken for an order that was not placed.
+    let canceled = matches!(&slow.1, EntryEnd::NotExecuted { end: OrderEnd::Terminal { .. } });
+    assert!(canceled || matches!(slow.1, EntryEnd::Opened(_)), "{slow:?}");
+    assert!(matches!(quick.1, EntryEnd::Opened(_)), "{quick:?}");
+    assert_eq!(bench.requests(), 2);
+    assert_eq!(desk.state().net().values().copied().sum::<Decimal>(), bench.held());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_the_broker_did_twice_halts_entries_and_leaves_nothing_untracked_when_the_answer_was_lost() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.inject(FaultKind::DuplicateProcessing);
+    let (_, _end) = enter(&desk, 1).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    desk.reconcile().await.unwrap();
+    assert!(desk.state().halted.is_some());
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
+}
+
+// proves: GUARD-2
+#[tokio::test(start_paused = true)]
+async fn a_session_never_has_more_entries_than_its_limit() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    for number in 1..=ENTRIES {
+        let (slot, end) = enter(&desk, number).await;
+        assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+        let _end = leave(&desk, &slot).await;
+    }
+    let (_, end) = enter(&desk, ENTRIES + 1).await;
+    assert!(matches!(end, EntryEnd::Refused(Refusal::Guard(_))), "{end:?}");
+    flatten(&desk).await;
+    assert_eq!(bench.sim().ledger().opening_orders_by_tag().len(), ENTRIES as usize);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_goes_on_when_nobody_waits_for_it_any_more() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let plan = plan(&desk).await;
+    let entering = desk.enter(desk.slot(1).unwrap(), plan);
+    assert!(tokio::time::timeout(Duration::from_millis(10), entering).await.is_err());
+    desk.stop().await.unwrap();
+    assert!(desk.state().operations.is_empty());
+    assert_eq!(desk.state().net().values().copied().sum::<Decimal>(), bench.held());
+}

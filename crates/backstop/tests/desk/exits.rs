@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use backstop::broker::Decimal;
+use backstop::{Desk, EntryEnd, ExitEnd, ExitRefusal, SlotId};
+use backstop_sim::{FaultKind, FaultPlan};
+
+use crate::bench::{Bench, Budget, SETTLE, enter, flatten, leave};
+
+async fn opened(seed: u64) -> (Bench, Desk, SlotId) {
+    let bench = Bench::new(seed, FaultPlan::none());
+    let desk = bench.desk().await;
+    let (slot, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    (bench, desk, slot)
+}
+
+// proves: REC-1
+#[tokio::test(start_paused = true)]
+async fn a_position_leaves_the_book_when_the_broker_agrees_and_not_before() {
+    let (bench, desk, slot) = opened(1).await;
+    bench.inject(FaultKind::PositionsLag);
+    let mut events = desk.events();
+    assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
+    assert!(desk.state().positions.is_empty());
+    assert_eq!(bench.held(), Decimal::ZERO);
+    let mut times = Vec::new();
+    while let Ok(batch) = events.try_recv() {
+        times.push(batch.at);
+    }
+    let waited = times.last().unwrap().duration_since(times[times.len() - 2]);
+    assert!(waited.as_secs() >= 3, "the list of positions lagged four seconds behind the fill: {waited:?}");
+}
+
+// proves: DESK-4
+#[tokio::test(start_paused = true)]
+async fn an_exit_passes_while_entries_are_halted_or_stopping_and_quotes_are_gone() {
+    let (bench, desk, slot) = opened(1).await;
+    desk.halt("test").await.unwrap();
+    desk.stop_entries();
+    bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::QuoteMissing, 1_000));
+    assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
+    assert_eq!(bench.held(), Decimal::ZERO);
+}
+
+// proves: EXIT-2
+#[tokio::test(start_paused = true)]
+async fn while_one_exit_is_not_at_rest_another_is_refused() {
+    let (bench, desk, slot) = opened(1).await;
+    let (first, second) = tokio::join!(leave(&desk, &slot), leave(&desk, &slot));
+    assert!(matches!(first, ExitEnd::Closed), "{first:?}");
+    assert!(matches!(second, ExitEnd::Refused(ExitRefusal::Closing { .. })), "{second:?}");
+    assert_eq!((bench.requests(), bench.held()), (2, Decimal::ZERO));
+}
+
+// proves: EXIT-2
+#[tokio::test(start_paused = true)]
+async fn an_exit_whose_request_was_lost_is_not_repeated_without_proof() {
+    let (bench, desk, slot) = opened(1).await;
+    bench.inject(FaultKind::RequestLost);
+    let end = leave(&desk, &slot).await;
+    assert!(matches!(end, ExitEnd::Pending { .. }), "{end:?}");
+    tokio::time::sleep(SETTLE * 10).await;
+    desk.reconcile().await.unwrap();
+    let end = leave(&desk, &slot).await;
+    assert!(matches!(end, ExitEnd::Refused(ExitRefusal::Closing { .. })), "{end:?}");
+    assert!(desk.state().positions[&slot].pending_close.is_some(), "tracked, and loud");
+    // A later order shows that the broker's list reaches past the lost one.
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    flatten(&desk).await;
+    assert_eq!(bench.held(), Decimal::ZERO);
+}
+
+// proves: EXIT-1
+#[tokio::test(start_paused = true)]
+async fn what_an_exit_left_open_is_closed_to_the_share_and_never_flipped() {
+    for seed in 0..20 {
+        let (bench, desk, slot) = opened(seed).await;
+        bench.inject(FaultKind::PartialFillStuck);
+        let end = leave(&desk, &slot).await;
+        assert!(matches!(end, ExitEnd::StillOpen { .. }), "{end:?}");
+        assert!(bench.held() > Decimal::ZERO, "the fault struck");
+        assert_eq!(desk.state().net().values().copied().sum::<Decimal>(), bench.held());
+        flatten(&desk).await;
+        assert_eq!(bench.held(), Decimal::ZERO);
+    }
+}
+
+// proves: EXIT-1
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_loses_the_race_with_a_fill_is_not_taken_for_a_cancel() {
+    let (bench, desk, slot) = opened(3).await;
+    bench.inject(FaultKind::PartialFillStuck);
+    bench.inject(FaultKind::CancelRace);
+    let _end = leave(&desk, &slot).await;
+    flatten(&desk).await;
+    assert_eq!(bench.held(), Decimal::ZERO);
+}
+
+// proves: REC-2
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_down_for_an_hour_removes_nothing() {
+    let (bench, desk, slot) = opened(1).await;
+    bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::ReadServerError, 1_000));
+    for _ in 0..60 {
+        desk.reconcile().await.unwrap_err();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::PositionsEmpty, 1_000));
+    let comparison = desk.reconcile().await.unwrap();
+    assert_eq!(comparison.drift.len(), 1, "reported");
+    assert!(desk.state().positions.contains_key(&slot), "and kept");
+    bench.sim().set_faults(FaultPlan::none());
+    assert!(desk.reconcile().await.unwrap().drift.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exit_without_budget_is_refused_and_the_position_stays() {
+    let (bench, desk, slot) = opened(1).await;
+    *bench.broker.budget.lock() = Budget::Shut;
+    assert!(matches!(leave(&desk, &slot).await, ExitEnd::Refused(ExitRefusal::Budget { .. })));
+    assert!(desk.state().positions.contains_key(&slot));
+}

@@ -1,0 +1,9 @@
+//! The desk against the simulated broker, in virtual time.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is the message")]
+
+mod bench;
+mod entries;
+mod exits;
+mod hostile;
+mod restarts;

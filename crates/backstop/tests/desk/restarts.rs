@@ -1,0 +1,108 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop::broker::Decimal;
+use backstop::{MemoryJournal, OpenError, Record, State};
+use backstop_sim::{FaultKind, FaultPlan};
+
+use crate::bench::{Bench, DyingJournal, enter, flatten, leave};
+
+/// One entry and its exit, on a journal that dies after `batches`; then a restart that makes everything good.
+/// Returns whether the first desk lived to the end.
+async fn die_and_restart(batches: usize, last_is_kept: bool, fault: Option<FaultKind>) -> bool {
+    let bench = Bench::new(5, FaultPlan::none());
+    let journal = Arc::new(DyingJournal::new(batches, last_is_kept));
+    let first_life = async {
+        let desk = bench.ready(journal.clone(), &[]).await;
+        if let Some(fault) = fault {
+            bench.inject(fault);
+        }
+        let (slot, _) = enter(&desk, 1).await;
+        let _end = leave(&desk, &slot).await;
+    };
+    // The process dies somewhere in here: longer than everything that it could still do takes.
+    let lived = tokio::time::timeout(Duration::from_mins(2), first_life).await.is_ok();
+
+    let history = journal.batches();
+    let desk = bench.ready(Arc::new(MemoryJournal::default()), &history).await;
+    // Other slots make later orders, which show how far the broker's list reaches. Two, because a fault that the first
+    // life did not live to see strikes the first of them.
+    for number in 2..=3 {
+        let (slot, _) = enter(&desk, number).await;
+        let _end = leave(&desk, &slot).await;
+    }
+    flatten(&desk).await;
+
+    let ledger = bench.sim().ledger();
+    for (tag, count) in ledger.opening_orders_by_tag() {
+        assert_eq!(count, 1, "{tag} after {batches} batches");
+    }
+    let of_first = ledger.opening_orders_by_tag().into_keys().filter(|tag| tag.contains("-1-1-open-")).count();
+    assert!(of_first <= 1, "the first slot was entered {of_first} times after {batches} batches");
+    assert!(ledger.positions.is_empty(), "{:?} is left after {batches} batches", ledger.positions);
+    assert_eq!(desk.state().cash, Some(ledger.cash), "after {batches} batches");
+    lived
+}
+
+// proves: DESK-2, DESK-3
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_record_and_restarted_it_ends_with_the_truth() {
+    for fault in [None, Some(FaultKind::AnswerLost), Some(FaultKind::LateProcessing), Some(FaultKind::RequestLost)] {
+        for last_is_kept in [false, true] {
+            let mut deaths = 0;
+            while !die_and_restart(deaths, last_is_kept, fault).await {
+                deaths += 1;
+            }
+            assert!(deaths >= 7, "an entry is more records than {deaths} ({fault:?})");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_goes_on_with_the_session_and_does_not_repeat_its_slots() {
+    let bench = Bench::new(5, FaultPlan::none());
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    let (first, _) = enter(&desk, 1).await;
+    desk.stop().await.unwrap();
+
+    let again = bench.ready(Arc::new(MemoryJournal::default()), &journal.batches()).await;
+    assert_eq!(again.slot(1), Some(first.clone()), "the same session");
+    assert!(again.fence() > desk.fence());
+    let (_, end) = enter(&again, 1).await;
+    assert!(matches!(end, backstop::EntryEnd::Refused(_)), "{end:?}");
+    assert!(again.state().positions.contains_key(&first));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_state_directory_uses_no_name_that_the_broker_has_seen_today() {
+    let bench = Bench::new(5, FaultPlan::none());
+    let (slot, _) = enter(&bench.desk().await, 1).await;
+    let fresh = bench.desk().await;
+    assert!(fresh.slot(1).unwrap().session.number > slot.session.number);
+}
+
+// proves: DESK-5
+#[tokio::test(start_paused = true)]
+async fn the_state_of_another_account_is_refused() {
+    let bench = Bench::new(5, FaultPlan::none());
+    let journal = MemoryJournal::default();
+    let opened = Record::Opened { home: "another account".to_owned(), fence: 1 };
+    let batch = backstop::Batch { at: bench.clock.wall(), records: vec![opened] };
+    let error = bench.open(Arc::new(journal), &[batch]).await.unwrap_err();
+    assert!(matches!(error, OpenError::OtherHome { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_reader_of_the_journal_sees_is_what_the_desk_knows() {
+    let bench = Bench::new(5, FaultPlan::hostile());
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    for number in 1..=3 {
+        let (slot, _) = enter(&desk, number).await;
+        assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
+        let _end = leave(&desk, &slot).await;
+        assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
+    }
+    assert!(desk.state().net().values().copied().sum::<Decimal>() >= Decimal::ZERO);
+}
