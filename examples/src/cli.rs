@@ -81,7 +81,7 @@ pub(crate) enum Command {
 pub(crate) enum BrokerKind {
     /// The simulator in this process.
     Sim,
-    /// Tradier's sandbox, or what TRADIER_API_BASE names.
+    /// Tradier's sandbox, or what the environment names.
     Tradier,
 }
 

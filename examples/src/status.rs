@@ -262,12 +262,10 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
         Some(halted) => writeln!(out, "halted     since {}: {}", halted.since, halted.reason)?,
         None => writeln!(out, "halted     no")?,
     }
-    match &status.session {
-        Some(s) => {
-            writeln!(out, "session    {}: {} of {} entries executed, {} refused", s.id, s.executed, s.limit, s.refused)?
-        }
-        None => writeln!(out, "session    none yet")?,
-    }
+    let session = status.session.as_ref().map_or("none yet".to_owned(), |s| {
+        format!("{}: {} of {} entries executed, {} refused", s.id, s.executed, s.limit, s.refused)
+    });
+    writeln!(out, "session    {session}")?;
     let figure = |amount: Option<Num>| amount.map_or("unknown".to_owned(), |amount| money(amount.0));
     let (total, free) = (figure(status.cash.total), figure(status.cash.free));
     writeln!(out, "cash       {total} in all, {} reserved, {free} free", money(status.cash.reserved.0))?;

@@ -58,7 +58,10 @@ impl SimBroker {
             DoubtCause::TimedOut => ReadError::TimedOut { detail },
             DoubtCause::ConnectionLost => ReadError::ConnectionLost { detail },
             DoubtCause::ServerError { status } => ReadError::Server { status, detail },
-            DoubtCause::Throttled => ReadError::Throttled { until: None, detail },
+            DoubtCause::Throttled => {
+                let until = if let Wire::Throttle(until) = answer.wire { Some(until) } else { None };
+                ReadError::Throttled { until, detail }
+            }
             _ => ReadError::Unreadable { detail },
         })
     }
@@ -78,7 +81,7 @@ impl SimBroker {
             Wire::Close | Wire::Truncate => Err(DoubtCause::ConnectionLost),
             Wire::ServerError(status) => Err(DoubtCause::ServerError { status }),
             Wire::CutJson | Wire::Html => Err(DoubtCause::Unreadable),
-            Wire::Throttle => Err(DoubtCause::Throttled),
+            Wire::Throttle(_) => Err(DoubtCause::Throttled),
         }
     }
 }

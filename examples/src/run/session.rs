@@ -239,7 +239,7 @@ impl Session {
             if leaving.len() < state.positions.len() {
                 let quotes = self.quotes_of(&state).await;
                 self.view.marks(&state, quotes.as_ref());
-                for slot in self.due(&state, &leaving, &not_before) {
+                for slot in due(&state, &leaving, &not_before) {
                     let Some(position) = state.positions.get(&slot) else { continue };
                     let Some(plan) = self.settings.strategy.exit(position, quotes.as_ref(), &self.moment()) else {
                         continue;
@@ -256,20 +256,6 @@ impl Session {
     fn moment(&self) -> Moment {
         let flatten = self.is_asked_to_stop() && self.settings.flatten_at_end;
         Moment { now: self.clock.wall(), hold: self.settings.hold, flatten }
-    }
-
-    fn due(
-        &self,
-        state: &State,
-        leaving: &BTreeSet<SlotId>,
-        not_before: &BTreeMap<SlotId, (Instant, Duration)>,
-    ) -> Vec<SlotId> {
-        let now = Instant::now();
-        let held = state.positions.iter().filter(|(_, position)| !position.is_flat()).map(|(slot, _)| slot);
-        held.filter(|slot| !leaving.contains(*slot) && state.closing(slot).is_none())
-            .filter(|slot| not_before.get(*slot).is_none_or(|(at, _)| now >= *at))
-            .cloned()
-            .collect()
     }
 
     /// An exit that did not come through waits longer each time, so that a broker that is down is not stormed.
@@ -346,4 +332,14 @@ impl Session {
             sleep(self.settings.poll).await;
         }
     }
+}
+
+/// The positions whose exit may be tried now.
+fn due(state: &State, leaving: &BTreeSet<SlotId>, not_before: &BTreeMap<SlotId, (Instant, Duration)>) -> Vec<SlotId> {
+    let now = Instant::now();
+    let held = state.positions.iter().filter(|(_, position)| !position.is_flat()).map(|(slot, _)| slot);
+    held.filter(|slot| !leaving.contains(*slot) && state.closing(slot).is_none())
+        .filter(|slot| not_before.get(*slot).is_none_or(|(at, _)| now >= *at))
+        .cloned()
+        .collect()
 }

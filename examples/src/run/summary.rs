@@ -61,9 +61,13 @@ impl Summary {
 
     /// Whether nothing is left that somebody has to settle.
     pub(crate) fn is_at_rest(&self) -> bool {
-        let cash_agrees = self.cash_broker.is_none() || self.cash_broker == self.cash_book;
-        let truth_agrees = self.truth.as_ref().is_none_or(|t| t.duplicates.is_empty() && t.differences.is_empty());
-        self.unresolved.is_empty() && cash_agrees && truth_agrees
+        // A real broker charges fees and rounds, so its cash decides nothing; the simulator's does.
+        let truth_agrees = |truth: &Truth| {
+            truth.duplicates.is_empty()
+                && truth.differences.is_empty()
+                && self.cash_book.is_none_or(|cash| cash == truth.cash)
+        };
+        self.unresolved.is_empty() && self.truth.as_ref().is_none_or(truth_agrees)
     }
 
     pub(crate) fn print(&self, json: bool) -> Result<(), Failure> {
@@ -88,7 +92,13 @@ impl Summary {
         let figure = |amount: Option<Decimal>| amount.map_or("unknown".to_owned(), money);
         writeln!(out, "cash before     {:>14}", figure(self.cash_before))?;
         writeln!(out, "cash now        {:>14}  by our fills", figure(self.cash_book))?;
-        let verdict = if self.cash_broker == self.cash_book { "to the cent" } else { "DIFFERS" };
+        let verdict = match (self.cash_broker, self.cash_book) {
+            (Some(broker), Some(book)) if broker == book => "to the cent".to_owned(),
+            (Some(broker), Some(book)) => {
+                format!("{} off (fees, rounding, or other activity on the account)", money(broker.saturating_sub(book)))
+            }
+            _ => "not compared".to_owned(),
+        };
         writeln!(out, "                {:>14}  at the broker: {verdict}", figure(self.cash_broker))?;
         if let (Some(before), Some(now)) = (self.cash_before, self.cash_book) {
             writeln!(out, "result          {:>14}", money(now.saturating_sub(before)))?;

@@ -80,7 +80,10 @@ impl Exchange {
                 return Answer::without_body(Wire::Hang(self.faults.delay(FaultKind::RequestLost).max(delay)));
             }
             Some(FaultKind::ServerErrorBefore) => return Answer::without_body(Wire::ServerError(503)),
-            Some(FaultKind::Throttled) => return Answer::without_body(Wire::Throttle),
+            Some(FaultKind::Throttled) => {
+                let until = later(self.now, self.faults.delay(FaultKind::Throttled));
+                return Answer::without_body(Wire::Throttle(until));
+            }
             Some(FaultKind::AnswerLost) => Wire::Close,
             Some(FaultKind::AnswerDelayed) => Wire::Delay(self.faults.delay(FaultKind::AnswerDelayed)),
             Some(FaultKind::ServerErrorAfter) => Wire::ServerError(502),
@@ -178,7 +181,7 @@ impl Exchange {
             Some(FaultKind::ReadServerError) => Wire::ServerError(500),
             Some(FaultKind::ReadTruncated) => Wire::Truncate,
             Some(FaultKind::ReadHtml) => Wire::Html,
-            Some(_) => Wire::Throttle,
+            Some(_) => Wire::Throttle(later(self.now, self.faults.delay(FaultKind::ReadThrottled))),
         };
         Answer::new(wire, what(self))
     }

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use super::{Event, Exchange};
 use crate::account::CashMovement;
 use crate::calendar::{self, Hours};
+use crate::faults::FaultKind;
 use crate::market::{intrinsic, underlying_of};
 use crate::order::OrderState;
 
@@ -100,7 +101,9 @@ impl Exchange {
             let amount = (intrinsic(&option, price) * quantity * Decimal::ONE_HUNDRED).round_dp(2);
             self.account.held.remove(&symbol);
             self.account.move_cash(CashMovement { at: self.now, amount, symbol: symbol.clone(), order_id: None });
-            self.schedule(self.settings.settled_rows_linger, Event::Unlist(symbol));
+            // Not before the last trade has shown, else its row would come back for good.
+            let lag = self.settings.positions_lag.max(self.faults.delay(FaultKind::PositionsLag));
+            self.schedule(self.settings.settled_rows_linger.max(lag), Event::Unlist(symbol));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use backstop_clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{FaultKind, FaultPlan};
@@ -87,8 +88,8 @@ pub(crate) enum Wire {
     CutJson,
     /// Sends an HTML page with status 200 instead.
     Html,
-    /// Refuses for too many requests.
-    Throttle,
+    /// Refuses for too many requests, until then.
+    Throttle(Timestamp),
 }
 
 #[cfg(test)]

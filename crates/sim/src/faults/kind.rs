@@ -66,8 +66,8 @@ kinds! {
     CutJson "cut_json" mild 0 hostile 10 delay 0;
     /// An order is placed; the answer is an HTML page with status 200.
     HtmlBody "html_body" mild 0 hostile 10 delay 0;
-    /// An order is turned away for too many requests, whatever the count.
-    Throttled "throttled" mild 5 hostile 10 delay 0;
+    /// An order is turned away for too many requests, whatever the count, and told to wait for so long.
+    Throttled "throttled" mild 5 hostile 10 delay 2_000;
     /// An order is taken with `ok` and rejected a moment later.
     RejectedLater "rejected_later" mild 5 hostile 25 delay 600;
 
@@ -88,8 +88,8 @@ kinds! {
     ReadTruncated "read_truncated" mild 2 hostile 8 delay 0;
     /// A read brings an HTML page with status 200.
     ReadHtml "read_html" mild 1 hostile 5 delay 0;
-    /// A read is turned away for too many requests, whatever the count.
-    ReadThrottled "read_throttled" mild 1 hostile 5 delay 0;
+    /// A read is turned away for too many requests, whatever the count, and told to wait for so long.
+    ReadThrottled "read_throttled" mild 1 hostile 5 delay 1_000;
 
     /// The list of positions is empty although there are some.
     PositionsEmpty "positions_empty" mild 10 hostile 40 delay 0;

@@ -7,10 +7,12 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use backstop_clock::Timestamp;
 use hyper::body::{Body as HttpBody, Frame};
 use tokio::time::sleep;
 
 use super::json::Json;
+use super::quota::Standing;
 use crate::exchange::Answer;
 use crate::faults::Wire;
 
@@ -70,8 +72,16 @@ pub(super) async fn deliver<T>(answer: Answer<T>, render: impl FnOnce(T) -> Page
         Wire::Truncate => truncated(page),
         Wire::CutJson => whole((page.0, page.1, half(page.2))),
         Wire::Html => whole(html(StatusCode::OK, "Brokerage API documentation")),
-        Wire::Throttle => whole(sentence(StatusCode::TOO_MANY_REQUESTS, "Quota Violation: too many requests")),
+        Wire::Throttle(until) => refused_until(until),
     }
+}
+
+/// The answer to too many requests: the sentence ends in the moment at which the window does.
+fn refused_until(until: Timestamp) -> Response {
+    let text = format!("Quota Violation: rate limit exceeded. Resets at {}", until.as_millisecond());
+    let mut response = whole(sentence(StatusCode::TOO_MANY_REQUESTS, text));
+    Standing { allowed: 60, used: 60, ends: until, granted: false }.write(response.headers_mut());
+    response
 }
 
 fn html(status: StatusCode, title: &str) -> Page {

@@ -78,10 +78,11 @@ impl Quota {
 }
 
 impl Standing {
+    /// Writes the headers that are not there: a fault may have told its own story.
     pub(super) fn write(self, headers: &mut HeaderMap) {
         let mut put = |name: &'static str, value: String| {
             if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(HeaderName::from_static(name), value);
+                headers.entry(HeaderName::from_static(name)).or_insert(value);
             }
         };
         put("x-ratelimit-allowed", self.allowed.to_string());

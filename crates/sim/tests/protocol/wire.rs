@@ -101,6 +101,9 @@ async fn a_throttled_order_is_none_and_a_duplicated_one_is_two() {
     let (sim, reply) = suffer(FaultKind::Throttled).await;
     let reply = reply.unwrap();
     assert!(reply.status == 429 && reply.body.starts_with("Quota Violation"), "{reply:?}");
+    let expiry = reply.header("X-Ratelimit-Expiry").unwrap();
+    assert!(reply.body.ends_with(expiry), "{reply:?}");
+    assert_eq!(reply.header("X-Ratelimit-Available"), Some("0"));
     assert_eq!(orders(&sim), 0);
     let (sim, reply) = suffer(FaultKind::DuplicateProcessing).await;
     Sim::placed(&reply.unwrap());

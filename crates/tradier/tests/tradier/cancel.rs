@@ -11,7 +11,9 @@ fn id() -> BrokerOrderId {
 
 async fn check(behavior: Behavior, expected: End) {
     let server = Server::start(behavior).await;
-    let outcome = server.broker().cancel(&id()).await;
+    let broker = server.broker();
+    let cancel = tokio::time::timeout(broker.call_timeout() * 2, broker.cancel(&id())).await;
+    let outcome = cancel.expect("the call ends by itself");
     assert_eq!(end(&outcome), expected, "{outcome:?}");
     let seen = server.seen().await;
     assert!(seen.connections == 1 && seen.requests.len() <= 1, "{seen:?}");

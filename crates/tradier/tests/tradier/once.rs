@@ -34,7 +34,6 @@ async fn an_order_never_shares_a_connection_with_anything() {
 }
 
 /// The server answers one request per connection and closes the connection without a word, as idle time-outs do.
-// proves: BRK-1
 #[tokio::test]
 async fn after_a_silent_close_of_the_pooled_connection_an_order_is_sent_once() {
     for _ in 0..20 {

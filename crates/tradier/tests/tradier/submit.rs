@@ -39,7 +39,9 @@ fn check(behavior: Behavior, expected: End) -> impl Future<Output = ()> {
         let server = Server::start(behavior).await;
         let (broker, clock) = (server.broker(), SystemClock::new());
         let started = clock.mono();
-        let outcome = broker.submit(&order(), Grant::unmetered()).await;
+        let (order, limit) = (order(), broker.call_timeout() * 2);
+        let submit = tokio::time::timeout(limit, broker.submit(&order, Grant::unmetered()));
+        let outcome = submit.await.expect("the call ends by itself");
         assert!(clock.mono().since(started) < broker.call_timeout(), "{caller}: not in time");
         assert_eq!(end(&outcome), expected, "{caller}: {outcome:?}");
         let seen = server.seen().await;

@@ -1,0 +1,409 @@
+//! The real binary, over real sockets, as a person or a script uses it.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a failure is the message")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A token that must not be found anywhere.
+const TOKEN: &str = "marker-5ecre7-token";
+
+fn paper_trader(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paper-trader"));
+    command.arg("--state-dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for name in ["TRADIER_ACCESS_TOKEN", "TRADIER_ACCOUNT_ID", "TRADIER_API_BASE", "BACKSTOP_LOG"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A session of about five seconds.
+fn quick(command: &mut Command) -> &mut Command {
+    command.args([
+        "run",
+        "--entries",
+        "3",
+        "--slot",
+        "800ms",
+        "--hold",
+        "1200ms",
+        "--poll",
+        "100ms",
+        "--fill-timeout",
+        "2s",
+        "--settle",
+        "2s",
+        "--reconcile-every",
+        "700ms",
+    ])
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(output)))
+}
+
+fn status(dir: &Path) -> Value {
+    json(&paper_trader(dir).args(["status", "--json"]).output().unwrap())
+}
+
+/// Kills what it holds, so that a failing test leaves nothing behind.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _gone = self.0.wait();
+    }
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    /// The first line of its output that holds `needle`.
+    fn await_line(&mut self, needle: &str) -> String {
+        let lines = BufReader::new(self.0.stdout.as_mut().unwrap()).lines();
+        for line in lines {
+            let line = line.unwrap();
+            if line.contains(needle) {
+                return line;
+            }
+        }
+        panic!("no line holds {needle:?}");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn finish(mut self) -> (i32, String) {
+        let mut text = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (self.0.wait().unwrap().code().unwrap_or(-1), text)
+    }
+}
+
+/// The simulator as a process of its own: a server that speaks Tradier's protocol.
+struct Simulator {
+    _process: Running,
+    base_url: String,
+    token: String,
+    account: String,
+}
+
+impl Simulator {
+    fn start(dir: &Path, faults: &str) -> Self {
+        let mut process =
+            Running::start(paper_trader(dir).args(["simulator", "--port", "0", "--faults", faults, "--json"]));
+        let line = process.await_line("base_url");
+        let told: Value = serde_json::from_str(&line).unwrap();
+        let field = |name: &str| told[name].as_str().unwrap().to_owned();
+        Self { base_url: field("base_url"), token: field("token"), account: field("account"), _process: process }
+    }
+
+    fn reach<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
+            .env("TRADIER_API_BASE", &self.base_url)
+            .env("TRADIER_ACCESS_TOKEN", &self.token)
+            .env("TRADIER_ACCOUNT_ID", &self.account)
+    }
+
+    /// The truth.
+    fn ledger(&self) -> Value {
+        use std::io::Write;
+        let address = self.base_url.trim_start_matches("http://").trim_end_matches("/v1");
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(b"GET /sim/ledger HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        let (start, end) = (body.find('{').unwrap(), body.rfind('}').unwrap());
+        serde_json::from_str(&body[start..=end]).unwrap()
+    }
+}
+
+/// The client order ids of all opening orders of ours that the broker took.
+fn opening_tags(ledger: &Value) -> Vec<String> {
+    let orders = ledger["orders"].as_array().unwrap();
+    let tags = orders.iter().filter_map(|order| order["tag"].as_str());
+    tags.filter(|tag| tag.contains("-open-")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_session_on_the_embedded_simulator_ends_at_rest_with_a_summary() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = quick(&mut paper_trader(dir.path())).args(["--faults", "none"]).output().unwrap();
+    let text = text(&output);
+    assert_eq!(code(&output), 0, "{text}");
+    assert!(text.contains("3 of 3 entries executed"), "{text}");
+    assert!(text.contains("duplicates: none") && text.contains("to the cent"), "{text}");
+
+    let status = status(dir.path());
+    assert_eq!(status["lock"]["held"], Value::Bool(false));
+    assert_eq!((&status["session"]["limit"], &status["session"]["executed"]), (&Value::from(3), &Value::from(3)));
+    for empty in ["positions", "operations", "unresolved"] {
+        assert_eq!(status[empty].as_array().unwrap().len(), 0, "{empty}");
+    }
+    assert!(status["halted"].is_null());
+    assert_eq!(status["cash"]["total"], status["cash"]["free"]);
+
+    let log = paper_trader(dir.path()).args(["log", "--json"]).output().unwrap();
+    let lines: Vec<Value> = log.stdout.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    let id = |line: &Value| line["client_order_id"].as_str().map(str::to_owned);
+    let opened: Vec<String> = lines.iter().filter(|l| l["type"] == "intent").filter_map(id).collect();
+    assert_eq!(opened.iter().filter(|id| id.contains("-open-")).count(), 3, "{opened:?}");
+    for (index, id) in opened.iter().filter(|id| id.contains("-open-")).enumerate() {
+        assert!(id.starts_with("bs-spread-") && id.contains(&format!("-{}-open-", index + 1)), "{id}");
+    }
+    let people = paper_trader(dir.path()).args(["status"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&people.stdout).contains("no open positions"));
+}
+
+// proves: LOCK-1, LOCK-4
+#[test]
+fn a_second_instance_exits_3_at_once_and_names_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = Running::start(quick(&mut paper_trader(dir.path())).args(["--faults", "none"]));
+    first.await_line("session");
+    let second = paper_trader(dir.path()).output().unwrap();
+    assert_eq!(code(&second), 3, "{}", text(&second));
+    assert!(text(&second).contains(&format!("pid {}", first.0.id())), "{}", text(&second));
+
+    let status = status(dir.path());
+    assert_eq!(status["lock"]["held"], Value::Bool(true));
+    assert_eq!(status["lock"]["pid"], Value::from(first.0.id()));
+    assert_eq!(first.finish().0, 0);
+}
+
+#[test]
+fn trades_against_a_server_that_speaks_tradiers_protocol() {
+    let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let simulator = Simulator::start(sim_dir.path(), "none");
+    let mut command = paper_trader(dir.path());
+    let output = simulator.reach(quick(&mut command)).args(["--broker", "tradier"]).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let ledger = simulator.ledger();
+    assert_eq!(opening_tags(&ledger).len(), 3);
+    assert_eq!(ledger["positions"].as_object().unwrap().len(), 0);
+}
+
+// proves: DESK-5
+#[test]
+fn without_credentials_it_exits_2_and_says_what_to_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("untouched");
+    let output = paper_trader(&missing).args(["run", "--broker", "tradier"]).output().unwrap();
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    for name in ["TRADIER_ACCESS_TOKEN", "TRADIER_ACCOUNT_ID"] {
+        assert!(text(&output).contains(name), "{}", text(&output));
+    }
+    assert!(!missing.exists(), "a wrong command line leaves no trace");
+}
+
+// proves: DESK-5
+#[test]
+fn the_production_host_needs_the_switch_and_the_switch_needs_the_production_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |base: &str, more: &[&str]| {
+        let mut command = paper_trader(dir.path());
+        command
+            .env("TRADIER_API_BASE", base)
+            .env("TRADIER_ACCESS_TOKEN", TOKEN)
+            .env("TRADIER_ACCOUNT_ID", "VA00000001");
+        command.args(["run", "--broker", "tradier"]).args(more).output().unwrap()
+    };
+    for base in ["https://api.tradier.com/v1", "https://API.TRADIER.COM./v1", "https://api.tradier.com:443/v1"] {
+        let output = run(base, &[]);
+        assert_eq!(code(&output), 2, "{base}: {}", text(&output));
+        assert!(text(&output).contains("--live"), "{}", text(&output));
+    }
+    let paper = run("https://sandbox.tradier.com/v1", &["--live", "--entries-per-day", "1"]);
+    assert_eq!(code(&paper), 2, "{}", text(&paper));
+    let unbounded = run("https://api.tradier.com/v1", &["--live"]);
+    assert!(code(&unbounded) == 2 && text(&unbounded).contains("--entries-per-day"), "{}", text(&unbounded));
+}
+
+// proves: DESK-5
+#[test]
+fn the_token_is_nowhere_in_output_state_or_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    // A server that echoes the request, header and all, in every answer.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            use std::io::Write;
+            let Ok(mut stream) = stream else { return };
+            let mut request = vec![0; 4096];
+            let read = stream.read(&mut request).unwrap_or(0);
+            let echo = String::from_utf8_lossy(&request[..read]).into_owned();
+            let head = format!("HTTP/1.1 500 Oops\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", echo.len());
+            let _sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(echo.as_bytes()));
+        }
+    });
+    let mut command = paper_trader(dir.path());
+    command.env("TRADIER_API_BASE", base).env("TRADIER_ACCESS_TOKEN", TOKEN).env("TRADIER_ACCOUNT_ID", "VA00000001");
+    let output =
+        command.env("BACKSTOP_LOG", "trace").args(["run", "--broker", "tradier", "--poll", "50ms"]).output().unwrap();
+    assert_eq!(code(&output), 1, "{}", text(&output));
+    assert!(text(&output).contains("500"), "the server was reached: {}", text(&output));
+    assert!(!text(&output).contains(TOKEN), "{}", text(&output));
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let content = fs::read(entry.unwrap().path()).unwrap();
+        assert!(!String::from_utf8_lossy(&content).contains(TOKEN));
+    }
+}
+
+// proves: DESK-6
+#[test]
+fn one_signal_closes_what_is_open_and_leaves_at_rest() {
+    for name in ["INT", "TERM"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = paper_trader(dir.path());
+        command.args([
+            "run",
+            "--faults",
+            "none",
+            "--slot",
+            "10s",
+            "--hold",
+            "10m",
+            "--fill-timeout",
+            "2s",
+            "--settle",
+            "2s",
+        ]);
+        let mut running = Running::start(&mut command);
+        running.await_line("filled");
+        running.signal(name);
+        let (code, text) = running.finish();
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("asked to stop") && text.contains("open positions  0"), "{text}");
+    }
+}
+
+#[test]
+fn a_second_signal_stops_at_once_and_the_next_start_recovers() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = paper_trader(dir.path());
+    command.args(["run", "--faults", "none", "--slot", "10s", "--hold", "10m", "--flatten-at-end", "false"]);
+    let mut running = Running::start(&mut command);
+    running.await_line("filled");
+    running.signal("INT");
+    running.await_line("asked to stop");
+    running.signal("INT");
+    let (code, text) = running.finish();
+    assert!(code == 130 || code == 0, "it may be at rest before the second signal comes: {text}");
+    let held = status(dir.path());
+    assert_eq!(held["positions"].as_array().unwrap().len(), 1, "{held}");
+    assert_eq!(held["positions"][0]["state"], "open");
+
+    let output = quick(&mut paper_trader(dir.path())).args(["--faults", "none"]).output().unwrap();
+    assert_eq!(self::code(&output), 0, "{}", self::text(&output));
+    assert_eq!(status(dir.path())["positions"].as_array().unwrap().len(), 0);
+}
+
+// proves: DESK-2, DESK-3
+#[test]
+fn killed_again_and_again_it_enters_each_slot_once_and_ends_with_the_truth() {
+    let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let simulator = Simulator::start(sim_dir.path(), "mild");
+    let command = || {
+        let mut command = paper_trader(dir.path());
+        simulator.reach(quick(&mut command)).args(["--broker", "tradier", "--flatten-at-end"]);
+        command
+    };
+    for moment in [350, 600, 900, 1_300] {
+        let running = Running::start(&mut command());
+        std::thread::park_timeout(Duration::from_millis(moment));
+        drop(running);
+    }
+    let output = command().output().unwrap();
+    assert!([0, 4].contains(&code(&output)), "{}", text(&output));
+    let ledger = simulator.ledger();
+    let mut tags = opening_tags(&ledger);
+    let all = tags.len();
+    let slot = |tag: &String| tag.rsplit_once("-open-").unwrap().0.to_owned();
+    tags.sort_by_key(slot);
+    tags.dedup_by_key(|tag| slot(tag));
+    assert_eq!(tags.len(), all, "a slot was entered twice: {tags:?}");
+    let book = status(dir.path());
+    if code(&output) == 0 {
+        assert_eq!(ledger["positions"].as_object().unwrap().len(), 0, "{ledger}");
+        assert_eq!(book["positions"].as_array().unwrap().len(), 0, "{book}");
+    }
+}
+
+#[test]
+fn recorded_quotes_are_replayed() {
+    use std::fmt::Write;
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("quotes.csv");
+    let mut rows = String::from("symbol,exchange_ts_us,receive_ts_us,bid,bid_size,ask,ask_size\n");
+    for row in 0..600 {
+        let at = 1_700_000_000_000_000_u64 + row * 50_000;
+        let cents = 10 + row % 7;
+        writeln!(rows, "TSTA,{at},{at},50.{cents},5,50.{},5", cents + 2).unwrap();
+    }
+    fs::write(&file, rows).unwrap();
+    let output = quick(&mut paper_trader(&dir.path().join("state")))
+        .args(["--faults", "none", "--quotes"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert!(text(&output).contains("100 TSTA") || text(&output).contains("99 TSTA"), "{}", text(&output));
+    assert!(text(&output).contains("bs-equity-"), "{}", text(&output));
+
+    let broken = dir.path().join("broken.csv");
+    fs::write(&broken, "symbol,exchange_ts_us,receive_ts_us,bid,bid_size,ask,ask_size\nA,x,y,1,1,2,1\n").unwrap();
+    let output = paper_trader(dir.path()).args(["run", "--quotes"]).arg(&broken).output().unwrap();
+    assert!(code(&output) == 2 && text(&output).contains("broken.csv"), "{}", text(&output));
+}
+
+#[test]
+fn a_damaged_journal_is_refused_with_5_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let damaged = "backstop-journal 1\n00000000 {}\n00000000 {}\n";
+    fs::write(dir.path().join("journal"), damaged).unwrap();
+    for command in [["run", "--faults=none"], ["status", "--json"]] {
+        let output = paper_trader(dir.path()).args(command).output().unwrap();
+        assert_eq!(code(&output), 5, "{}", text(&output));
+        assert!(text(&output).contains("line 2"), "{}", text(&output));
+    }
+    assert_eq!(fs::read_to_string(dir.path().join("journal")).unwrap(), damaged);
+}
+
+#[test]
+fn wrong_options_are_refused_with_2_and_say_what_to_write() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, hint) in [
+        (vec!["run", "--slot", "5"], "5s"),
+        (vec!["run", "--entries", "0"], "1"),
+        (vec!["run", "--faults", "cruel"], "hostile"),
+        (vec!["run", "--live"], "--broker tradier"),
+        (vec!["run", "--symbol", "a b"], "capitals"),
+        (vec!["fly"], "--help"),
+    ] {
+        let output = paper_trader(dir.path()).args(&args).output().unwrap();
+        assert_eq!(code(&output), 2, "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(hint), "{args:?}: {}", text(&output));
+    }
+}
