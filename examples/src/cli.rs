@@ -126,7 +126,7 @@ pub(crate) struct RunArgs {
     /// How long an order may work before it is canceled [default: 3s; 1m with tradier].
     #[arg(long, value_name = "DUR", value_parser = duration::parse)]
     pub(crate) fill_timeout: Option<Duration>,
-    /// How long a request whose answer was lost may still land [default: 4s; 1m with tradier].
+    /// How long a request whose answer was lost may still land [default: 5s; 1m with tradier].
     #[arg(long, value_name = "DUR", value_parser = duration::parse)]
     pub(crate) settle: Option<Duration>,
     /// Time between comparisons with the broker [default: 2s; 5m with tradier].

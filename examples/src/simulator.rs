@@ -38,7 +38,7 @@ fn announce(server: &SimServer, json: bool) -> Result<(), Failure> {
         writeln!(out, "  export TRADIER_API_BASE={url} TRADIER_ACCESS_TOKEN={token} TRADIER_ACCOUNT_ID={account}")?;
         writeln!(
             out,
-            "  paper-trader run --broker tradier --slot 3s --hold 8s --poll 250ms --fill-timeout 3s --settle 4s\n"
+            "  paper-trader run --broker tradier --slot 3s --hold 8s --poll 250ms --fill-timeout 3s --settle 5s\n"
         )?;
         let root = url.trim_end_matches("/v1");
         writeln!(out, "the truth: {root}/sim/ledger    the faults that struck: {root}/sim/faults    Ctrl-C ends it")?;

@@ -43,7 +43,10 @@ pub(crate) fn target(args: &RunArgs, symbol: &Symbol, settle: Duration) -> Resul
             if args.live {
                 return Err(Failure::Usage("--live trades with real money; it goes with --broker tradier".to_owned()));
             }
-            Ok(Target::Simulator(Box::new(simulation(&args.market, &[(symbol.clone(), None)])?)))
+            let faults = faults(&args.market.faults)?;
+            let faults = faults.with_client_timeout(call_timeout(settle));
+            let config = simulation(&args.market, &[(symbol.clone(), None)])?.with_faults(faults);
+            Ok(Target::Simulator(Box::new(config)))
         }
         BrokerKind::Tradier => tradier(args, settle).map(Target::Tradier),
     }
@@ -109,12 +112,16 @@ fn tradier(args: &RunArgs, settle: Duration) -> Result<TradierConfig, Failure> {
 
 /// Time-outs that fit the settling time: a call ends well before it (BRK-1).
 fn timeouts(config: TradierConfig, settle: Duration) -> TradierConfig {
-    let call = (settle / 2).min(Duration::from_secs(20));
+    let call = call_timeout(settle);
     let request = (call * 3 / 4).min(Duration::from_secs(10));
     config
         .with_call_timeout(call)
         .with_request_timeout(request)
         .with_connect_timeout((request / 2).min(Duration::from_secs(3)))
+}
+
+fn call_timeout(settle: Duration) -> Duration {
+    (settle * 2 / 5).min(Duration::from_secs(20))
 }
 
 /// Starts or reaches the broker.

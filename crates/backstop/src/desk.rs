@@ -203,6 +203,11 @@ impl Desk {
         per_day: Option<u32>,
     ) -> Result<SessionId, SessionError> {
         let inner = &self.inner;
+        // GUARD-6: yesterday's slots do not open again because a clock was set back.
+        let newest = inner.state.lock().session.as_ref().map(|session| session.id.day);
+        if let Some(newest) = newest.filter(|newest| *newest > day) {
+            return Err(SessionError::Older { day, newest });
+        }
         // An earlier state directory may have traded on this account today: its names must not be used again.
         let orders = inner.broker.orders().await?;
         let foreign = orders.orders().iter().filter_map(|order| SlotId::of_label(order.label.as_deref()?));
@@ -407,6 +412,14 @@ pub enum SessionError {
     /// The day's orders could not be read, so names might be used twice.
     #[error("the day's orders could not be read: {0}")]
     Broker(#[from] ReadError),
+    /// The day lies before one that had a session.
+    #[error("the broker says that today is {day}, but there was a session on {newest}; check the clocks")]
+    Older {
+        /// The day that was asked for.
+        day: jiff::civil::Date,
+        /// The newest day that had a session.
+        newest: jiff::civil::Date,
+    },
     /// The session could not be recorded.
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -48,7 +48,7 @@ impl Settings {
             hold: or(args.hold, 8_000, 1_800_000),
             poll: or(args.poll, 250, 3_000),
             fill_timeout: or(args.fill_timeout, 3_000, 60_000),
-            settle: or(args.settle, 4_000, 60_000),
+            settle: or(args.settle, 5_000, 60_000),
             reconcile_every: or(args.reconcile_every, 2_000, 300_000),
             flatten_at_end: args.flatten_at_end.unwrap_or(sim),
             freshness: Freshness {

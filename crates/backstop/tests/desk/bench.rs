@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -186,6 +186,8 @@ pub(crate) async fn flatten(desk: &Desk) {
 pub(crate) struct Metered {
     inner: SimBroker,
     pub(crate) budget: Mutex<Budget>,
+    /// The list of positions alone cannot be read.
+    pub(crate) positions_fail: AtomicBool,
 }
 
 /// What the next grants do.
@@ -198,7 +200,7 @@ pub(crate) enum Budget {
 
 impl Metered {
     fn new(inner: SimBroker) -> Self {
-        Self { inner, budget: Mutex::new(Budget::Open) }
+        Self { inner, budget: Mutex::new(Budget::Open), positions_fail: AtomicBool::new(false) }
     }
 }
 
@@ -235,6 +237,9 @@ impl Broker for Metered {
     }
 
     async fn positions(&self) -> Result<Vec<Position>, ReadError> {
+        if self.positions_fail.load(Ordering::SeqCst) {
+            return Err(ReadError::Server { status: 500, detail: "test".to_owned() });
+        }
         self.inner.positions().await
     }
 
@@ -301,6 +306,18 @@ impl Journal for FullJournal {
             return Err(JournalError::Failed { path: "full".into() });
         }
         *left -= 1;
+        Ok(())
+    }
+}
+
+/// A journal whose disk takes its time.
+#[derive(Debug)]
+pub(crate) struct SlowJournal;
+
+#[async_trait]
+impl Journal for SlowJournal {
+    async fn append(&self, _: Arc<Batch>) -> Result<(), JournalError> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use backstop::{EntryEnd, OrderEnd, Refusal};
 use backstop_sim::{FaultKind, FaultPlan};
 use parking_lot::Mutex;
 
-use crate::bench::{Bench, Budget, ENTRIES, FullJournal, SETTLE, enter, flatten, leave, plan};
+use crate::bench::{Bench, Budget, ENTRIES, FullJournal, SETTLE, SlowJournal, enter, flatten, leave, plan};
 
 /// Takes one precondition away from a good plan.
 type Spoil = Box<dyn Fn(&mut backstop::EntryPlan)>;
@@ -134,7 +134,8 @@ async fn a_halt_that_comes_while_the_order_waits_for_budget_stops_it() {
 #[tokio::test(start_paused = true)]
 async fn two_entries_at_once_cannot_both_spend_the_same_cash() {
     let bench = calm();
-    let desk = bench.desk().await;
+    // While one intent is being written, the other entry is judged.
+    let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
     let mut plan = plan(&desk).await;
     plan.reserve = Decimal::from(600_000);
     let (first, second) =
@@ -146,7 +147,8 @@ async fn two_entries_at_once_cannot_both_spend_the_same_cash() {
 #[tokio::test(start_paused = true)]
 async fn entries_at_once_do_not_pass_the_limit_of_positions_together() {
     let bench = calm();
-    let desk = bench.desk().await;
+    // While one intent is being written, the other entry is judged.
+    let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
     let plan = plan(&desk).await;
     let slot = |number| desk.slot(number).unwrap();
     let enter = |number| desk.enter(slot(number), plan.clone());
@@ -197,9 +199,11 @@ async fn a_lost_request_spends_its_slot_until_a_later_order_proves_that_it_was_n
 async fn a_request_that_lands_late_is_found_even_when_later_orders_came_before_it() {
     let bench = calm();
     let desk = bench.desk().await;
+    // It lands shortly before the settling time is over, and after a list that holds a later order was read.
+    bench.sim().set_faults(FaultPlan::none().with_delay(FaultKind::LateProcessing, Duration::from_millis(5_800)));
     bench.inject(FaultKind::LateProcessing);
     let (slow, quick) = tokio::join!(enter(&desk, 1), async {
-        tokio::time::sleep(Duration::from_millis(3_500)).await;
+        tokio::time::sleep(Duration::from_millis(4_100)).await;
         enter(&desk, 2).await
     });
     // By then its price is old: it is canceled, unless it fills first. It is never taken for an order that was not placed.

@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop::broker::Decimal;
@@ -94,6 +95,7 @@ async fn a_cancel_that_loses_the_race_with_a_fill_is_not_taken_for_a_cancel() {
     bench.inject(FaultKind::CancelRace);
     let _end = leave(&desk, &slot).await;
     flatten(&desk).await;
+    assert_eq!(bench.sim().fault_counts().get(&FaultKind::CancelRace), Some(&1), "the fault struck");
     assert_eq!(bench.held(), Decimal::ZERO);
 }
 
@@ -106,6 +108,10 @@ async fn a_broker_that_is_down_for_an_hour_removes_nothing() {
         desk.reconcile().await.unwrap_err();
         tokio::time::sleep(Duration::from_mins(1)).await;
     }
+    bench.sim().set_faults(FaultPlan::none());
+    bench.broker.positions_fail.store(true, Ordering::SeqCst);
+    desk.reconcile().await.unwrap_err();
+    bench.broker.positions_fail.store(false, Ordering::SeqCst);
     bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::PositionsEmpty, 1_000));
     let comparison = desk.reconcile().await.unwrap();
     assert_eq!(comparison.drift.len(), 1, "reported");

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::broker::Decimal;
-use backstop::{MemoryJournal, OpenError, Record, State};
+use backstop::{MemoryJournal, OpenError, Record, SessionError, State};
 use backstop_sim::{FaultKind, FaultPlan};
 
 use crate::bench::{Bench, DyingJournal, enter, flatten, leave};
@@ -80,6 +80,17 @@ async fn a_new_state_directory_uses_no_name_that_the_broker_has_seen_today() {
     let (slot, _) = enter(&bench.desk().await, 1).await;
     let fresh = bench.desk().await;
     assert!(fresh.slot(1).unwrap().session.number > slot.session.number);
+}
+
+// proves: GUARD-6
+#[tokio::test(start_paused = true)]
+async fn a_day_before_the_newest_session_opens_nothing() {
+    let bench = Bench::new(5, FaultPlan::none());
+    let desk = bench.desk().await;
+    let today = desk.slot(1).unwrap().session;
+    let error = desk.begin_session(today.day.yesterday().unwrap(), 4, None).await.unwrap_err();
+    assert!(matches!(error, SessionError::Older { .. }), "{error}");
+    assert_eq!(desk.slot(1).unwrap().session, today);
 }
 
 // proves: DESK-5

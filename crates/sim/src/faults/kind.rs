@@ -127,7 +127,7 @@ kinds! {
     QuoteFuture "quote_future" mild 0 hostile 3 delay 30_000;
 
     /// Somebody else places an order on the same account by hand, and cancels it after this time. Drawn each second.
-    ManualOrder "manual_order" mild 50 hostile 150 delay 2_000;
+    ManualOrder "manual_order" mild 150 hostile 300 delay 2_000;
 }
 
 impl fmt::Display for FaultKind {

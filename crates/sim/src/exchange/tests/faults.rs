@@ -159,3 +159,13 @@ fn a_trade_by_hand_changes_the_position_without_an_order() {
     assert!(ledger.orders.is_empty());
     assert!(!exchange.trade_by_hand(after(1_000), &symbol("NOPE"), 1));
 }
+
+#[test]
+fn a_list_that_is_empty_for_once_is_so_from_its_first_page_and_never_ends_early() {
+    let mut exchange = quiet();
+    placed(exchange.submit(start(), &buy(1)));
+    exchange.inject(FaultKind::OrdersEmpty, 1);
+    assert_eq!(exchange.order_views(false).len(), 1);
+    assert!(exchange.order_views(true).is_empty());
+    assert_eq!(exchange.order_views(true).len(), 1);
+}
