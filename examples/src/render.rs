@@ -84,11 +84,11 @@ pub(crate) fn describe(order: &OrderRequest) -> String {
     let price = match order.kind() {
         OrderKind::Market => "at the market".to_owned(),
         OrderKind::Even => "for nothing".to_owned(),
-        OrderKind::Limit { price } => format!("at {price}"),
-        OrderKind::Debit { price } => format!("for a debit of {price}"),
-        OrderKind::Credit { price } => format!("for a credit of {price}"),
-        OrderKind::Stop { stop } => format!("stop {stop}"),
-        OrderKind::StopLimit { stop, price } => format!("stop {stop}, limit {price}"),
+        OrderKind::Limit { price: limit } => format!("at {}", price(limit)),
+        OrderKind::Debit { price: debit } => format!("for a debit of {}", price(debit)),
+        OrderKind::Credit { price: credit } => format!("for a credit of {}", price(credit)),
+        OrderKind::Stop { stop } => format!("stop {}", price(stop)),
+        OrderKind::StopLimit { stop, price: limit } => format!("stop {}, limit {}", price(stop), price(limit)),
     };
     format!("{} {price}", legs.collect::<Vec<_>>().join(", "))
 }
@@ -105,8 +105,14 @@ fn finished(end: &OrderEnd, fills: &[Fill]) -> String {
     if fills.is_empty() {
         return format!("{end}, nothing filled");
     }
-    let fills = fills.iter().map(|fill| format!("{} {} at {}", fill.signed_quantity(), fill.symbol, fill.price));
+    let fills = fills.iter().map(|fill| format!("{} {} at {}", fill.signed_quantity(), fill.symbol, price(fill.price)));
     format!("{end}, {}", fills.collect::<Vec<_>>().join(", "))
+}
+
+/// A price with at least two decimals.
+pub(crate) fn price(price: Decimal) -> String {
+    let price = price.normalize();
+    if price.scale() < 2 { format!("{price:.2}") } else { price.to_string() }
 }
 
 /// The time of day, for people.

@@ -298,7 +298,13 @@ pub(crate) fn print_positions(out: &mut impl Write, state: &State) -> io::Result
         for (index, leg) in position.legs.iter().enumerate() {
             let (id, word) = if index == 0 { (slot.to_string(), state_word(position)) } else { (String::new(), "") };
             let opened = if index == 0 { position.opened_at.to_string() } else { String::new() };
-            writeln!(out, "{id:<26} {word:<13} {:>9}  {:<22} {:>12}  {opened}", leg.quantity, leg.symbol, leg.price)?;
+            writeln!(
+                out,
+                "{id:<26} {word:<13} {:>9}  {:<22} {:>12}  {opened}",
+                leg.quantity,
+                leg.symbol,
+                render::price(leg.price)
+            )?;
         }
     }
     Ok(())

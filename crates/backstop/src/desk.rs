@@ -283,9 +283,14 @@ impl Desk {
         self.inner.state.lock().clone()
     }
 
-    /// The lock that this desk holds.
+    /// The fence number of the lock that this desk holds.
     pub fn fence(&self) -> u64 {
         self.inner.lock.fence()
+    }
+
+    /// Whether the lock is still ours. Once it is not, nothing is sent any more, exits included: stop, and start anew.
+    pub fn holds_lock(&self) -> bool {
+        self.inner.lock.still_held()
     }
 
     /// Every batch that is written from now on. A listener that falls far behind misses some, and is told so.

@@ -167,7 +167,7 @@ impl Session {
         let mut attempts: JoinSet<Option<EntryEnd>> = JoinSet::new();
         let mut at = Instant::now();
         for slot in left {
-            if self.unless_stopped(sleep_until(at)).await.is_none() {
+            if self.unless_stopped(sleep_until(at)).await.is_none() || !self.desk.holds_lock() {
                 break;
             }
             at += self.settings.slot;
@@ -310,8 +310,11 @@ impl Session {
                     return;
                 }
             }
-            let state = self.desk.state();
-            if state.positions.is_empty() || Instant::now() >= deadline {
+            if !self.desk.holds_lock() {
+                self.view.say("the lock file was deleted or replaced: nothing is sent any more. Start again to go on");
+                return;
+            }
+            if self.desk.state().positions.is_empty() || Instant::now() >= deadline {
                 return;
             }
             sleep(settings.poll).await;
