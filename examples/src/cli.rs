@@ -135,9 +135,9 @@ pub(crate) struct RunArgs {
     /// The greatest age of a quote to enter on.
     #[arg(long, value_name = "DUR", default_value = "5s", value_parser = duration::parse)]
     pub(crate) max_quote_age: Duration,
-    /// The widest spread to enter on, in basis points, on top of a few ticks.
-    #[arg(long, value_name = "BPS", default_value_t = 100)]
-    pub(crate) max_spread: u32,
+    /// The widest spread to enter on, in basis points, on top of a few ticks [default: 100 for shares, 1000 for options].
+    #[arg(long, value_name = "BPS")]
+    pub(crate) max_spread: Option<u32>,
     /// Close everything before leaving, on a signal too [default: true with sim, false with tradier].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) flatten_at_end: Option<bool>,

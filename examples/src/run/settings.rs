@@ -35,8 +35,11 @@ impl Settings {
         let or = |given: Option<Duration>, in_sim: u64, at_tradier: u64| {
             given.unwrap_or(ms(if sim { in_sim } else { at_tradier }))
         };
+        let strategy = strategy(args)?;
+        // Recorded SPXW quotes are 265 to 311 basis points wide at the median, shares in continuous trading below 10.
+        let max_spread = args.max_spread.unwrap_or(if matches!(strategy, Strategy::Spread(_)) { 1_000 } else { 100 });
         let settings = Self {
-            strategy: strategy(args)?,
+            strategy,
             entries: args.entries,
             entries_per_day: match args.entries_per_day {
                 Some(most) => Some(
@@ -54,7 +57,7 @@ impl Settings {
             freshness: Freshness {
                 max_age: args.max_quote_age,
                 max_option_age: args.max_quote_age.max(Duration::from_secs(90)),
-                max_spread_bps: args.max_spread,
+                max_spread_bps: max_spread,
             },
         };
         if settings.settle < ms(500) {
