@@ -26,6 +26,32 @@ pub enum AcquireError {
         /// What it names.
         found: &'static str,
     },
+    /// Every user of the machine may write the file, so any of them could forge the record in it (LOCK-7). Nothing was
+    /// changed.
+    #[error(
+        "{} can be written by every user (its owner is user {owner}); if it is yours, take that right away (chmod o-w), \
+         otherwise give another path",
+        path.display()
+    )]
+    WritableByAll {
+        /// The path.
+        path: PathBuf,
+        /// The number of the user whose file it is.
+        owner: u32,
+    },
+    /// The file is where other machines may reach it, and where a lock of this one may not keep them out (LOCK-7).
+    /// Nothing was made or changed.
+    #[error(
+        "{} is on a network file system ({found}), where another machine may not see the lock; give a path on a local disk, \
+         or allow network file systems on purpose",
+        path.display()
+    )]
+    NetworkFs {
+        /// The path.
+        path: PathBuf,
+        /// Which kind of file system it is.
+        found: &'static str,
+    },
     /// The path named another file each time the one before it had been locked (LOCK-1).
     #[error("{} was replaced {tries} times while it was being locked; find out what deletes or renames it", path.display())]
     Unsteady {

@@ -1,6 +1,7 @@
 //! Who takes a lock, and who is found to hold it.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,14 @@ pub struct Claim {
     pub label: String,
     /// Now, by the caller's clock.
     pub since: Timestamp,
+}
+
+impl Claim {
+    /// The same claim, made good `waited` later.
+    pub(crate) fn after(&self, waited: Duration) -> Self {
+        let since = self.since.checked_add(waited).unwrap_or(self.since);
+        Self { label: self.label.clone(), since }
+    }
 }
 
 /// Who holds a lock, or held it last, by the record in its file.

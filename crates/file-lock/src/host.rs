@@ -1,10 +1,7 @@
 //! The name of this machine.
 
-/// The host name, for people who read a record. `None` where the system does not tell.
+/// The host name, for people who read a record. `None` where there is none, or none that can be read.
 pub(crate) fn name() -> Option<String> {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
+    let name = rustix::system::uname().nodename().to_str().ok()?.trim().to_owned();
+    if name.is_empty() { None } else { Some(name) }
 }

@@ -56,3 +56,8 @@ pub(crate) fn not_a_file(metadata: &Metadata) -> Option<&'static str> {
         _ => Some("not a regular file"),
     }
 }
+
+/// Whether every user of the machine may write the file, and with it the record of who holds it (LOCK-7).
+pub(crate) fn writable_by_all(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o002 != 0
+}

@@ -15,7 +15,8 @@
 //! * **LOCK-5** Each acquisition gets a [`fence`](Lock::fence) number greater than all before it in that file, on disk
 //!   before the caller sees it. One slot of the record may be torn by a crash or go bad.
 //! * **LOCK-6** [`Lock::still_held`] turns false when the file is not at its path any more, and stays false.
-//! * **LOCK-7**, in part: a symbolic link, a directory or anything else that is no regular file is refused.
+//! * **LOCK-7** A symbolic link, a directory or anything else that is no regular file is refused, and so is a file that
+//!   every user may write, and one on a network file system or in FUSE (the last unless [`NetworkFs::Allow`]).
 //!
 //! # When somebody deletes the file
 //!
@@ -29,6 +30,12 @@
 //! In the new file counting begins anew. A caller whose own records know a greater number says so with
 //! [`Lock::raise_fence_above`] before it uses the number for anything.
 //!
+//! # Waiting
+//!
+//! [`Lock::acquire`] never waits. [`Lock::acquire_with`] waits up to a limit, and `Lock::acquire_async` (feature `async`)
+//! does so without blocking a runtime's worker, on any runtime. A waiter is told by the kernel that the holder closed the
+//! file, and tries again every 50 ms in any case; if the file is replaced meanwhile, it waits for the new one.
+//!
 //! # Cost
 //!
 //! `acquire` syncs its record, since a fence number that a power cut takes back could be handed out twice: one device
@@ -37,7 +44,11 @@
 //! # Limits
 //!
 //! Unix. The lock belongs to the open file, so a process that is forked without `exec` shares it. Network file systems
-//! are not recognized yet; on most of them `flock` is emulated, and two machines may both get in.
+//! are recognized on Linux only; on most of them `flock` is emulated, and two machines may both get in.
+//!
+//! # Features
+//!
+//! * `async`: `Lock::acquire_async`.
 //!
 //! # When to take something else
 //!
@@ -46,18 +57,23 @@
 
 mod acquire;
 mod error;
+mod filesystem;
 mod holder;
 mod host;
 mod inode;
 mod lock;
+mod options;
+mod patience;
 mod proc_locks;
 mod record;
 mod status;
 mod sys;
+mod watch;
 
 pub use error::{AcquireError, RaiseError, ReadStateError};
 pub use holder::{Claim, Holder};
 pub use lock::Lock;
+pub use options::{AcquireOptions, NetworkFs};
 pub use status::{LockState, Presence};
 
 /// A moment on the wall clock, in UTC. Re-exported so that users need not name the time library.

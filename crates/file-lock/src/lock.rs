@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::inode::FileId;
+use crate::patience::Patience;
 use crate::record::{self, Content};
-use crate::{AcquireError, Claim, Holder, RaiseError, acquire, sys};
+use crate::{AcquireError, AcquireOptions, Claim, Holder, RaiseError, acquire, sys};
 
 /// A lock that this process holds.
 ///
@@ -36,14 +37,68 @@ impl Lock {
     /// The record with the new fence number is on disk when this returns, and so is the name of a file that was made
     /// (LOCK-5). That costs one sync of the file, and the first time one of the directory.
     pub fn acquire(path: impl AsRef<Path>, claim: &Claim) -> Result<Self, AcquireError> {
-        let given = path.as_ref();
+        Self::acquire_with(path, claim, &AcquireOptions::default())
+    }
+
+    /// The same, waiting for the holder as long as `options` say. Blocks the thread.
+    ///
+    /// The record says when the lock was taken: `claim.since` and the time waited.
+    ///
+    /// # Errors
+    /// As [`acquire`](Lock::acquire); [`AcquireError::Held`] once the time is over.
+    pub fn acquire_with(path: impl AsRef<Path>, claim: &Claim, options: &AcquireOptions) -> Result<Self, AcquireError> {
+        Self::acquire_while(path.as_ref(), claim, options, &|| true)
+    }
+
+    /// The same for async callers, of any runtime: the waiting and the syncs are done by a thread of its own.
+    ///
+    /// # Errors
+    /// As [`acquire_with`](Lock::acquire_with).
+    ///
+    /// # Cancel safety
+    /// Nothing is held once the future was dropped, except for the moment until its thread notices: at most 50 ms. A fence
+    /// number may have been used up.
+    #[cfg(feature = "async")]
+    pub async fn acquire_async(
+        path: impl AsRef<Path>,
+        claim: Claim,
+        options: AcquireOptions,
+    ) -> Result<Self, AcquireError> {
+        let path = path.as_ref().to_owned();
+        let failed = {
+            let path = path.clone();
+            move |source| AcquireError::Io { action: "start a thread that waits for", path, source }
+        };
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new().name("backstop-lock".to_owned());
+        let spawned = thread.spawn(move || {
+            let outcome = Self::acquire_while(&path, &claim, &options, &|| !answer.is_closed());
+            // Nobody there any more: what comes back is dropped here, and the lock with it.
+            drop(answer.send(outcome));
+        });
+        match spawned {
+            Ok(_detached) => {
+                let ended = || std::io::Error::other("the thread ended without an answer");
+                answered.await.unwrap_or_else(|_| Err(failed(ended())))
+            }
+            Err(source) => Err(failed(source)),
+        }
+    }
+
+    fn acquire_while(
+        given: &Path,
+        claim: &Claim,
+        options: &AcquireOptions,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Self, AcquireError> {
         let path = std::path::absolute(given).map_err(|source| AcquireError::Io {
             action: "resolve",
             path: given.to_owned(),
             source,
         })?;
-        let (file, id) = acquire::lock_file_at(&path)?;
-        let holder = record_acquisition(&file, &path, claim)?;
+        let patience = Patience::new(options.wait, wanted);
+        let (file, id) = acquire::lock_file_at(&path, options.network_fs, &patience)?;
+        let holder = record_acquisition(&file, &path, &claim.after(patience.spent()))?;
         Ok(Self { file, id, path, holder, lost: AtomicBool::new(false) })
     }
 

@@ -5,7 +5,7 @@ use super::*;
 type Change = fn(&Path);
 
 fn opened(path: &Path) -> File {
-    open(path).unwrap().expect("nobody changes the path")
+    open(path, NetworkFs::Refuse).unwrap().expect("nobody changes the path")
 }
 
 /// A lock as it is often written: open, lock; in the end delete, unlock.

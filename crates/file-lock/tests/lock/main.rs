@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "helpers of tests fail as tests do; clippy knows only the functions marked as tests"
 )]
 
@@ -12,7 +13,9 @@ mod fence;
 mod path;
 mod process;
 mod refusal;
+mod syscalls;
 mod torture;
+mod waiting;
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! What happens to the path while the lock is held, and what cannot be a lock file at all.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -91,4 +91,21 @@ fn a_missing_directory_is_an_error_that_names_the_file() {
     let error = acquire(&dir.path().join("no/lock")).unwrap_err();
     assert!(matches!(error, AcquireError::Io { .. }), "{error}");
     assert!(error.to_string().contains("no/lock"), "{error}");
+}
+
+// proves: LOCK-7
+#[test]
+fn a_file_that_every_user_may_write_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lock");
+    drop(acquire(&path).unwrap());
+    let bytes = fs::read(&path).unwrap();
+    let allow = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o602);
+    let error = acquire(&path).unwrap_err();
+    assert!(matches!(error, AcquireError::WritableByAll { .. }), "{error}");
+    assert!(error.to_string().contains("chmod o-w"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    allow(0o664);
+    assert_eq!(acquire(&path).unwrap().fence(), 2);
 }

@@ -54,11 +54,17 @@ impl Drop for Role {
     }
 }
 
-fn command(role: &str, lock: &Path, journal: &Path) -> Command {
+pub(crate) fn command(role: &str, lock: &Path, journal: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "process::role", "--nocapture"]);
     command.env("BACKSTOP_TEST_ROLE", role).env("BACKSTOP_TEST_LOCK", lock).env("BACKSTOP_TEST_JOURNAL", journal);
     command
+}
+
+/// What a process said that was not started as a [`Role`], without the words of the test harness.
+pub(crate) fn said(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    text.lines().filter_map(|line| line.strip_prefix('@')).collect::<Vec<_>>().join(" ")
 }
 
 /// Not a test: what the processes do. Does nothing unless it was started by [`command`].
@@ -87,6 +93,11 @@ fn role() {
             say(line.trim());
             exit_with_parent();
         }
+        "take" => match acquire(lock) {
+            Ok(_lock) => say("taken"),
+            // The name of the variant.
+            Err(e) => say(format!("{e:?}").split([' ', '{']).next().unwrap()),
+        },
         "contend" => torture::contend(lock, journal),
         other => panic!("unknown role {other:?}"),
     }
