@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use backstop::file_lock::AcquireError;
-use backstop::{JournalError, OpenError};
+use backstop::{Contradiction, JournalError, OpenError, RecordError};
 
 /// Why the program cannot go on. The text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -19,11 +19,15 @@ pub(crate) enum Failure {
     Open(#[from] OpenError),
     #[error("the simulator's account is damaged: {0}")]
     SimulatorState(String),
-    #[error("cannot create the state directory {}: {source}; choose another with --state-dir", path.display())]
+    #[error("cannot create the state directory {}; choose another with --state-dir", path.display())]
     StateDir { path: PathBuf, source: std::io::Error },
+    #[error("there is no state directory {}: nothing has run there; see --state-dir", .0.display())]
+    NoState(PathBuf),
+    #[error("the journal tells an impossible story: restore it from a copy")]
+    Contradiction(#[from] Contradiction),
     #[error("{0}")]
     Broker(String),
-    #[error("cannot write to standard output: {0}")]
+    #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),
     #[error("ended with something unresolved")]
     Unresolved,
@@ -33,11 +37,17 @@ impl Failure {
     /// The exit code, as `--help` documents it.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Usage(_) | Self::Open(OpenError::OtherHome { .. } | OpenError::SettleTooShort { .. }) => 2,
+            Self::Usage(_)
+            | Self::NoState(_)
+            | Self::Lock(
+                AcquireError::NotAFile { .. } | AcquireError::WritableByAll { .. } | AcquireError::NetworkFs { .. },
+            )
+            | Self::Open(OpenError::OtherHome { .. } | OpenError::SettleTooShort { .. } | OpenError::NoPause) => 2,
             Self::Lock(AcquireError::Held { .. }) => 3,
             Self::Unresolved => 4,
-            Self::Journal(JournalError::Damaged { .. } | JournalError::Newer { .. })
-            | Self::Open(OpenError::Contradiction(_))
+            Self::Journal(JournalError::Damaged { .. } | JournalError::Newer { .. } | JournalError::Foreign { .. })
+            | Self::Open(OpenError::Contradiction(_) | OpenError::Record(RecordError::Contradiction(_)))
+            | Self::Contradiction(_)
             | Self::SimulatorState(_) => 5,
             Self::Lock(_)
             | Self::Journal(_)

@@ -16,6 +16,7 @@ mod wiring;
 use std::io::Write;
 use std::process::ExitCode;
 
+use backstop::told;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // There is nobody left to tell if this fails too.
-            let _told = writeln!(std::io::stderr().lock(), "paper-trader: {failure}");
+            let _told = writeln!(std::io::stderr().lock(), "paper-trader: {}", told(&failure));
             failure.code()
         }
     }

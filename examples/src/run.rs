@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use backstop::clock::{Clock, SystemClock};
 use backstop::file_lock::{Claim, Lock};
-use backstop::{Desk, FileJournal};
+use backstop::{Desk, FileJournal, told};
 
 use crate::cli::{Common, RunArgs};
 use crate::failure::Failure;
@@ -50,13 +50,14 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     let end = Session::trade(&desk, &clock, &settings, &view, signals).await;
     let stopped = desk.stop().await;
     view.finish().await;
-    let end = end?;
-    stopped?;
+    let mut end = end?;
+    end.failure = end.failure.or_else(|| stopped.err().map(|error| told(&error)));
 
-    let summary = Summary::new(&desk.state(), &end, wired.simulator.as_ref());
-    summary.print(common.json)?;
+    let summary = Summary::new(&desk.state(), &end, settings.flatten_at_end, wired.simulator.as_ref());
+    let printed = summary.print(common.json);
     if let Some(simulator) = wired.simulator {
         simulator.shutdown().await;
     }
-    if summary.is_at_rest() { Ok(()) } else { Err(Failure::Unresolved) }
+    // That something is unresolved matters more than that nobody reads it.
+    if summary.is_at_rest() { printed } else { Err(Failure::Unresolved) }
 }

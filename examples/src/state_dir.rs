@@ -23,6 +23,11 @@ impl StateDir {
         builder.create(&self.0).map_err(|source| Failure::StateDir { path: self.0.clone(), source })
     }
 
+    /// Complains if it is not there.
+    pub(crate) fn exists(&self) -> Result<(), Failure> {
+        if self.0.is_dir() { Ok(()) } else { Err(Failure::NoState(self.0.clone())) }
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.0.join("lock")
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use backstop::clock::Timestamp;
 use backstop::file_lock::{LockState, Presence};
-use backstop::{FileJournal, Operation, Position, SlotId, Stage, State};
+use backstop::{Contents, FileJournal, Operation, Position, SlotId, Stage, State, told};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -151,7 +151,7 @@ pub(crate) fn positions(dir: &StateDir, json: bool) -> Result<(), Failure> {
 
 /// Prints what happened, oldest first.
 pub(crate) fn log(dir: &StateDir, json: bool) -> Result<(), Failure> {
-    let contents = FileJournal::read(&dir.journal())?;
+    let contents = contents(dir)?;
     let mut out = io::stdout().lock();
     for batch in &contents.batches {
         if json {
@@ -193,10 +193,17 @@ fn unresolved(state: &State) -> Vec<UnresolvedView> {
 }
 
 fn read(dir: &StateDir) -> Result<(State, Option<LockState>), Failure> {
-    let contents = FileJournal::read(&dir.journal())?;
-    let state = State::replay(&contents.batches).map_err(backstop::OpenError::from)?;
-    let lock = LockState::read(dir.lock()).map_err(|error| Failure::Broker(error.to_string()))?;
+    let contents = contents(dir)?;
+    let state = State::replay(&contents.batches)?;
+    let lock = LockState::read(dir.lock()).map_err(|error| Failure::Broker(told(&error)))?;
     Ok((state, lock))
+}
+
+/// What the journal holds. A directory that is not there is an error: a typo must not look like an account without
+/// positions.
+fn contents(dir: &StateDir) -> Result<Contents, Failure> {
+    dir.exists()?;
+    Ok(FileJournal::read(&dir.journal())?)
 }
 
 fn lock_view(lock: Option<&LockState>, state: &State) -> LockView {

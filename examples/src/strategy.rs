@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, OrderKind, Quotes, Symbol};
 use backstop::clock::Timestamp;
-use backstop::{EntryPlan, ExitPlan, MarketView, Position, State};
+use backstop::{EntryPlan, ExitPlan, Position, State};
+use jiff::civil::Date;
 
 pub(crate) use equity::Equity;
 pub(crate) use spread::Spread;
@@ -37,18 +38,18 @@ impl Strategy {
     }
 
     /// The symbols that an entry in `slot` would trade, from a look at the reference.
-    pub(crate) fn legs(&self, view: &MarketView, slot: u32, state: &State) -> Result<Vec<Symbol>, String> {
+    pub(crate) fn legs(&self, day: Date, quotes: &Quotes, slot: u32, state: &State) -> Result<Vec<Symbol>, String> {
         match self {
-            Self::Spread(spread) => spread.legs(view, slot, state),
+            Self::Spread(spread) => spread.legs(day, quotes, slot, state),
             Self::Equity(equity) => Ok(vec![equity.symbol().clone()]),
         }
     }
 
     /// The entry, from a look at reference and legs. `Err` says why there is none.
-    pub(crate) fn entry(&self, view: MarketView, legs: &[Symbol]) -> Result<EntryPlan, String> {
+    pub(crate) fn entry(&self, quotes: &Quotes, legs: &[Symbol]) -> Result<EntryPlan, String> {
         match self {
-            Self::Spread(spread) => spread.entry(view, legs),
-            Self::Equity(equity) => equity.entry(view),
+            Self::Spread(spread) => spread.entry(quotes, legs),
+            Self::Equity(equity) => equity.entry(quotes),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The desk: the only way from a strategy to the broker.
 
+mod commit;
 mod entry;
 mod exit;
 mod reconcile;
@@ -7,31 +8,38 @@ mod settle;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use backstop_broker::{Broker, ClientOrderId, MarketClock, Quotes, ReadError, Symbol};
+use backstop_broker::{
+    Broker, BrokerOrderId, ClientOrderId, Decimal, Leg, MarketClock, OrderList, PositionEffect, Progress, Quotes,
+    ReadError, Symbol,
+};
 use backstop_clock::{Clock, Mono, Timestamp};
 use backstop_file_lock::{Lock, RaiseError};
+use jiff::civil::Date;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
 use crate::gate::{Freshness, Guard, Limits, MarketView};
 use crate::ids::StrategyName;
-use crate::journal::{Journal, JournalError};
+use crate::journal::Journal;
 use crate::record::{Batch, Record};
 use crate::state::{Contradiction, Session, State};
 use crate::{SessionId, SlotId};
 
+pub use commit::RecordError;
 pub use entry::{EntryEnd, EntryPlan};
 pub use exit::{ExitEnd, ExitPlan};
-pub use reconcile::Comparison;
+pub use reconcile::{CashError, Comparison};
 
 /// How many batches a slow listener may fall behind before it misses some.
 const EVENTS_KEPT: usize = 1024;
 
-/// What a desk needs to know. Nothing in it has a default: each value is somebody's decision.
+/// What a desk needs to know. None of it has a default: each value is somebody's decision. What is not asked for here is
+/// fixed: an exit waits up to 10 s for request budget, an entry as long as a quote may be old.
 #[derive(Debug, Clone)]
 pub struct DeskConfig {
     /// The environment and account that the state directory belongs to, in any stable text without secrets.
@@ -64,8 +72,11 @@ pub enum OpenError {
         /// The longest call.
         call_timeout: Duration,
     },
+    /// Without a pause between two looks the broker would be stormed.
+    #[error("the pause between two looks at an order must not be zero")]
+    NoPause,
     /// The state directory belongs to another account or environment (DESK-5).
-    #[error("the state directory belongs to {found}, not to {wanted}; use another --state-dir")]
+    #[error("the records belong to {found}, not to {wanted}; use another state directory")]
     OtherHome {
         /// Whose it is.
         found: String,
@@ -77,11 +88,11 @@ pub enum OpenError {
     #[error(transparent)]
     Fence(#[from] RaiseError),
     /// The journal tells an impossible story.
-    #[error(transparent)]
+    #[error("the journal was edited or mixed up: restore it from a copy, or settle the account by hand")]
     Contradiction(#[from] Contradiction),
     /// The journal takes no records.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Record(#[from] RecordError),
 }
 
 /// The only way from a strategy to the broker. Cheap to clone; all clones are one desk.
@@ -103,8 +114,16 @@ pub(crate) struct Inner {
     state: Mutex<State>,
     /// When each submit of this process ended, at the latest; what is not here was sent by an earlier process.
     sent: Mutex<BTreeMap<ClientOrderId, Moment>>,
-    /// Cash claimed by entries whose intent is not on disk yet.
-    reserving: Mutex<BTreeMap<SlotId, rust_decimal::Decimal>>,
+    /// When the broker last took a cancel of an order.
+    canceled: Mutex<BTreeMap<(ClientOrderId, BrokerOrderId), Mono>>,
+    /// When a fill last changed what is held of a symbol; what is not here was changed by an earlier process.
+    changed: Mutex<BTreeMap<Symbol, Mono>>,
+    /// Which refusals were written down, and when.
+    refused: Mutex<BTreeMap<(SlotId, &'static str), Mono>>,
+    /// What is claimed by entries whose intent is not on disk yet.
+    reserving: Mutex<BTreeMap<SlotId, Claimed>>,
+    /// The first failure of the journal.
+    failed: Mutex<Option<String>>,
     /// Operations that a task of this process looks after; the reconciler leaves them alone.
     attended: Mutex<BTreeSet<ClientOrderId>>,
     /// When this process took the lock: no earlier process can have sent anything since.
@@ -113,10 +132,21 @@ pub(crate) struct Inner {
     turn: tokio::sync::Mutex<()>,
     ready: AtomicBool,
     stopping: AtomicBool,
+    /// A halt that was asked for in this process, recorded or not.
+    halt_asked: Mutex<Option<String>>,
+    /// Entries and exits whose tasks have not ended.
+    running: Mutex<usize>,
     at_rest: Notify,
     /// One comparison with the broker at a time.
     reconciling: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Arc<Batch>>,
+}
+
+/// What an entry takes before its intent is on disk.
+#[derive(Debug)]
+struct Claimed {
+    cash: Decimal,
+    legs: Vec<Leg>,
 }
 
 /// One moment on both clocks.
@@ -155,6 +185,9 @@ impl Desk {
         if settle <= call_timeout {
             return Err(OpenError::SettleTooShort { settle, call_timeout });
         }
+        if config.poll.is_zero() {
+            return Err(OpenError::NoPause);
+        }
         let state = State::replay(history)?;
         if let Some(found) = state.home.clone().filter(|home| *home != config.home) {
             return Err(OpenError::OtherHome { found, wanted: config.home });
@@ -172,17 +205,32 @@ impl Desk {
             guard: Arc::default(),
             state: Mutex::new(state),
             sent: Mutex::default(),
+            canceled: Mutex::default(),
+            changed: Mutex::default(),
+            refused: Mutex::default(),
             reserving: Mutex::default(),
+            failed: Mutex::default(),
             attended: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            halt_asked: Mutex::default(),
+            running: Mutex::default(),
             at_rest: Notify::new(),
             reconciling: tokio::sync::Mutex::default(),
             events: broadcast::channel(EVENTS_KEPT).0,
         };
+        let inner = Arc::new(inner);
         inner.commit(vec![opened]).await?;
-        Ok(Self { inner: Arc::new(inner) })
+        if history.is_empty() && inner.lock.fence() > 1 {
+            let text = format!(
+                "this directory was opened {} time(s) before, and there is no record of it. If the journal was deleted or \
+                 moved, put it back; what earlier runs opened is not known here",
+                inner.lock.fence() - 1
+            );
+            inner.alert("journal", text).await;
+        }
+        Ok(Self { inner })
     }
 
     /// Begins a session of `day`, or goes on with the newest one of that day while it has slots left (a slot is left
@@ -198,11 +246,16 @@ impl Desk {
     /// Dropped, the session may or may not have begun; calling again goes on with it.
     pub async fn begin_session(
         &self,
-        day: jiff::civil::Date,
+        day: Date,
         entries: u32,
         per_day: Option<u32>,
     ) -> Result<SessionId, SessionError> {
         let inner = &self.inner;
+        // GUARD-6: one wrong answer must not shut the days until then. No exchange is more than a day away from UTC.
+        let today = inner.clock.wall().to_zoned(jiff::tz::TimeZone::UTC).date();
+        if (day - today).get_days().unsigned_abs() > 1 {
+            return Err(SessionError::Implausible { day, today });
+        }
         // GUARD-6: yesterday's slots do not open again because a clock was set back.
         let newest = inner.state.lock().session.as_ref().map(|session| session.id.day);
         if let Some(newest) = newest.filter(|newest| *newest > day) {
@@ -210,22 +263,24 @@ impl Desk {
         }
         // An earlier state directory may have traded on this account today: its names must not be used again.
         let orders = inner.broker.orders().await?;
-        let foreign = orders.orders().iter().filter_map(|order| SlotId::of_label(order.label.as_deref()?));
-        let foreign = foreign.filter(|slot| slot.strategy == inner.config.strategy && slot.session.day == day);
+        let ours = |slot: &SlotId| slot.strategy == inner.config.strategy && slot.session.day == day;
+        let foreign = orders.orders().iter().filter_map(|order| SlotId::of_label(order.label.as_deref()?)).filter(ours);
         let (id, limit) = {
             let state = inner.state.lock();
+            let unknown = entries_unknown_to(&state, &orders, ours);
             let limit = |own: u32| {
-                entries.min(per_day.map_or(u32::MAX, |most| most.saturating_sub(state.entries_on(day) - own)))
+                let others = state.entries_on(day).saturating_sub(own).saturating_add(unknown);
+                entries.min(per_day.map_or(u32::MAX, |most| most.saturating_sub(others)))
             };
             let newest = state.session.as_ref().filter(|session| session.id.day == day).map(|session| session.id);
             let has_slots_left = |id: &SessionId| {
-                (1..=entries).any(|slot| !state.slots.keys().any(|had| had.session == *id && had.slot == slot))
+                (1..=entries).any(|slot| !state.slots.keys().any(|had| had.session == *id && had.slot.get() == slot))
             };
             if let Some(id) = newest.filter(has_slots_left) {
                 (id, limit(state.entries_in(id)))
             } else {
                 let seen = foreign.map(|slot| slot.session.number).chain(newest.map(|id| id.number)).max();
-                (SessionId { day, number: seen.unwrap_or(0).saturating_add(1) }, limit(0))
+                (SessionId { day, number: seen.map_or(NonZeroU32::MIN, |seen| seen.saturating_add(1)) }, limit(0))
             }
         };
         let is_new =
@@ -233,14 +288,15 @@ impl Desk {
         if is_new {
             inner.commit(vec![Record::SessionBegun { session: id, limit }]).await?;
         }
+        inner.refused.lock().clear();
         inner.guard.begin(&inner.state.lock());
         Ok(id)
     }
 
-    /// The slot of the open session with this number.
+    /// The slot of the open session with this number, from 1; `None` without a session.
     pub fn slot(&self, number: u32) -> Option<SlotId> {
         let session = self.inner.state.lock().session.as_ref().map(|session: &Session| session.id)?;
-        Some(SlotId { strategy: self.inner.config.strategy.clone(), session, slot: number })
+        Some(SlotId { strategy: self.inner.config.strategy.clone(), session, slot: NonZeroU32::new(number)? })
     }
 
     /// The broker's word on day and hour.
@@ -262,9 +318,10 @@ impl Desk {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn look(&self, symbols: &[Symbol]) -> Result<MarketView, ReadError> {
+        let asked = self.inner.clock.mono();
         let clock = self.market_clock().await?;
         let quotes = self.quotes(symbols).await?;
-        Ok(MarketView { clock, quotes })
+        Ok(MarketView::new(asked, clock, quotes))
     }
 
     /// Quotes for `symbols`, without a judgement.
@@ -293,31 +350,39 @@ impl Desk {
         self.inner.lock.still_held()
     }
 
+    /// Why this desk cannot go on, if it cannot: the lock is lost, or the journal failed. Nothing is sent any more, exits
+    /// included: stop, and start anew.
+    pub fn failure(&self) -> Option<String> {
+        let lost = || (!self.holds_lock()).then(|| RecordError::LockLost.to_string());
+        self.inner.failed.lock().clone().or_else(lost)
+    }
+
     /// Every batch that is written from now on. A listener that falls far behind misses some, and is told so.
     pub fn events(&self) -> broadcast::Receiver<Arc<Batch>> {
         self.inner.events.subscribe()
     }
 
-    /// Shuts entries and asks everything that is working to come to rest: entries are canceled at once. Exits go on.
+    /// Shuts entries and asks everything that is working to come to rest: an entry is canceled at its task's next look.
+    /// Exits go on.
     pub fn stop_entries(&self) {
         self.inner.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Shuts entries, waits until every entry and exit of this process is at rest or given up to the reconciler, and
-    /// records that the process left in good order.
+    /// Shuts entries, waits until every entry and exit that was asked for has ended, and records that the process left in
+    /// good order.
     ///
     /// # Errors
-    /// [`JournalError`] when that could not be recorded.
+    /// [`RecordError`] when that could not be recorded.
     ///
     /// # Cancel safety
     /// Cancel safe: entries stay shut, and it can be called again.
-    pub async fn stop(&self) -> Result<(), JournalError> {
+    pub async fn stop(&self) -> Result<(), RecordError> {
         self.stop_entries();
         loop {
             let mut rested = std::pin::pin!(self.inner.at_rest.notified());
             // Registered before looking, so that the last task to finish is not missed.
             rested.as_mut().enable();
-            if self.inner.attended.lock().is_empty() {
+            if *self.inner.running.lock() == 0 {
                 break;
             }
             rested.await;
@@ -328,63 +393,16 @@ impl Desk {
     /// Halts entries until the process ends. Exits go on.
     ///
     /// # Errors
-    /// [`JournalError`] when it could not be recorded; entries are halted all the same.
+    /// [`RecordError`] when it could not be recorded; entries are halted all the same.
     ///
     /// # Cancel safety
-    /// Dropped, entries may be halted without a record.
-    pub async fn halt(&self, reason: &str) -> Result<(), JournalError> {
+    /// Entries are halted from the first poll on, and the record is written although the future is dropped.
+    pub async fn halt(&self, reason: &str) -> Result<(), RecordError> {
         self.inner.halt(reason).await
     }
 }
 
 impl Inner {
-    /// Writes records, then takes them into the state, then tells listeners.
-    async fn commit(&self, records: Vec<Record>) -> Result<(), JournalError> {
-        self.commit_if(records, |_| true).await.map(|_| ())
-    }
-
-    /// As [`commit`](Inner::commit), if `still` holds once it is our turn: what was concluded before a wait may have
-    /// been concluded by somebody else meanwhile. Returns whether it was written.
-    async fn commit_if(&self, records: Vec<Record>, still: impl FnOnce(&State) -> bool) -> Result<bool, JournalError> {
-        let _turn = self.turn.lock().await;
-        if !still(&self.state.lock()) {
-            return Ok(false);
-        }
-        let batch = Arc::new(Batch { at: self.clock.wall(), records });
-        self.journal.append(Arc::clone(&batch)).await?;
-        let applied = self.state.lock().apply(&batch);
-        if let Err(error) = applied {
-            // A desk that writes what it cannot read back has a bug: enter nothing more.
-            tracing::error!(%error, "the desk contradicts itself");
-            self.stopping.store(true, Ordering::SeqCst);
-        }
-        // No listener is no fault.
-        let _sent = self.events.send(batch);
-        Ok(true)
-    }
-
-    /// As [`commit`](Inner::commit), where a failure can only be reported: the journal refuses everything after it.
-    async fn note(&self, records: Vec<Record>) {
-        if let Err(error) = self.commit(records).await {
-            tracing::error!(%error, "a record could not be written");
-        }
-    }
-
-    async fn halt(&self, reason: &str) -> Result<(), JournalError> {
-        if self.state.lock().halted.is_some() {
-            return Ok(());
-        }
-        self.commit(vec![Record::Halted { reason: reason.to_owned() }]).await
-    }
-
-    /// Raises an alert, unless the same was said before.
-    async fn alert(&self, subject: &str, text: String) {
-        let said = self.state.lock().alerts.get(subject).is_some_and(|alert| alert.text == text);
-        if !said {
-            self.note(vec![Record::Alert { subject: subject.to_owned(), text }]).await;
-        }
-    }
-
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
@@ -394,6 +412,19 @@ impl Inner {
         self.attended.lock().insert(id.clone());
         Attended { inner: Arc::clone(self), id: id.clone() }
     }
+}
+
+/// Entries that the broker lists, of which something was or may be filled, and of which there is no record: an earlier
+/// state directory's. They count for the day all the same.
+fn entries_unknown_to(state: &State, orders: &OrderList, ours: impl Fn(&SlotId) -> bool) -> u32 {
+    let unknown = orders.orders().iter().filter(|order| {
+        let id = order.label.as_deref().and_then(|label| ClientOrderId::new(label).ok());
+        let opens = order.legs.iter().all(|leg| leg.effect == PositionEffect::Open);
+        let holds_nothing = matches!(order.progress(), Progress::Final(fills) if fills.is_empty());
+        let is_ours = id.as_ref().and_then(|id| SlotId::of_label(id.as_str())).is_some_and(|slot| ours(&slot));
+        is_ours && opens && !holds_nothing && id.is_none_or(|id| !state.issued.contains_key(&id))
+    });
+    u32::try_from(unknown.count()).unwrap_or(u32::MAX)
 }
 
 /// An operation that a task looks after.
@@ -406,7 +437,27 @@ struct Attended {
 impl Drop for Attended {
     fn drop(&mut self) {
         self.inner.attended.lock().remove(&self.id);
-        self.inner.at_rest.notify_waiters();
+    }
+}
+
+/// The task of an entry or exit, from its first to its last step.
+struct Running(Arc<Inner>);
+
+impl Running {
+    fn new(inner: &Arc<Inner>) -> Self {
+        let mut running = inner.running.lock();
+        *running = running.saturating_add(1);
+        Self(Arc::clone(inner))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        {
+            let mut running = self.0.running.lock();
+            *running = running.saturating_sub(1);
+        }
+        self.0.at_rest.notify_waiters();
     }
 }
 
@@ -415,17 +466,25 @@ impl Drop for Attended {
 #[non_exhaustive]
 pub enum SessionError {
     /// The day's orders could not be read, so names might be used twice.
-    #[error("the day's orders could not be read: {0}")]
+    #[error("the day's orders could not be read")]
     Broker(#[from] ReadError),
     /// The day lies before one that had a session.
     #[error("the broker says that today is {day}, but there was a session on {newest}; check the clocks")]
     Older {
         /// The day that was asked for.
-        day: jiff::civil::Date,
+        day: Date,
         /// The newest day that had a session.
-        newest: jiff::civil::Date,
+        newest: Date,
+    },
+    /// The day is not today.
+    #[error("the broker says that today is {day}, and our clock says {today}; check the clocks")]
+    Implausible {
+        /// The day that was asked for.
+        day: Date,
+        /// Our own clock's day, in UTC.
+        today: Date,
     },
     /// The session could not be recorded.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Record(#[from] RecordError),
 }

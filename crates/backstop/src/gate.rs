@@ -1,10 +1,13 @@
 //! The gates of an entry, one module each: what a later crate of its own will take over stands behind the same names.
 
+mod cost;
 mod freshness;
 mod guard;
 mod limits;
 
-pub use freshness::{Fresh, Freshness, MarketView, QuoteRefusal};
+pub(crate) use cost::least_cost;
+pub(crate) use freshness::Fresh;
+pub use freshness::{Freshness, MarketView, QuoteRefusal};
 pub use guard::GuardRefusal;
 pub(crate) use guard::{Guard, Permit, Verdict};
 pub use limits::{LimitBreach, Limits};

@@ -1,6 +1,7 @@
 //! The names that a session, a slot and its orders go by.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use backstop_broker::{ClientOrderId, InvalidId};
@@ -38,7 +39,7 @@ pub struct SessionId {
     /// The trading day, by the exchange's calendar.
     pub day: Date,
     /// Which session of that day, from 1.
-    pub number: u32,
+    pub number: NonZeroU32,
 }
 
 impl fmt::Display for SessionId {
@@ -58,7 +59,7 @@ pub struct SlotId {
     /// In which session.
     pub session: SessionId,
     /// Which entry of the session, from 1.
-    pub slot: u32,
+    pub slot: NonZeroU32,
 }
 
 impl SlotId {
@@ -100,7 +101,7 @@ impl FromStr for SessionId {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let read = || {
             let (day, number) = text.split_once('-')?;
-            let number = number.parse().ok().filter(|n| *n > 0)?;
+            let number = number.parse().ok()?;
             let packed: i32 =
                 (day.len() == 8 && day.bytes().all(|b| b.is_ascii_digit())).then(|| day.parse().ok())??;
             let part = |value: i32| i8::try_from(value).ok();
@@ -108,7 +109,8 @@ impl FromStr for SessionId {
             let day = Date::new(year, part(packed / 100 % 100)?, part(packed % 100)?).ok()?;
             Some(Self { day, number })
         };
-        read().ok_or_else(|| InvalidName { text: text.to_owned() })
+        // `+7` and `007` are numbers too, but one name must have one spelling.
+        read().filter(|read| read.to_string() == text).ok_or_else(|| InvalidName { text: text.to_owned() })
     }
 }
 
@@ -119,10 +121,10 @@ impl FromStr for SlotId {
         let read = || {
             let (strategy, rest) = text.split_once('-')?;
             let (session, slot) = rest.rsplit_once('-')?;
-            let slot = slot.parse().ok().filter(|n| *n > 0)?;
+            let slot = slot.parse().ok()?;
             Some(Self { strategy: StrategyName::new(strategy).ok()?, session: session.parse().ok()?, slot })
         };
-        read().ok_or_else(|| InvalidName { text: text.to_owned() })
+        read().filter(|read| read.to_string() == text).ok_or_else(|| InvalidName { text: text.to_owned() })
     }
 }
 

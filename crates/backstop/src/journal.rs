@@ -27,7 +27,8 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// The batch is durable when this returns `Ok`.
     ///
     /// # Cancel safety
-    /// The batch may be written although the future was dropped. The desk never drops it.
+    /// The batch may be written although the future was dropped. The desk does not drop it: it writes in a task of its
+    /// own.
     async fn append(&self, batch: Arc<Batch>) -> Result<(), JournalError>;
 }
 
@@ -36,7 +37,7 @@ pub trait Journal: Send + Sync + fmt::Debug {
 #[non_exhaustive]
 pub enum JournalError {
     /// The system refused.
-    #[error("cannot {action} {}: the journal takes no more records until the bot is restarted", path.display())]
+    #[error("cannot {action} {}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -48,6 +49,12 @@ pub enum JournalError {
     /// An earlier write failed.
     #[error("an earlier write to {} failed; restart the bot to read what is on disk", path.display())]
     Failed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not at its path any more. Nothing was written.
+    #[error("{} was moved, deleted or replaced while the bot ran; stop, put it back, and start again", path.display())]
+    Moved {
         /// The file.
         path: PathBuf,
     },
@@ -77,6 +84,19 @@ pub enum JournalError {
         found: u32,
         /// The newest that this version reads.
         known: u32,
+    },
+    /// A record that is intact, and that this version does not know. Nothing was changed.
+    #[error(
+        "line {line} of {} is intact, but not a record that this version knows ({what}); use the version that wrote it",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What the decoder said.
+        what: String,
     },
     /// A batch that cannot be written down.
     #[error("a record cannot be encoded ({what}); this is a bug in Backstop")]

@@ -32,16 +32,22 @@ mod journal;
 mod record;
 mod refusal;
 mod state;
+mod told;
 
-pub use desk::{Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, OpenError, SessionError};
-pub use gate::{Fresh, Freshness, GuardRefusal, LimitBreach, Limits, MarketView, QuoteRefusal};
+pub use desk::{
+    CashError, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, OpenError, RecordError,
+    SessionError,
+};
+pub use gate::{Freshness, GuardRefusal, LimitBreach, Limits, MarketView, QuoteRefusal};
 pub use ids::{InvalidName, SessionId, SlotId, StrategyName};
 pub use journal::{Contents, FileJournal, Journal, JournalError, MemoryJournal};
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};
 pub use refusal::{ExitRefusal, Malformed, Refusal};
 pub use state::{
-    Alert, Contradiction, Halted, HeldLeg, Operation, Pending, Position, Reconciled, Session, SlotState, Stage, State,
+    Alert, Contradiction, Halted, HeldLeg, Issued, Operation, Pending, Position, Reconciled, Session, SlotState, Stage,
+    State,
 };
+pub use told::told;
 
 pub use backstop_broker as broker;
 pub use backstop_clock as clock;

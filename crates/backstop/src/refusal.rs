@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use backstop_broker::{ClientOrderId, Decimal, InvalidId, InvalidOrder, NotGranted};
+use backstop_broker::{ClientOrderId, Decimal, InvalidId, InvalidOrder, NotGranted, Symbol};
 
 use crate::SlotId;
+use crate::desk::RecordError;
 use crate::gate::{GuardRefusal, LimitBreach, QuoteRefusal};
-use crate::journal::JournalError;
 
 /// Why an entry was turned away. For each of the preconditions of DESK-1 there is one; nothing reached the broker.
 #[derive(Debug, thiserror::Error)]
@@ -29,16 +29,16 @@ pub enum Refusal {
     #[error("the lock of the state directory was replaced: another instance may be running")]
     LockLost,
     /// The order cannot be expressed.
-    #[error("the order is not well formed: {0}")]
+    #[error("the order is not well formed")]
     Malformed(#[from] Malformed),
     /// Limits would be broken.
     #[error("limits: {}", Listed(.0))]
     Limits(Vec<LimitBreach>),
     /// The guard said no.
-    #[error("guard: {0}")]
+    #[error(transparent)]
     Guard(#[from] GuardRefusal),
     /// The quotes may not be traded on.
-    #[error("quote: {0}")]
+    #[error(transparent)]
     Quote(#[from] QuoteRefusal),
     /// The quotes were good, and grew old while the order waited.
     #[error("the quotes grew too old while the order waited")]
@@ -52,10 +52,10 @@ pub enum Refusal {
         free: Option<Decimal>,
     },
     /// The intent could not be written down.
-    #[error("journal: {0}")]
-    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The request budget has no room in time.
-    #[error("budget: {0}")]
+    #[error(transparent)]
     Budget(#[from] NotGranted),
 }
 
@@ -71,7 +71,7 @@ impl Refusal {
             Self::Guard(_) => "guard",
             Self::Quote(_) | Self::QuoteExpired => "quote",
             Self::Cash { .. } => "cash",
-            Self::Journal(_) => "journal",
+            Self::Record(_) => "journal",
             Self::Budget(_) => "budget",
         }
     }
@@ -80,15 +80,16 @@ impl Refusal {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Quote(_) | Self::QuoteExpired | Self::Budget(_) | Self::Recovering => true,
+            // What is in the way may be gone by then.
+            Self::Limits(breaches) => breaches.iter().all(|breach| matches!(breach, LimitBreach::Opposite { .. })),
             // The account's cash was not read yet.
             Self::Cash { free, .. } => free.is_none(),
             Self::Stopping
             | Self::Halted { .. }
             | Self::LockLost
             | Self::Malformed(_)
-            | Self::Limits(_)
             | Self::Guard(_)
-            | Self::Journal(_) => false,
+            | Self::Record(_) => false,
         }
     }
 }
@@ -103,6 +104,25 @@ pub enum Malformed {
     /// Its content does not fit.
     #[error(transparent)]
     Order(#[from] InvalidOrder),
+    /// An entry with a leg that closes.
+    #[error("the leg in {symbol} closes; an entry only opens, and a position of the book is closed by an exit")]
+    Closes {
+        /// The leg's symbol.
+        symbol: Symbol,
+    },
+    /// The amounts to set aside are negative, or less than the order may cost.
+    #[error(
+        "{reserve} to reserve and {margin} of margin cannot be right: at least {least} may be spent, and neither may \
+             be negative or the margin above the reserve"
+    )]
+    Amounts {
+        /// What was to be set aside while the order may live.
+        reserve: Decimal,
+        /// What was to be set aside afterwards.
+        margin: Decimal,
+        /// What the order may cost at its own price.
+        least: Decimal,
+    },
 }
 
 /// Why an exit was turned away. The position stays in the book.
@@ -133,13 +153,23 @@ pub enum ExitRefusal {
     #[error("the lock of the state directory was replaced: another instance may be closing the position")]
     LockLost,
     /// The order cannot be expressed.
-    #[error("the order is not well formed: {0}")]
+    #[error("the order is not well formed")]
     Malformed(#[from] Malformed),
+    /// What is left is a fraction, which no order can close.
+    #[error("{quantity} {symbol} are left of position {slot}, and orders are for whole numbers: close it by hand")]
+    Fraction {
+        /// The position.
+        slot: SlotId,
+        /// What is held.
+        symbol: Symbol,
+        /// How much of it.
+        quantity: Decimal,
+    },
     /// The intent could not be written down.
-    #[error("journal: {0}")]
-    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The request budget has no room in time.
-    #[error("no request budget within {within:?}: {source}")]
+    #[error("no request budget within {within:?}")]
     Budget {
         /// How long was waited at most.
         within: Duration,

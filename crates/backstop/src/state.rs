@@ -28,8 +28,14 @@ pub struct State {
     pub slots: BTreeMap<SlotId, SlotState>,
     /// Entries of the newest session's day, over all its sessions.
     pub entries_of_day: u32,
-    /// Every client order id of the newest session's day.
-    pub issued: BTreeSet<ClientOrderId>,
+    /// Every client order id of the two newest days that had a session, and of what is not at rest.
+    pub issued: BTreeMap<ClientOrderId, Issued>,
+    /// The older of these two days. An order with a label of an earlier day is not judged.
+    pub issued_from: Option<Date>,
+    /// Every symbol that an order of the newest session's day was about.
+    pub traded: BTreeSet<Symbol>,
+    /// How often anything happened that moves cash or may move it: intents and ends.
+    pub turnover: u64,
     /// The account's cash, if it was ever read.
     pub cash: Option<Decimal>,
     /// Since when and why entries are halted.
@@ -72,6 +78,20 @@ pub struct Operation {
     pub broker_order_id: Option<BrokerOrderId>,
     /// When its intent was written.
     pub since: Timestamp,
+    /// The day of the newest session at that moment: the broker's list of another day says nothing about it (DESK-7).
+    pub day: Option<Date>,
+}
+
+/// What became of a name that was issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Issued {
+    /// Its order is not at rest.
+    InFlight,
+    /// Its order came to rest at the broker.
+    Placed,
+    /// No order came of it: refused, never sent, or proven never to have been placed.
+    Absent,
 }
 
 /// How far an operation has come.
@@ -169,7 +189,7 @@ pub struct Alert {
 
 /// Records that cannot have been written in this order by this program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the record of {what} contradicts what was written before; the journal was edited or mixed up: restore it")]
+#[error("the record of {what} contradicts what was written before")]
 pub struct Contradiction {
     /// Which record, and of what.
     pub what: String,
@@ -191,8 +211,8 @@ impl State {
     /// Takes in one batch.
     ///
     /// # Errors
-    /// [`Contradiction`] when a record makes an illegal move. Records before it in the batch have been taken in; the
-    /// state must not be used any more.
+    /// [`Contradiction`] when a record makes an illegal move. What came before it in the batch has been taken in; the
+    /// state must not be used any more, so apply to a copy.
     pub fn apply(&mut self, batch: &Batch) -> Result<(), Contradiction> {
         batch.records.iter().try_for_each(|record| self.apply_one(record, batch.at))
     }
@@ -260,9 +280,16 @@ impl State {
         match &mut self.session {
             Some(session) if session.id == id => session.limit = limit,
             newest => {
-                if newest.as_ref().is_some_and(|session| session.id.day != id.day) {
-                    self.issued = self.operations.keys().cloned().collect();
+                if let Some(before) = newest.as_ref().map(|session| session.id.day).filter(|day| *day != id.day) {
                     self.entries_of_day = 0;
+                    self.issued_from = Some(before);
+                    let of_before = |name: &ClientOrderId| {
+                        SlotId::of_label(name.as_str()).is_some_and(|slot| slot.session.day >= before)
+                    };
+                    self.issued.retain(|name, became| *became == Issued::InFlight || of_before(name));
+                    let held = self.positions.values().flat_map(|position| &position.legs).map(|leg| &leg.symbol);
+                    let working = self.operations.values().flat_map(|operation| operation.order.legs());
+                    self.traded = held.chain(working.map(|leg| &leg.symbol)).cloned().collect();
                 }
                 self.slots.retain(|_, state| *state == SlotState::InFlight);
                 *newest = Some(Session { id, limit, executed: 0, refused: 0 });
@@ -279,9 +306,11 @@ impl State {
         at: Timestamp,
     ) -> Result<(), Contradiction> {
         let id = order.client_order_id();
-        if !self.issued.insert(id.clone()) {
+        if self.issued.insert(id.clone(), Issued::InFlight).is_some() {
             return Err(contradiction("a second intent of", id));
         }
+        self.turnover = self.turnover.saturating_add(1);
+        self.traded.extend(order.legs().iter().map(|leg| leg.symbol.clone()));
         match purpose {
             Purpose::Open => {
                 self.slots.insert(slot.clone(), SlotState::InFlight);
@@ -300,6 +329,7 @@ impl State {
             stage: Stage::Pending,
             broker_order_id: None,
             since: at,
+            day: self.session.as_ref().map(|session| session.id.day),
         };
         self.operations.insert(id.clone(), operation);
         Ok(())
@@ -319,9 +349,15 @@ impl State {
             return Err(contradiction("fills without an order for", id));
         }
         self.alerts.remove(id.as_str());
-        let flow = total(fills.iter().map(Fill::cash));
+        self.turnover = self.turnover.saturating_add(1);
+        let became = if matches!(end, OrderEnd::Terminal { .. }) { Issued::Placed } else { Issued::Absent };
+        self.issued.insert(id.clone(), became);
+        // TXN-3: money is counted exactly or not at all.
+        let uncountable = || contradiction("more money than can be counted in the fills of", id);
+        let flow = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.cash()?));
+        let flow = flow.ok_or_else(uncountable)?;
         if let Some(cash) = &mut self.cash {
-            *cash = cash.saturating_add(flow);
+            *cash = cash.checked_add(flow).ok_or_else(uncountable)?;
         }
         match operation.purpose {
             Purpose::Open => self.settle_open(operation, id, fills, flow, at),
@@ -372,9 +408,11 @@ impl State {
             let Some(leg) = position.legs.iter_mut().find(|leg| leg.symbol == fill.symbol) else {
                 return Err(contradiction("a closing fill of a leg that is not held by", slot));
             };
-            leg.quantity = leg.quantity.saturating_add(fill.signed_quantity());
+            let left = leg.quantity.checked_add(fill.signed_quantity());
+            leg.quantity = left.ok_or_else(|| contradiction("more than can be counted in the fills of", slot))?;
         }
-        position.cash_flow = position.cash_flow.saturating_add(flow);
+        let flow = position.cash_flow.checked_add(flow);
+        position.cash_flow = flow.ok_or_else(|| contradiction("more money than can be counted in", slot))?;
         if position.is_flat() {
             position.margin = Decimal::ZERO;
         }

@@ -122,11 +122,12 @@ impl Fill {
         self.side.signed(self.quantity)
     }
 
-    /// The change of cash without fees: positive for a sale. A contract counts for `100` shares.
+    /// The change of cash without fees: positive for a sale. A contract counts for `100` shares. `None` when it is more
+    /// than a [`Decimal`] holds.
     #[must_use]
-    pub fn cash(&self) -> Decimal {
+    pub fn cash(&self) -> Option<Decimal> {
         let multiplier = if self.symbol.option().is_some() { Decimal::ONE_HUNDRED } else { Decimal::ONE };
-        self.side.opposite().signed(self.quantity).saturating_mul(self.price).saturating_mul(multiplier)
+        self.side.opposite().signed(self.quantity).checked_mul(self.price)?.checked_mul(multiplier)
     }
 }
 

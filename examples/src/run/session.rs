@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, MarketState, Quotes, ReadError, Symbol};
 use backstop::clock::Clock;
-use backstop::{Desk, EntryEnd, ExitEnd, MarketView, SessionError, SessionId, SlotId, State};
+use backstop::{CashError, Desk, EntryEnd, ExitEnd, SessionError, SessionId, SlotId, State, told};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -46,6 +46,10 @@ pub(crate) struct SessionEnd {
     pub(crate) cash_book: Option<Decimal>,
     /// The broker's cash at the end.
     pub(crate) cash_broker: Option<Decimal>,
+    /// Whether nothing was open before this run: then the change of cash is its result.
+    pub(crate) began_flat: bool,
+    /// Why the desk could not go on, if it could not.
+    pub(crate) failure: Option<String>,
 }
 
 /// Slots of this run, by what became of them.
@@ -96,15 +100,18 @@ impl Session {
         let mut end = SessionEnd::default();
         if let Some(begun) = self.unless_stopped(self.begin()).await {
             end.id = Some(begun?);
-            end.cash_before = self.desk.state().cash;
+            let state = self.desk.state();
+            end.began_flat = state.positions.is_empty() && state.operations.is_empty();
+            end.cash_before = state.cash;
             end.slots = self.enter_slots().await;
         }
         self.wait_until_flat().await;
         self.desk.stop_entries();
         self.settle_the_rest().await;
         end.cash_book = self.desk.state().cash;
-        if self.desk.state().operations.is_empty() {
-            end.cash_broker = self.desk.read_cash().await.ok();
+        end.failure = self.desk.failure();
+        if end.failure.is_none() {
+            end.cash_broker = self.desk.read_cash().await.ok().flatten();
         }
         Ok(end)
     }
@@ -130,21 +137,24 @@ impl Session {
             let error = match self.try_begin().await {
                 Ok(id) => return Ok(id),
                 Err(SessionError::Broker(error)) => error,
-                Err(error) => return Err(Failure::Broker(error.to_string())),
+                Err(error) => return Err(Failure::Broker(told(&error))),
             };
             tries += 1;
             let holds = !self.desk.state().positions.is_empty();
             if !holds && (!error.is_transient() || tries >= START_TRIES) {
-                return Err(Failure::Broker(format!("the session cannot begin: {error}")));
+                return Err(Failure::Broker(format!("the session cannot begin: {}", told(&error))));
             }
-            self.view.say(&format!("waiting for the broker: {error}"));
+            self.view.say(&format!("waiting for the broker: {}", told(&error)));
             sleep((self.settings.poll * tries).min(LONGEST_PAUSE)).await;
         }
     }
 
     async fn try_begin(&self) -> Result<SessionId, SessionError> {
         self.desk.recover().await?;
-        self.desk.read_cash().await?;
+        self.desk.read_cash().await.map_err(|error| match error {
+            CashError::Broker(error) => SessionError::Broker(error),
+            CashError::Record(error) => SessionError::Record(error),
+        })?;
         let market = self.desk.market_clock().await?;
         let per_day = self.settings.entries_per_day.map(std::num::NonZeroU32::get);
         let id = self.desk.begin_session(market.date, self.settings.entries, per_day).await?;
@@ -167,7 +177,7 @@ impl Session {
         let mut attempts: JoinSet<Option<EntryEnd>> = JoinSet::new();
         let mut at = Instant::now();
         for slot in left {
-            if self.unless_stopped(sleep_until(at)).await.is_none() || !self.desk.holds_lock() {
+            if self.unless_stopped(sleep_until(at)).await.is_none() || self.desk.failure().is_some() {
                 break;
             }
             at += self.settings.slot;
@@ -191,6 +201,10 @@ impl Session {
         let pause = (self.settings.poll * 2).max(Duration::from_millis(200));
         let mut said = String::new();
         loop {
+            // The machine may have slept through it: then it is over, and not made up for beside the next ones.
+            if Instant::now() >= until {
+                return None;
+            }
             let (why, end) = match self.propose(&slot).await {
                 Ok(EntryEnd::Refused(refusal)) if refusal.is_passing() => {
                     (String::new(), Some(EntryEnd::Refused(refusal)))
@@ -211,17 +225,17 @@ impl Session {
 
     /// Looks at the market and hands what the strategy makes of it to the desk.
     async fn propose(&self, slot: &SlotId) -> Result<EntryEnd, String> {
-        let text = |error: ReadError| error.to_string();
+        let text = |error: ReadError| told(&error);
         let strategy = &self.settings.strategy;
         let reference = strategy.reference().clone();
         let mut view = self.desk.look(std::slice::from_ref(&reference)).await.map_err(text)?;
-        let legs = strategy.legs(&view, slot.slot, &self.desk.state())?;
+        let legs = strategy.legs(view.clock().date, view.quotes(), slot.slot.get(), &self.desk.state())?;
         if legs.iter().any(|leg| *leg != reference) {
             let symbols: Vec<Symbol> = legs.iter().cloned().chain([reference]).collect();
-            view = MarketView { quotes: self.desk.quotes(&symbols).await.map_err(text)?, ..view };
+            view = self.desk.look(&symbols).await.map_err(text)?;
         }
-        let plan = strategy.entry(view, &legs)?;
-        Ok(self.desk.enter(slot.clone(), plan).await)
+        let plan = strategy.entry(view.quotes(), &legs)?;
+        Ok(self.desk.enter(slot.clone(), plan, view).await)
     }
 
     /// Looks at every open position and leaves where the strategy says so. Never ends.
@@ -236,7 +250,7 @@ impl Session {
                 self.note_exit(&slot, &end, &mut not_before);
             }
             let state = self.desk.state();
-            if leaving.len() < state.positions.len() {
+            if leaving.len() < state.positions.len() && self.desk.failure().is_none() {
                 let quotes = self.quotes_of(&state).await;
                 self.view.marks(&state, quotes.as_ref());
                 for slot in due(&state, &leaving, &not_before) {
@@ -265,8 +279,8 @@ impl Session {
                 not_before.remove(slot);
             }
             ExitEnd::Refused(_) | ExitEnd::StillOpen { .. } | ExitEnd::Pending { .. } => {
-                if let ExitEnd::Refused(refusal) = end {
-                    self.view.say(&format!("exit of {slot}: {refusal}"));
+                if let (ExitEnd::Refused(refusal), None) = (end, self.desk.failure()) {
+                    self.view.say(&format!("exit of {slot}: {}", told(refusal)));
                 }
                 let pause = not_before.get(slot).map_or(self.settings.poll, |(_, pause)| *pause * 2).min(LONGEST_PAUSE);
                 not_before.insert(slot.clone(), (Instant::now() + pause, pause));
@@ -289,7 +303,7 @@ impl Session {
         loop {
             sleep(self.settings.reconcile_every).await;
             if let Err(error) = self.desk.reconcile().await {
-                self.view.say(&format!("no comparison with the broker: {error}"));
+                self.view.say(&format!("no comparison with the broker: {}", told(&error)));
             }
         }
     }
@@ -310,8 +324,8 @@ impl Session {
                     return;
                 }
             }
-            if !self.desk.holds_lock() {
-                self.view.say("the lock file was deleted or replaced: nothing is sent any more. Start again to go on");
+            if let Some(failure) = self.desk.failure() {
+                self.view.say(&format!("nothing is sent any more: {failure}"));
                 return;
             }
             if self.desk.state().positions.is_empty() || Instant::now() >= deadline {
@@ -328,8 +342,12 @@ impl Session {
             let compared = self.desk.reconcile().await;
             let state = self.desk.state();
             let open = !state.operations.is_empty() || state.positions.values().any(|p| p.pending_close.is_some());
-            let settled = compared.is_ok_and(|comparison| comparison.drift.is_empty()) && !open;
-            if settled || Instant::now() >= deadline {
+            let settled = match compared {
+                Ok(comparison) => comparison.drift.is_empty() && !open,
+                // A broker that cannot be reached keeps nobody who has nothing there.
+                Err(_) => !open && state.positions.is_empty(),
+            };
+            if settled || self.desk.failure().is_some() || Instant::now() >= deadline {
                 return;
             }
             sleep(self.settings.poll).await;

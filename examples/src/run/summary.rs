@@ -26,6 +26,8 @@ pub(crate) struct Summary {
     open_positions: usize,
     halted: Option<String>,
     unresolved: Vec<String>,
+    /// Whether the change of cash is what this run earned: nothing was open before it or is after it.
+    has_result: bool,
     truth: Option<Truth>,
 }
 
@@ -38,12 +40,24 @@ struct Truth {
     /// Symbols whose quantity in the book is not the true one.
     differences: Vec<String>,
     cash: Decimal,
+    /// The book's cash, where it is another.
+    cash_book: Option<Decimal>,
     faults: Vec<(String, u64)>,
 }
 
 impl Summary {
-    pub(crate) fn new(state: &State, end: &SessionEnd, simulator: Option<&SimServer>) -> Self {
+    /// `flat`: whether the run was to close everything before it ends.
+    pub(crate) fn new(state: &State, end: &SessionEnd, flat: bool, simulator: Option<&SimServer>) -> Self {
         let session = state.session.as_ref().filter(|session| Some(session.id) == end.id);
+        let truth = simulator.map(|simulator| Truth::of(&simulator.handle().ledger(), state, end.cash_book));
+        let mut unresolved = unresolved(state);
+        unresolved.extend(end.failure.clone());
+        if flat || end.failure.is_some() {
+            let open = state.positions.keys().map(ToString::to_string);
+            let untold: Vec<_> = open.filter(|slot| !unresolved.iter().any(|line| line.contains(slot))).collect();
+            unresolved.extend(untold.into_iter().map(|slot| format!("position {slot} is still open")));
+        }
+        unresolved.extend(truth.iter().flat_map(Truth::complaints));
         Self {
             session: end.id.map(|id| id.to_string()),
             slots: end.slots,
@@ -54,20 +68,15 @@ impl Summary {
             cash_broker: end.cash_broker,
             open_positions: state.positions.len(),
             halted: state.halted.as_ref().map(|halted| halted.reason.clone()),
-            unresolved: unresolved(state),
-            truth: simulator.map(|simulator| Truth::of(&simulator.handle().ledger(), state)),
+            unresolved,
+            has_result: end.began_flat && state.positions.is_empty() && state.operations.is_empty(),
+            truth,
         }
     }
 
     /// Whether nothing is left that somebody has to settle.
     pub(crate) fn is_at_rest(&self) -> bool {
-        // A real broker charges fees and rounds, so its cash decides nothing; the simulator's does.
-        let truth_agrees = |truth: &Truth| {
-            truth.duplicates.is_empty()
-                && truth.differences.is_empty()
-                && self.cash_book.is_none_or(|cash| cash == truth.cash)
-        };
-        self.unresolved.is_empty() && self.truth.as_ref().is_none_or(truth_agrees)
+        self.unresolved.is_empty()
     }
 
     pub(crate) fn print(&self, json: bool) -> Result<(), Failure> {
@@ -100,7 +109,7 @@ impl Summary {
             _ => "not compared".to_owned(),
         };
         writeln!(out, "                {:>14}  at the broker: {verdict}", figure(self.cash_broker))?;
-        if let (Some(before), Some(now)) = (self.cash_before, self.cash_book) {
+        if let (Some(before), Some(now), true) = (self.cash_before, self.cash_book, self.has_result) {
             writeln!(out, "result          {:>14}", money(now.saturating_sub(before)))?;
         }
         if let Some(truth) = &self.truth {
@@ -172,7 +181,7 @@ fn unresolved(state: &State) -> Vec<String> {
 }
 
 impl Truth {
-    fn of(ledger: &Ledger, state: &State) -> Self {
+    fn of(ledger: &Ledger, state: &State, cash_book: Option<Decimal>) -> Self {
         let opening = ledger.opening_orders_by_tag();
         let net = state.net();
         let symbols = net.keys().chain(ledger.positions.keys()).collect::<std::collections::BTreeSet<&Symbol>>();
@@ -185,8 +194,17 @@ impl Truth {
             duplicates: opening.iter().filter(|(_, count)| **count > 1).map(|(tag, _)| (*tag).to_owned()).collect(),
             differences: differences.collect(),
             cash: ledger.cash,
+            cash_book: cash_book.filter(|cash| *cash != ledger.cash),
             faults: ledger.faults.iter().map(|(kind, count)| (kind.to_string(), *count)).collect(),
         }
+    }
+
+    /// What is not as the book says. A real broker charges fees and rounds, so its cash decides nothing; this one's does.
+    fn complaints(&self) -> Vec<String> {
+        let duplicates = self.duplicates.iter().map(|tag| format!("{tag}: more than one order in truth"));
+        let cash =
+            self.cash_book.map(|book| format!("cash: {} in the book, {} in truth", money(book), money(self.cash)));
+        duplicates.chain(self.differences.iter().cloned()).chain(cash).collect()
     }
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
@@ -196,7 +214,7 @@ impl Truth {
         writeln!(out, "differences     {}", verdict(&self.differences))?;
         writeln!(out, "true cash       {:>14}", money(self.cash))?;
         let total: u64 = self.faults.iter().map(|(_, count)| count).sum();
-        writeln!(out, "faults          {total} struck")?;
+        writeln!(out, "faults          {total} struck since the account was opened")?;
         for row in self.faults.chunks(4) {
             let row = row.iter().map(|(kind, count)| format!("{kind} {count}")).collect::<Vec<_>>().join(", ");
             writeln!(out, "                {row}")?;

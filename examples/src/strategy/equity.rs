@@ -1,7 +1,7 @@
 //! Shares of one symbol: buy at the ask, sell at a small gain, a small loss, or when the time is over.
 
-use backstop::broker::{Decimal, Leg, OrderKind, PositionEffect, Quantity, Side, Symbol};
-use backstop::{EntryPlan, MarketView, Position};
+use backstop::broker::{Decimal, Leg, OrderKind, PositionEffect, Quantity, Quotes, Side, Symbol};
+use backstop::{EntryPlan, Position};
 
 /// What one entry is to cost, about, when no quantity is given.
 const ABOUT: u32 = 5_000;
@@ -22,8 +22,8 @@ impl Equity {
         &self.symbol
     }
 
-    pub(crate) fn entry(&self, view: MarketView) -> Result<EntryPlan, String> {
-        let quote = view.quotes.get(&self.symbol).ok_or_else(|| format!("no quote for {}", self.symbol))?;
+    pub(crate) fn entry(&self, quotes: &Quotes) -> Result<EntryPlan, String> {
+        let quote = quotes.get(&self.symbol).ok_or_else(|| format!("no quote for {}", self.symbol))?;
         let ask = quote.ask.price.value().filter(|ask| *ask > Decimal::ZERO);
         let ask = ask.ok_or_else(|| format!("{} has no ask", self.symbol))?;
         let quantity = self.quantity.map_or_else(|| about(ask), Ok)?;
@@ -35,7 +35,6 @@ impl Equity {
             kind: OrderKind::Limit { price: ask },
             reserve: cost,
             margin: Decimal::ZERO,
-            view,
         })
     }
 }

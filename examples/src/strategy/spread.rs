@@ -1,7 +1,10 @@
 //! A put credit spread on an index: sell a put half a percent below the market, buy the one two strikes lower.
 
-use backstop::broker::{Decimal, Leg, OptionRight, OptionSymbol, OrderKind, PositionEffect, Quantity, Side, Symbol};
-use backstop::{EntryPlan, MarketView, Position, State};
+use backstop::broker::{
+    Decimal, Leg, OptionRight, OptionSymbol, OrderKind, PositionEffect, Quantity, Quotes, Side, Symbol,
+};
+use backstop::{EntryPlan, Position, State};
+use jiff::civil::Date;
 
 /// How many strikes are looked at for a free one.
 const TRIES: u32 = 12;
@@ -40,12 +43,13 @@ impl Spread {
     /// The short put and the long one, of today's expiration. Slots take turns over four strikes, and step lower where
     /// a leg would meet its own opposite: the broker merges all that is held of a symbol into one row, and refuses to
     /// sell what is held long.
-    pub(crate) fn legs(&self, view: &MarketView, slot: u32, state: &State) -> Result<Vec<Symbol>, String> {
-        let level = self.level(view).ok_or_else(|| format!("no level of {} to choose strikes by", self.underlying))?;
+    pub(crate) fn legs(&self, day: Date, quotes: &Quotes, slot: u32, state: &State) -> Result<Vec<Symbol>, String> {
+        let level =
+            self.level(quotes).ok_or_else(|| format!("no level of {} to choose strikes by", self.underlying))?;
         let steps_away = level / Decimal::from(200) / self.step + Decimal::from(slot % 4);
         let first = ((level / self.step - steps_away).floor() * self.step).normalize();
         let put = |strike| {
-            let option = OptionSymbol::new(&self.root, view.clock.date, OptionRight::Put, strike);
+            let option = OptionSymbol::new(&self.root, day, OptionRight::Put, strike);
             option.map(|option| option.symbol()).map_err(|error| error.to_string())
         };
         for lower in 0..TRIES {
@@ -60,8 +64,8 @@ impl Spread {
 
     /// The level that strikes are chosen by. Nothing is priced from it, so either reading will do: an index mostly has
     /// no bid and ask, and a share may not have traded yet.
-    fn level(&self, view: &MarketView) -> Option<Decimal> {
-        let quote = view.quotes.get(&self.underlying)?;
+    fn level(&self, quotes: &Quotes) -> Option<Decimal> {
+        let quote = quotes.get(&self.underlying)?;
         let mid =
             || Some((quote.bid.price.value()? / Decimal::TWO).saturating_add(quote.ask.price.value()? / Decimal::TWO));
         let level = quote.last.value().filter(|last| *last > Decimal::ZERO).or_else(mid)?;
@@ -69,9 +73,9 @@ impl Spread {
         (level > self.step * Decimal::TEN && level < Decimal::from(90_000)).then_some(level)
     }
 
-    pub(crate) fn entry(&self, view: MarketView, legs: &[Symbol]) -> Result<EntryPlan, String> {
+    pub(crate) fn entry(&self, quotes: &Quotes, legs: &[Symbol]) -> Result<EntryPlan, String> {
         let [short, long] = legs else { return Err("a spread has two legs".to_owned()) };
-        let quote = |symbol: &Symbol| view.quotes.get(symbol).ok_or_else(|| format!("no quote for {symbol}"));
+        let quote = |symbol: &Symbol| quotes.get(symbol).ok_or_else(|| format!("no quote for {symbol}"));
         let bid = quote(short)?.bid.price.value().ok_or_else(|| format!("{short} has no bid"))?;
         let ask = quote(long)?.ask.price.value().ok_or_else(|| format!("{long} has no ask"))?;
         let width = self.step * Decimal::TWO;
@@ -92,7 +96,6 @@ impl Spread {
             kind: OrderKind::Credit { price: credit },
             reserve: worst,
             margin: worst,
-            view,
         })
     }
 }

@@ -1,6 +1,4 @@
-use backstop::broker::{
-    Field, MarketClock, MarketState, PositionEffect, Quantity, Quote, QuoteSide, Quotes, Received, Side,
-};
+use backstop::broker::{Field, PositionEffect, Quantity, Quote, QuoteSide, Quotes, Received, Side};
 use backstop::clock::Mono;
 use backstop::{HeldLeg, Pending, State};
 use jiff::civil::date;
@@ -23,9 +21,10 @@ fn quote(symbol: &str, bid: &str, ask: &str) -> Quote {
     }
 }
 
-fn view(quotes: Vec<Quote>) -> MarketView {
-    let clock = MarketClock { date: date(2030, 1, 2), state: MarketState::Open, at: None };
-    MarketView { clock, quotes: Quotes { quotes, unmatched: vec![] } }
+const DAY: Date = date(2030, 1, 2);
+
+fn quotes(quotes: Vec<Quote>) -> Quotes {
+    Quotes { quotes, unmatched: vec![] }
 }
 
 fn spread() -> Spread {
@@ -61,7 +60,7 @@ fn moment(held: i64) -> Moment {
 
 #[track_caller]
 fn leaves(position: &Position, short_ask: &str, long_bid: &str, moment: &Moment) -> Option<(String, OrderKind)> {
-    let quotes = view(vec![quote(SHORT, "0.05", short_ask), quote(LONG, long_bid, "9.00")]).quotes;
+    let quotes = quotes(vec![quote(SHORT, "0.05", short_ask), quote(LONG, long_bid, "9.00")]);
     let plan = Strategy::Spread(spread()).exit(position, Some(&quotes), moment)?;
     Some((plan.reason, plan.kind))
 }
@@ -72,7 +71,7 @@ fn debit(price: &str) -> OrderKind {
 
 #[test]
 fn sells_half_a_percent_below_and_buys_two_strikes_lower() {
-    let legs = spread().legs(&view(vec![quote("SPX", "5899.90", "5900.10")]), 4, &State::default()).unwrap();
+    let legs = spread().legs(DAY, &quotes(vec![quote("SPX", "5899.90", "5900.10")]), 4, &State::default()).unwrap();
     assert_eq!(legs.iter().map(Symbol::as_str).collect::<Vec<_>>(), [SHORT, LONG]);
 }
 
@@ -84,17 +83,17 @@ fn steps_lower_where_a_leg_would_meet_its_own_opposite() {
         held.legs[0].quantity = Decimal::TWO;
         held
     });
-    let legs = spread().legs(&view(vec![quote("SPX", "5899.90", "5900.10")]), 4, &state).unwrap();
+    let legs = spread().legs(DAY, &quotes(vec![quote("SPX", "5899.90", "5900.10")]), 4, &state).unwrap();
     assert_eq!(legs[0].as_str(), "SPXW300102P05865000");
 }
 
 #[test]
 fn has_no_strikes_without_a_level_and_no_entry_without_a_credit() {
-    assert!(spread().legs(&view(vec![]), 1, &State::default()).is_err());
-    assert!(spread().legs(&view(vec![quote("SPX", "x", "5900")]), 1, &State::default()).is_err());
+    assert!(spread().legs(DAY, &quotes(vec![]), 1, &State::default()).is_err());
+    assert!(spread().legs(DAY, &quotes(vec![quote("SPX", "x", "5900")]), 1, &State::default()).is_err());
     let legs = [SHORT.parse().unwrap(), LONG.parse().unwrap()];
-    assert!(spread().entry(view(vec![quote(SHORT, "2.00", "2.10"), quote(LONG, "1.90", "2.00")]), &legs).is_err());
-    let plan = spread().entry(view(vec![quote(SHORT, "3.00", "3.10"), quote(LONG, "1.90", "2.00")]), &legs).unwrap();
+    assert!(spread().entry(&quotes(vec![quote(SHORT, "2.00", "2.10"), quote(LONG, "1.90", "2.00")]), &legs).is_err());
+    let plan = spread().entry(&quotes(vec![quote(SHORT, "3.00", "3.10"), quote(LONG, "1.90", "2.00")]), &legs).unwrap();
     assert_eq!(plan.kind, OrderKind::Credit { price: Decimal::ONE });
     assert_eq!(plan.reserve, Decimal::from(2_000));
     assert!(plan.legs.iter().all(|leg| leg.effect == PositionEffect::Open));

@@ -1,27 +1,27 @@
 //! An entry, gate by gate.
 //!
 //! Each stage can only be made from the one before it, by the check that it stands for; only the last one can submit.
-//! So no order that opens can leave without: halt, lock, limits, guard, fresh quotes, reserved cash, intent on disk,
-//! budget (DESK-1). This is the one place where each of them plugs in.
+//! So no order that opens can leave without: halt, lock, limits, guard, fresh quotes, reserved cash, budget, intent on
+//! disk (DESK-1). This is the one place where each of them plugs in.
 //!
 //! ```text
-//! Proposed -> Limited -> Guarded -> Priced -> Reserved -> Recorded -> Cleared -> submit
-//!   halt       limits     guard     quotes     cash       journal     budget, and once more: halt, lock, quotes
+//! Proposed -> Limited -> Guarded -> Priced -> Reserved -> Budgeted -> Recorded -> Cleared -> submit
+//!   halt       limits     guard     quotes     cash       budget      journal     once more: halt, lock, quotes
 //! ```
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use backstop_broker::{
-    BrokerOrderId, Decimal, Grant, Leg, OrderKind, OrderRequest, Outcome, Priority, Symbol, TimeInForce,
-};
+use backstop_broker::{Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Symbol, TimeInForce};
 
 use super::settle::Rest;
-use super::{Attended, Desk, Inner, Moment};
+use super::{Attended, Claimed, Desk, Inner, Running};
 use crate::SlotId;
-use crate::gate::{Fresh, MarketView, Permit, Verdict};
+use crate::gate::{Fresh, GuardRefusal, MarketView, Permit, Verdict, least_cost};
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::refusal::{Malformed, Refusal};
+use crate::told::told;
 
 /// What a strategy wants to open.
 #[derive(Debug, Clone)]
@@ -32,12 +32,10 @@ pub struct EntryPlan {
     pub legs: Vec<Leg>,
     /// At what price.
     pub kind: OrderKind,
-    /// Cash to set aside while the order may live: its worst case.
+    /// Cash to set aside while the order may live: its worst case. Refused when the order's own price makes it more.
     pub reserve: Decimal,
     /// Cash to keep aside while the whole position is open: what a short spread can still cost.
     pub margin: Decimal,
-    /// What the price was made from.
-    pub view: MarketView,
 }
 
 /// How an entry ended.
@@ -61,101 +59,65 @@ pub enum EntryEnd {
 }
 
 impl Desk {
-    /// Tries to open a position in `slot`: passes every gate, submits once, and follows the order to its end.
+    /// Tries to open a position in `slot`: passes every gate, submits once, and follows the order to its end. `view` is
+    /// the look at the market that the plan was made from.
     ///
-    /// Refusals come at once. A submit takes as long as the broker does, and up to the fill time-out and twice the
-    /// settling time after it.
+    /// A refusal by a gate comes at once, one for want of request budget when the quotes are too old. A submit takes as
+    /// long as the broker does, and up to the fill time-out and twice the settling time after it.
     ///
     /// # Cancel safety
     /// The entry is a task of its own. Dropping this future neither stops nor loses it; its end is in the records.
-    pub async fn enter(&self, slot: SlotId, plan: EntryPlan) -> EntryEnd {
-        let inner = Arc::clone(&self.inner);
-        let entry = tokio::spawn(async move { inner.enter(slot, plan).await });
+    pub async fn enter(&self, slot: SlotId, plan: EntryPlan, view: MarketView) -> EntryEnd {
+        let (inner, running) = (Arc::clone(&self.inner), Running::new(&self.inner));
+        let entry = tokio::spawn(async move {
+            let _running = running;
+            inner.enter(slot, plan, view).await
+        });
         entry.await.unwrap_or_else(|error| EntryEnd::Unresolved { reason: format!("the entry's task died: {error}") })
     }
 }
 
+/// A refusal is written down once, and again when it still stands after this time: a strategy may ask at every poll, and
+/// every record is a sync that an exit might have to wait for.
+const REFUSED_AGAIN: Duration = Duration::from_mins(1);
+
 impl Inner {
-    async fn enter(self: Arc<Self>, slot: SlotId, plan: EntryPlan) -> EntryEnd {
-        match self.clear(&slot, plan).await {
-            Ok(cleared) => self.submit(cleared).await,
-            Err(Stopped { refusal, recorded }) => {
-                let gate = refusal.gate().to_owned();
-                let reason = refusal.to_string();
-                match recorded {
-                    None => {
-                        self.note(vec![Record::Refused { slot, gate, reason }]).await;
-                        EntryEnd::Refused(refusal)
-                    }
-                    Some(recorded) => {
-                        let end = OrderEnd::NotSent { reason: format!("{gate}: {reason}") };
-                        self.finish_entry(recorded, end).await
-                    }
-                }
+    async fn enter(self: Arc<Self>, slot: SlotId, plan: EntryPlan, view: MarketView) -> EntryEnd {
+        match self.clear(&slot, plan, view).await {
+            Ok(Cleared { order, grant, sent }) => sent.end(self.send(&order, grant).await),
+            Err(Stopped { refusal, recorded: None }) => {
+                self.note_refusal(&slot, &refusal).await;
+                EntryEnd::Refused(refusal)
             }
+            Err(Stopped { refusal, recorded: Some(recorded) }) => {
+                let (order, sent) = recorded.into_sent();
+                let reason = format!("{}: {}", refusal.gate(), told(&refusal));
+                sent.end(self.end(order.client_order_id(), OrderEnd::NotSent { reason }).await)
+            }
+        }
+    }
+
+    async fn note_refusal(self: &Arc<Self>, slot: &SlotId, refusal: &Refusal) {
+        let (gate, now) = (refusal.gate(), self.clock.mono());
+        let is_new = {
+            let mut refused = self.refused.lock();
+            let key = (slot.clone(), gate);
+            let is_new = refused.get(&key).is_none_or(|before| now.since(*before) >= REFUSED_AGAIN);
+            if is_new {
+                refused.insert(key, now);
+            }
+            is_new
+        };
+        if is_new {
+            self.note(vec![Record::Refused { slot: slot.clone(), gate: gate.to_owned(), reason: told(refusal) }]).await;
         }
     }
 
     /// All the gates, in order.
-    async fn clear(self: &Arc<Self>, slot: &SlotId, plan: EntryPlan) -> Result<Cleared, Stopped> {
-        let reserved = Proposed::new(self, slot, plan)?.limited(self)?.guarded(self)?.priced(self)?.reserved(self)?;
-        reserved.recorded(self).await?.cleared(self).await
-    }
-
-    async fn submit(self: &Arc<Self>, cleared: Cleared) -> EntryEnd {
-        let Cleared { grant, recorded } = cleared;
-        let id = recorded.order.client_order_id().clone();
-        let outcome = self.broker.submit(&recorded.order, grant).await;
-        self.sent.lock().insert(id.clone(), Moment::now(&*self.clock));
-        match outcome {
-            Outcome::Rejected(rejection) => {
-                self.finish_entry(recorded, OrderEnd::Rejected { reason: rejection.to_string() }).await
-            }
-            Outcome::NotSent(why) => self.finish_entry(recorded, OrderEnd::NotSent { reason: why.to_string() }).await,
-            Outcome::Accepted(broker_order_id) => {
-                self.note_accepted(&recorded.order, broker_order_id).await;
-                self.follow_entry(recorded).await
-            }
-            Outcome::Unknown(doubt) => {
-                self.note(vec![Record::Doubted { client_order_id: id, reason: doubt.to_string() }]).await;
-                self.follow_entry(recorded).await
-            }
-        }
-    }
-
-    pub(super) async fn note_accepted(&self, order: &OrderRequest, broker_order_id: BrokerOrderId) {
-        let client_order_id = order.client_order_id().clone();
-        self.note(vec![Record::Accepted { client_order_id, broker_order_id }]).await;
-    }
-
-    async fn follow_entry(self: &Arc<Self>, recorded: Recorded) -> EntryEnd {
-        let rest = self.follow(recorded.order.client_order_id()).await;
-        let Recorded { slot, permit, .. } = recorded;
-        match rest {
-            Rest::Finished { end, fills } if fills.is_empty() => {
-                permit.end(Verdict::NotExecuted);
-                EntryEnd::NotExecuted { end }
-            }
-            Rest::Finished { .. } => {
-                permit.end(Verdict::Executed);
-                EntryEnd::Opened(slot)
-            }
-            // GUARD-3: the permit falls without a verdict; the slot is spent until evidence settles it.
-            Rest::Unresolved { reason } => EntryEnd::Unresolved { reason },
-        }
-    }
-
-    /// Ends an entry of which nothing can have reached the market.
-    async fn finish_entry(&self, recorded: Recorded, end: OrderEnd) -> EntryEnd {
-        let client_order_id = recorded.order.client_order_id().clone();
-        let record = Record::Finished { client_order_id, end: end.clone(), fills: Vec::new() };
-        match self.commit(vec![record]).await {
-            Ok(()) => {
-                recorded.permit.end(Verdict::NotExecuted);
-                EntryEnd::NotExecuted { end }
-            }
-            Err(error) => EntryEnd::Unresolved { reason: format!("the end could not be recorded: {error}") },
-        }
+    async fn clear(self: &Arc<Self>, slot: &SlotId, plan: EntryPlan, view: MarketView) -> Result<Cleared, Stopped> {
+        let reserved =
+            Proposed::new(self, slot, plan, view)?.limited(self)?.guarded(self)?.priced(self)?.reserved(self)?;
+        reserved.budgeted(self).await?.recorded(self).await?.cleared(self)
     }
 
     /// What may stop an entry at any moment, asked first and asked last.
@@ -166,8 +128,9 @@ impl Inner {
         if !self.ready.load(Ordering::SeqCst) {
             return Err(Refusal::Recovering);
         }
-        if let Some(halted) = &self.state.lock().halted {
-            return Err(Refusal::Halted { reason: halted.reason.clone() });
+        let halted = self.state.lock().halted.as_ref().map(|halted| halted.reason.clone());
+        if let Some(reason) = halted.or_else(|| self.halt_asked.lock().clone()) {
+            return Err(Refusal::Halted { reason });
         }
         // LOCK-6: asked before each order.
         if self.lock.still_held() { Ok(()) } else { Err(Refusal::LockLost) }
@@ -177,7 +140,7 @@ impl Inner {
 /// An entry that was turned away, and whether its intent was on disk by then.
 struct Stopped {
     refusal: Refusal,
-    recorded: Option<Recorded>,
+    recorded: Option<Box<Recorded>>,
 }
 
 impl<R: Into<Refusal>> From<R> for Stopped {
@@ -201,16 +164,22 @@ struct Amounts {
 }
 
 impl Proposed {
-    fn new(desk: &Inner, slot: &SlotId, plan: EntryPlan) -> Result<Self, Refusal> {
+    fn new(desk: &Inner, slot: &SlotId, plan: EntryPlan, view: MarketView) -> Result<Self, Refusal> {
         desk.check_open()?;
-        let EntryPlan { underlying, legs, kind, reserve, margin, view } = plan;
+        if slot.strategy != desk.config.strategy {
+            return Err(GuardRefusal::OtherSession { slot: slot.clone() }.into());
+        }
+        let EntryPlan { underlying, legs, kind, reserve, margin } = plan;
+        if let Some(leg) = legs.iter().find(|leg| leg.effect != PositionEffect::Open) {
+            return Err(Malformed::Closes { symbol: leg.symbol.clone() }.into());
+        }
         let id = slot.open_order(desk.lock.fence()).map_err(Malformed::from)?;
         let order = OrderRequest::new(id, underlying, legs, kind, TimeInForce::Day).map_err(Malformed::from)?;
         Ok(Self { slot: slot.clone(), order, amounts: Amounts { reserve, margin }, view })
     }
 
     fn limited(self, desk: &Inner) -> Result<Limited, Refusal> {
-        let breaches = desk.config.limits.breaches(&self.order, &desk.state.lock(), 0);
+        let breaches = desk.config.limits.breaches(&self.order, &desk.state.lock(), &[]);
         if breaches.is_empty() { Ok(Limited(self)) } else { Err(Refusal::Limits(breaches)) }
     }
 }
@@ -254,20 +223,28 @@ struct Priced {
 
 impl Priced {
     fn reserved(self, desk: &Arc<Inner>) -> Result<Reserved, Refusal> {
-        let needed = self.proposed.amounts.reserve;
+        let Amounts { reserve: needed, margin } = self.proposed.amounts;
+        // An order that costs more than can be counted costs more than there is.
+        let least = least_cost(&self.proposed.order, &self.proposed.view).unwrap_or(Decimal::MAX);
+        if needed < least || needed < margin || margin < Decimal::ZERO {
+            self.permit.end(Verdict::Refused);
+            return Err(Malformed::Amounts { reserve: needed, margin, least }.into());
+        }
         let held = {
             let state = desk.state.lock();
             let mut claims = desk.reserving.lock();
-            let claimed: Decimal = claims.values().copied().fold(Decimal::ZERO, Decimal::saturating_add);
+            let claimed = claims.values().map(|claim| claim.cash).fold(Decimal::ZERO, Decimal::saturating_add);
             // TXN-3: judged and claimed under one lock, so that two entries cannot both see the same cash.
             let free = state.free_cash().map(|free| free.saturating_sub(claimed));
-            let enough = needed >= Decimal::ZERO && free.is_some_and(|free| needed <= free);
+            let enough = free.is_some_and(|free| needed <= free);
             // Once more, with the entries that passed the limits a moment ago and are not written down yet.
-            let breaches = desk.config.limits.breaches(&self.proposed.order, &state, claims.len());
+            let opening: Vec<&[Leg]> = claims.values().map(|claim| &*claim.legs).collect();
+            let breaches = desk.config.limits.breaches(&self.proposed.order, &state, &opening);
             if !breaches.is_empty() {
                 Err(Refusal::Limits(breaches))
             } else if enough {
-                claims.insert(self.proposed.slot.clone(), needed);
+                let legs = self.proposed.order.legs().to_vec();
+                claims.insert(self.proposed.slot.clone(), Claimed { cash: needed, legs });
                 Ok(())
             } else {
                 Err(Refusal::Cash { needed, free })
@@ -305,8 +282,32 @@ struct Reserved {
 }
 
 impl Reserved {
+    /// The wait for request budget comes before the intent: without budget, the slot and its name are not used up.
+    async fn budgeted(self, desk: &Inner) -> Result<Budgeted, Refusal> {
+        let granted = desk.broker.grant(Priority::Entry, desk.config.freshness.max_age).await;
+        let checked = granted.map_err(Refusal::from).and_then(|grant| {
+            self.priced.fresh.last_look(desk)?;
+            Ok(grant)
+        });
+        match checked {
+            Ok(grant) => Ok(Budgeted { grant, reserved: self }),
+            Err(refusal) => {
+                self.priced.permit.end(Verdict::Refused);
+                Err(refusal)
+            }
+        }
+    }
+}
+
+/// The request budget has room for it.
+struct Budgeted {
+    grant: Grant,
+    reserved: Reserved,
+}
+
+impl Budgeted {
     async fn recorded(self, desk: &Arc<Inner>) -> Result<Recorded, Stopped> {
-        let Self { priced: Priced { permit, proposed, fresh }, reservation } = self;
+        let Self { grant, reserved: Reserved { priced: Priced { permit, proposed, fresh }, reservation } } = self;
         let Proposed { slot, order, amounts: Amounts { reserve, margin }, .. } = proposed;
         let attended = desk.attend(order.client_order_id());
         let intent =
@@ -315,7 +316,7 @@ impl Reserved {
         // without a verdict.
         desk.commit(vec![intent]).await.map_err(Refusal::from)?;
         drop(reservation);
-        Ok(Recorded { slot, order, permit, fresh, _attended: attended })
+        Ok(Recorded { slot, order, permit, fresh, grant, attended })
     }
 }
 
@@ -325,27 +326,65 @@ struct Recorded {
     order: OrderRequest,
     permit: Permit,
     fresh: Fresh,
-    _attended: Attended,
+    grant: Grant,
+    attended: Attended,
 }
 
 impl Recorded {
-    async fn cleared(self, desk: &Inner) -> Result<Cleared, Stopped> {
-        match self.last_look(desk).await {
-            Ok(grant) => Ok(Cleared { grant, recorded: self }),
-            Err(refusal) => Err(Stopped { refusal, recorded: Some(self) }),
+    /// The last look, with nothing to wait for between it and the submit.
+    fn cleared(self, desk: &Inner) -> Result<Cleared, Stopped> {
+        match self.fresh.last_look(desk) {
+            Ok(()) => {
+                let Self { slot, order, permit, grant, attended, .. } = self;
+                Ok(Cleared { order, grant, sent: Sent { slot, permit, attended } })
+            }
+            Err(refusal) => Err(Stopped { refusal, recorded: Some(Box::new(self)) }),
         }
     }
 
-    async fn last_look(&self, desk: &Inner) -> Result<Grant, Refusal> {
-        let grant = desk.broker.grant(Priority::Entry, desk.config.freshness.max_age).await?;
+    fn into_sent(self) -> (OrderRequest, Sent) {
+        (self.order, Sent { slot: self.slot, permit: self.permit, attended: self.attended })
+    }
+}
+
+impl Fresh {
+    /// What may have changed while the order waited: halt, lock, and the quotes have not stopped aging (QUOTE-5).
+    fn last_look(&self, desk: &Inner) -> Result<(), Refusal> {
         desk.check_open()?;
-        // QUOTE-5: the order may have waited; the quotes have not stopped aging.
-        if self.fresh.is_valid(desk.clock.mono()) { Ok(grant) } else { Err(Refusal::QuoteExpired) }
+        if self.is_valid(desk.clock.mono()) { Ok(()) } else { Err(Refusal::QuoteExpired) }
     }
 }
 
 /// Past every gate.
 struct Cleared {
+    order: OrderRequest,
     grant: Grant,
-    recorded: Recorded,
+    sent: Sent,
+}
+
+/// On its way, or ended before it left.
+struct Sent {
+    slot: SlotId,
+    permit: Permit,
+    /// Held until the end: until then no reconciler looks at the order.
+    attended: Attended,
+}
+
+impl Sent {
+    /// The entry's end, and what the guard learns from it.
+    fn end(self, rest: Rest) -> EntryEnd {
+        drop(self.attended);
+        match rest {
+            Rest::Finished { end, fills } if fills.is_empty() => {
+                self.permit.end(Verdict::NotExecuted);
+                EntryEnd::NotExecuted { end }
+            }
+            Rest::Finished { .. } => {
+                self.permit.end(Verdict::Executed);
+                EntryEnd::Opened(self.slot)
+            }
+            // GUARD-3: the permit falls without a verdict; the slot is spent until evidence settles it.
+            Rest::Unresolved { reason } => EntryEnd::Unresolved { reason },
+        }
+    }
 }

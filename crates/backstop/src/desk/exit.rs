@@ -6,19 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_broker::{
-    Decimal, Grant, Leg, OrderKind, OrderRequest, Outcome, PositionEffect, Priority, Quantity, Side, TimeInForce,
+    Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Quantity, Side, TimeInForce,
 };
 use tokio::time::sleep;
 
 use super::settle::Rest;
 use super::verify::VerifiedClosed;
-use super::{Attended, Desk, Inner, Moment};
+use super::{Attended, Desk, Inner, Running};
 use crate::SlotId;
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::refusal::{ExitRefusal, Malformed};
+use crate::state::{HeldLeg, State};
+use crate::told::told;
 
 /// How long an exit waits for request budget.
 const BUDGET_WAIT: Duration = Duration::from_secs(10);
+
+/// From this many exits on that did not close a position, somebody should look.
+const MANY_ATTEMPTS: u32 = 3;
 
 /// How a position is to be closed.
 #[derive(Debug, Clone)]
@@ -55,8 +60,11 @@ impl Desk {
     /// # Cancel safety
     /// The exit is a task of its own. Dropping this future neither stops nor loses it; its end is in the records.
     pub async fn exit(&self, slot: SlotId, plan: ExitPlan) -> ExitEnd {
-        let inner = Arc::clone(&self.inner);
-        let exit = tokio::spawn(async move { inner.exit(&slot, plan).await });
+        let (inner, running) = (Arc::clone(&self.inner), Running::new(&self.inner));
+        let exit = tokio::spawn(async move {
+            let _running = running;
+            inner.exit(&slot, plan).await
+        });
         exit.await.unwrap_or_else(|error| ExitEnd::Pending { reason: format!("the exit's task died: {error}") })
     }
 }
@@ -74,27 +82,16 @@ impl Inner {
             Ok(recorded) => recorded,
             Err(refusal) => return ExitEnd::Refused(refusal),
         };
-        let id = order.client_order_id().clone();
-        let outcome = self.broker.submit(&order, grant).await;
-        self.sent.lock().insert(id.clone(), Moment::now(&*self.clock));
-        let rest = match outcome {
-            Outcome::Rejected(rejection) => {
-                self.end_exit(&order, OrderEnd::Rejected { reason: rejection.to_string() }).await
-            }
-            Outcome::NotSent(why) => self.end_exit(&order, OrderEnd::NotSent { reason: why.to_string() }).await,
-            Outcome::Accepted(broker_order_id) => {
-                self.note_accepted(&order, broker_order_id).await;
-                self.follow(&id).await
-            }
-            Outcome::Unknown(doubt) => {
-                self.note(vec![Record::Doubted { client_order_id: id.clone(), reason: doubt.to_string() }]).await;
-                self.follow(&id).await
-            }
-        };
+        let rest = self.send(&order, grant).await;
         match rest {
             Rest::Unresolved { reason } => self.pend(slot, reason).await,
             Rest::Finished { end, .. } if self.state.lock().positions.get(slot).is_none_or(|left| !left.is_flat()) => {
                 self.note_pending(slot, describe(&end)).await;
+                let attempts = self.state.lock().positions.get(slot).map_or(0, |left| left.close_attempts);
+                if attempts >= MANY_ATTEMPTS {
+                    let text = format!("position {slot} is still open after {MANY_ATTEMPTS} exits or more: see to it");
+                    self.alert(&slot.to_string(), text).await;
+                }
                 ExitEnd::StillOpen { end }
             }
             Rest::Finished { .. } => self.await_verification(slot).await,
@@ -113,6 +110,10 @@ impl Inner {
         let (reserve, margin) = (Decimal::ZERO, Decimal::ZERO);
         let intent = Record::Intent { slot: slot.clone(), purpose, order: order.clone(), reserve, margin };
         self.commit(vec![intent]).await?;
+        // LOCK-6: once more, the disk may have taken its time. The intent is whoever's who has the lock now to settle.
+        if !self.lock.still_held() {
+            return Err(ExitRefusal::LockLost);
+        }
         tracing::info!(%slot, attempt, reason = plan.reason, "exit");
         Ok(Recorded { order, grant, _attended: attended })
     }
@@ -140,6 +141,10 @@ impl Inner {
         }
         // EXIT-1: exactly what is left by measured fills, by closing sides only.
         let legs: Vec<Leg> = position.legs.iter().filter_map(closing_leg).collect();
+        if let (true, Some(left)) = (legs.is_empty(), position.legs.iter().find(|leg| !leg.quantity.is_zero())) {
+            let (slot, symbol) = (slot.clone(), left.symbol.clone());
+            return Err(ExitRefusal::Fraction { slot, symbol, quantity: left.quantity });
+        }
         let kind = if legs.len() == 1 { single_leg(plan.kind) } else { plan.kind };
         let order = OrderRequest::new(id, position.underlying.clone(), legs, kind, TimeInForce::Day);
         let order = order.map_err(Malformed::from)?;
@@ -147,17 +152,8 @@ impl Inner {
         Ok((order, attempt, attended))
     }
 
-    async fn end_exit(&self, order: &OrderRequest, end: OrderEnd) -> Rest {
-        let client_order_id = order.client_order_id().clone();
-        let record = Record::Finished { client_order_id, end: end.clone(), fills: Vec::new() };
-        match self.commit(vec![record]).await {
-            Ok(()) => Rest::Finished { end, fills: Vec::new() },
-            Err(error) => Rest::Unresolved { reason: format!("its end could not be recorded: {error}") },
-        }
-    }
-
     /// Asks the broker until its own lists agree that the position is gone; it may lag behind the fill.
-    async fn await_verification(&self, slot: &SlotId) -> ExitEnd {
+    async fn await_verification(self: &Arc<Self>, slot: &SlotId) -> ExitEnd {
         let begun = self.clock.mono();
         loop {
             let reason = match self.verify_closed(slot).await {
@@ -171,30 +167,34 @@ impl Inner {
         }
     }
 
-    async fn verify_closed(&self, slot: &SlotId) -> Result<(), String> {
-        let orders = self.broker.orders().await.map_err(|error| error.to_string())?;
-        let held = self.broker.positions().await.map_err(|error| error.to_string())?;
+    async fn verify_closed(self: &Arc<Self>, slot: &SlotId) -> Result<(), String> {
+        let orders = self.broker.orders().await.map_err(|error| told(&error))?;
+        let held = self.broker.positions().await.map_err(|error| told(&error))?;
         let proof = VerifiedClosed::check(&self.state.lock(), slot, &orders, &held)?;
         self.remove(proof).await
     }
 
     /// The only way out of the book (REC-1).
-    pub(super) async fn remove(&self, proof: VerifiedClosed) -> Result<(), String> {
+    pub(super) async fn remove(self: &Arc<Self>, proof: VerifiedClosed) -> Result<(), String> {
         let (slot, evidence) = proof.into_parts();
         let record = Record::Closed { slot: slot.clone(), evidence };
         // Not written when somebody else has spent a proof of it meanwhile: it is closed all the same.
-        let written = self.commit_if(vec![record], |state| state.positions.contains_key(&slot)).await;
-        written.map(|_| ()).map_err(|error| error.to_string())
+        let written = self.commit_if(vec![record], move |state| state.positions.contains_key(&slot)).await;
+        written.map(|_| ()).map_err(|error| told(&error))
     }
 
-    async fn note_pending(&self, slot: &SlotId, reason: String) {
-        let record = Record::PendingClose { slot: slot.clone(), reason };
-        if let Err(error) = self.commit_if(vec![record], |state| state.positions.contains_key(slot)).await {
-            tracing::error!(%error, "a record could not be written");
+    async fn note_pending(self: &Arc<Self>, slot: &SlotId, reason: String) {
+        let (of, new) = (slot.clone(), reason.clone());
+        let unsaid = move |state: &State| {
+            let position = state.positions.get(&of);
+            position.is_some_and(|left| left.pending_close.as_ref().is_none_or(|pending| pending.reason != new))
+        };
+        if let Err(error) = self.commit_if(vec![Record::PendingClose { slot: slot.clone(), reason }], unsaid).await {
+            tracing::error!(error = told(&error), "a record could not be written");
         }
     }
 
-    async fn pend(&self, slot: &SlotId, reason: String) -> ExitEnd {
+    async fn pend(self: &Arc<Self>, slot: &SlotId, reason: String) -> ExitEnd {
         self.note_pending(slot, reason.clone()).await;
         let text = format!("position {slot} is not verified as closed ({reason}). The bot goes on looking");
         self.alert(&slot.to_string(), text).await;
@@ -202,9 +202,9 @@ impl Inner {
     }
 }
 
-/// The leg that closes what is held, or `None` when nothing is, or not a whole number.
-fn closing_leg(held: &crate::state::HeldLeg) -> Option<Leg> {
-    let count = u32::try_from(held.quantity.abs()).ok()?;
+/// The leg that closes what is held, or `None` when that is less than one. A fraction beyond whole numbers is left.
+fn closing_leg(held: &HeldLeg) -> Option<Leg> {
+    let count = u32::try_from(held.quantity.abs().trunc()).ok()?;
     let side = if held.quantity.is_sign_negative() { Side::Buy } else { Side::Sell };
     let quantity = Quantity::new(count).ok()?;
     Some(Leg { symbol: held.symbol.clone(), side, effect: PositionEffect::Close, quantity })

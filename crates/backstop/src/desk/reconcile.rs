@@ -2,19 +2,27 @@
 //! will stand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use backstop_broker::{
-    BrokerOrderId, ClientOrderId, Decimal, OrderList, Position as BrokerPosition, ReadError, Symbol,
+    BrokerOrderId, ClientOrderId, Decimal, OrderList, Position as BrokerPosition, Progress, ReadError, Symbol,
 };
+use backstop_clock::Mono;
+use jiff::SignedDuration;
 use tokio::time::sleep;
 
-use super::settle::Step;
+use super::settle::{Listed, Step};
 use super::verify::{VerifiedClosed, net_of};
-use super::{Desk, Inner};
+use super::{Desk, Inner, RecordError};
 use crate::SlotId;
 use crate::gate::Verdict;
 use crate::record::{Drift, Purpose, Record};
+use crate::state::{Issued, State};
+use crate::told::told;
+
+/// A comparison that says nothing new is written down this often: every record is a sync.
+const COMPARED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +50,9 @@ impl Desk {
         loop {
             let comparison = self.reconcile().await?;
             let waited = inner.clock.mono().since(inner.opened.mono) >= inner.config.settle;
-            let left: Vec<ClientOrderId> = inner.state.lock().operations.keys().cloned().collect();
+            let left = inner.unattended();
             if left.is_empty() || waited {
-                for id in left {
+                for (id, _, _) in left {
                     inner.alert_unresolved(&id, "an earlier run left it behind").await;
                 }
                 inner.ready.store(true, Ordering::SeqCst);
@@ -55,59 +63,72 @@ impl Desk {
     }
 
     /// One comparison: settles what can be settled of orders that no task looks after, removes positions whose close
-    /// is now proven, and reports every symbol whose quantities differ. Idempotent; may be asked for at any time.
+    /// is now proven, and reports differences of quantity in every symbol that is held or was traded today. Idempotent;
+    /// may be asked for at any time, and has to be: what a task has given up is settled here and nowhere else.
     ///
     /// # Errors
-    /// [`ReadError`] when the broker's lists could not be read; nothing was concluded (REC-2).
+    /// [`ReadError`] when one of the broker's lists could not be read; nothing was concluded from that one (REC-2).
     ///
     /// # Cancel safety
     /// Cancel safe: what was concluded is recorded, the rest is left for the next call.
     pub async fn reconcile(&self) -> Result<Comparison, ReadError> {
         let inner = &self.inner;
         let _one = inner.reconciling.lock().await;
+        let asked = inner.clock.mono();
         let orders = inner.broker.orders().await?;
-        inner.settle_unattended(&orders).await;
+        inner.settle_unattended(Listed { orders: &orders, asked }).await;
         inner.watch_for_strangers(&orders).await;
         // Read after the orders: what those show as filled can be missing here, and is then judged in the next cycle.
+        let held_at = inner.clock.mono();
         let held = inner.broker.positions().await?;
         inner.verify_pending(&orders, &held).await;
-        let drift = inner.drift(&held);
-        let open = {
-            let state = inner.state.lock();
-            state.operations.len()
-        };
-        inner.note(vec![Record::Reconciled { drift: drift.clone() }]).await;
+        let drift = inner.drift(&held, held_at);
+        inner.note_comparison(&drift).await;
+        let open = inner.state.lock().operations.len();
         Ok(Comparison { open, drift })
     }
 
-    /// Sets the book's cash by the broker's balances. Only at rest, when no order is in flight: in between, nobody
-    /// knows which fills the balance holds already.
+    /// Sets the book's cash by the broker's balances, and returns them. Only at rest: while an order is in flight, nobody
+    /// knows which fills the balance holds already; then, and if one came to rest while the balance was on its way, the
+    /// book stays as it is, and `None` is returned.
     ///
     /// # Errors
-    /// [`ReadError`] when the balances could not be read; the old figure stays (TXN-7).
+    /// [`CashError`]; the old figure stays (TXN-7).
     ///
     /// # Cancel safety
     /// Cancel safe.
-    pub async fn read_cash(&self) -> Result<Decimal, ReadError> {
+    pub async fn read_cash(&self) -> Result<Option<Decimal>, CashError> {
+        let before = self.inner.state.lock().turnover;
         let total = self.inner.broker.balances().await?.total_cash;
-        let at_rest = self.inner.state.lock().operations.is_empty();
-        if at_rest || self.inner.state.lock().cash.is_none() {
-            self.inner.note(vec![Record::CashRead { total }]).await;
-        }
-        Ok(total)
+        let at_rest = move |state: &State| state.operations.is_empty() && state.turnover == before;
+        let written = self.inner.commit_if(vec![Record::CashRead { total }], at_rest).await?;
+        Ok(written.then_some(total))
     }
 }
 
+/// Why the book's cash was not set.
+#[derive(Debug, thiserror::Error)]
+pub enum CashError {
+    /// The balances could not be read.
+    #[error("the account's balances could not be read")]
+    Broker(#[from] ReadError),
+    /// They could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
 impl Inner {
-    async fn settle_unattended(&self, orders: &OrderList) {
-        let unattended: Vec<(ClientOrderId, SlotId, Purpose)> = {
-            let attended = self.attended.lock().clone();
-            let state = self.state.lock();
-            let open = state.operations.iter().filter(|(id, _)| !attended.contains(*id));
-            open.map(|(id, operation)| (id.clone(), operation.slot.clone(), operation.purpose)).collect()
-        };
-        for (id, slot, purpose) in unattended {
-            match (self.step(&id, Some(orders)).await, purpose) {
+    /// Orders that are not at rest and that no task looks after.
+    fn unattended(&self) -> Vec<(ClientOrderId, SlotId, Purpose)> {
+        let attended = self.attended.lock().clone();
+        let state = self.state.lock();
+        let open = state.operations.iter().filter(|(id, _)| !attended.contains(*id));
+        open.map(|(id, operation)| (id.clone(), operation.slot.clone(), operation.purpose)).collect()
+    }
+
+    async fn settle_unattended(self: &Arc<Self>, listed: Listed<'_>) {
+        for (id, slot, purpose) in self.unattended() {
+            match (self.step(&id, Some(listed)).await, purpose) {
                 (Step::Finished { fills, .. }, Purpose::Open) => {
                     let verdict = if fills.is_empty() { Verdict::NotExecuted } else { Verdict::Executed };
                     self.guard.resolve(&slot, verdict);
@@ -119,13 +140,28 @@ impl Inner {
 
     /// REC-7: every order with a label of ours has an intent, and no two have the same. Anything else is another instance
     /// on the account, or a broker that did one request twice.
-    async fn watch_for_strangers(&self, orders: &OrderList) {
+    async fn watch_for_strangers(self: &Arc<Self>, orders: &OrderList) {
         if let Some(text) = self.violation(orders) {
-            if let Err(error) = self.halt(&text).await {
-                tracing::error!(%error, "the halt could not be recorded");
-            }
-            self.alert("account", text).await;
+            self.halt_aloud("account", text).await;
         }
+        for (id, order) in self.surplus(orders) {
+            self.cancel(&id, &order).await;
+        }
+    }
+
+    /// Orders that work under a name of ours, beside the one that is known or after the name came to rest.
+    fn surplus(&self, orders: &OrderList) -> Vec<(ClientOrderId, BrokerOrderId)> {
+        let state = self.state.lock();
+        let working = orders.orders().iter().filter(|order| !order.status.is_terminal());
+        let named = working.filter_map(|order| Some((ClientOrderId::new(order.label.as_deref()?).ok()?, &order.id)));
+        let surplus = named.filter(|(id, order)| match (state.issued.get(id), state.operations.get(id)) {
+            (Some(Issued::Placed | Issued::Absent), _) => true,
+            (Some(Issued::InFlight), Some(known)) => {
+                known.broker_order_id.as_ref().is_some_and(|known| known != *order)
+            }
+            (Some(Issued::InFlight) | None, _) => false,
+        });
+        surplus.map(|(id, order)| (id, order.clone())).collect()
     }
 
     fn violation(&self, orders: &OrderList) -> Option<String> {
@@ -133,10 +169,15 @@ impl Inner {
         let mut seen: BTreeMap<&str, &BrokerOrderId> = BTreeMap::new();
         for order in orders.orders() {
             let Some(label) = order.label.as_deref() else { continue };
-            let of_ours = SlotId::of_label(label).is_some_and(|slot| slot.strategy == self.config.strategy);
-            // What was there before this process came may be of an earlier state directory.
-            let young = order.created_at.is_some_and(|at| at >= self.opened.wall);
-            if !of_ours || !young {
+            let Some(slot) = SlotId::of_label(label).filter(|slot| slot.strategy == self.config.strategy) else {
+                continue;
+            };
+            let became = ClientOrderId::new(label).ok().and_then(|id| state.issued.get(&id));
+            // What was there before this process came may be of an earlier state directory; what is of earlier days than
+            // the names that are kept, too.
+            let young = order.created_at.is_none_or(|at| at >= self.opened.wall);
+            let kept = state.issued_from.is_none_or(|from| slot.session.day >= from);
+            if became.is_none() && !(young && kept) {
                 continue;
             }
             if let Some(other) = seen.insert(label, &order.id) {
@@ -145,17 +186,29 @@ impl Inner {
                     order.id
                 ));
             }
-            if !state.issued.iter().any(|id| id.as_str() == label) {
-                return Some(format!(
-                    "order {} bears {label}, which was never issued here: another instance trades on this account",
-                    order.id
-                ));
+            // One that was refused holds nothing, whatever was concluded of it.
+            let holds_nothing = matches!(order.progress(), Progress::Final(fills) if fills.is_empty());
+            match became {
+                None => {
+                    return Some(format!(
+                        "order {} bears {label}, which was never issued here: another instance trades on this account",
+                        order.id
+                    ));
+                }
+                Some(Issued::Absent) if !holds_nothing => {
+                    return Some(format!(
+                        "order {} bears {label}, of which the records say that no order came: it is at the broker, and what \
+                         it filled is not in the book. Cancel it or close it by hand",
+                        order.id
+                    ));
+                }
+                Some(_) => {}
             }
         }
         None
     }
 
-    async fn verify_pending(&self, orders: &OrderList, held: &[BrokerPosition]) {
+    async fn verify_pending(self: &Arc<Self>, orders: &OrderList, held: &[BrokerPosition]) {
         let flat: Vec<SlotId> = {
             let attended: BTreeSet<SlotId> =
                 self.attended.lock().iter().filter_map(|id| SlotId::of_label(id.as_str())).collect();
@@ -172,26 +225,51 @@ impl Inner {
                         tracing::error!(%slot, reason, "a verified close could not be recorded");
                     }
                 }
+                // An earlier process may have left it so: the broker's lists get the time that they may lag.
+                Err(reason) if self.clock.mono().since(self.opened.mono) >= self.config.settle => {
+                    let text = format!(
+                        "position {slot} is closed by its fills, but the broker's lists do not confirm it ({reason}). Compare \
+                         the account by hand; every reconcile looks again"
+                    );
+                    self.alert(&slot.to_string(), text).await;
+                }
                 Err(reason) => tracing::debug!(%slot, reason, "not verified yet"),
             }
         }
     }
 
-    /// Signed net quantities that differ, symbol by symbol (REC-4). What is in flight or freshly filled is not judged
-    /// (REC-3); symbols that the book never held are other people's.
-    fn drift(&self, held: &[BrokerPosition]) -> Vec<Drift> {
+    /// Writes a comparison down if it says something new, or if the last one that was written is some time ago.
+    async fn note_comparison(self: &Arc<Self>, drift: &[Drift]) {
+        let (new, now) = (drift.to_vec(), self.clock.wall());
+        let is_news = move |state: &State| {
+            state
+                .reconciled
+                .as_ref()
+                .is_none_or(|last| last.drift != new || now.duration_since(last.at).abs() >= COMPARED_AGAIN)
+        };
+        if let Err(error) = self.commit_if(vec![Record::Reconciled { drift: drift.to_vec() }], is_news).await {
+            tracing::error!(error = told(&error), "a comparison could not be recorded");
+        }
+    }
+
+    /// Signed net quantities that differ, of every symbol that the book holds or that was traded today (REC-4). What is
+    /// in flight or freshly changed is not judged (REC-3). Other symbols are other people's.
+    ///
+    /// `held` was asked for at `asked`.
+    fn drift(&self, held: &[BrokerPosition], asked: Mono) -> Vec<Drift> {
+        let (attended, now) = (self.attended.lock().clone(), self.clock.mono());
         let state = self.state.lock();
-        let in_flight: BTreeSet<&Symbol> =
-            state.operations.values().flat_map(|operation| operation.order.legs()).map(|leg| &leg.symbol).collect();
-        let now = self.clock.wall();
-        let settle = jiff::SignedDuration::try_from(self.config.settle).unwrap_or(jiff::SignedDuration::MAX);
-        let young: BTreeSet<&Symbol> = (state.positions.values())
-            .filter(|position| now.duration_since(position.opened_at) < settle || position.pending_close.is_some())
-            .flat_map(|position| &position.legs)
+        let in_flight: BTreeSet<&Symbol> = (state.operations.iter())
+            // One that has been in doubt for long must not hide what else happens to its symbols.
+            .filter(|(id, _)| attended.contains(*id) || now.since(self.sent(id).mono) < self.patience())
+            .flat_map(|(_, operation)| operation.order.legs())
             .map(|leg| &leg.symbol)
             .collect();
+        let changed = self.changed.lock();
+        let young = |symbol: &Symbol| changed.get(symbol).is_some_and(|at| asked.since(*at) < self.config.settle);
         let net = state.net();
-        let judged = net.keys().filter(|symbol| !in_flight.contains(symbol) && !young.contains(symbol));
+        let symbols: BTreeSet<&Symbol> = net.keys().chain(&state.traded).collect();
+        let judged = symbols.into_iter().filter(|symbol| !in_flight.contains(symbol) && !young(symbol));
         judged
             .filter_map(|symbol| {
                 let tracked = net.get(symbol).copied().unwrap_or_default();

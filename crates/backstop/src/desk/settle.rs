@@ -5,12 +5,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstop_broker::{ClientOrderId, Fill, Lookup, Order, OrderList, Progress, ReadError};
+use backstop_broker::{
+    BrokerOrderId, ClientOrderId, Fill, Grant, Lookup, Order, OrderList, OrderRequest, Outcome, Progress,
+};
+use backstop_clock::{Mono, Timestamp};
 use tokio::time::sleep;
 
 use super::{Inner, Moment};
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::state::Operation;
+use crate::told::told;
 
 /// The longest pause between two looks for an order that cannot be found.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -33,11 +37,50 @@ pub(super) enum Step {
     Unseen { reason: String },
 }
 
+/// A list of orders, and when it was asked for: what landed later is not in it.
+#[derive(Clone, Copy)]
+pub(super) struct Listed<'a> {
+    pub(super) orders: &'a OrderList,
+    pub(super) asked: Mono,
+}
+
 impl Inner {
+    /// Submits once, and finds out what became of it.
+    pub(super) async fn send(self: &Arc<Self>, order: &OrderRequest, grant: Grant) -> Rest {
+        let id = order.client_order_id();
+        // BRK-1: a call ends in time. If this task dies in it, that is when it was over at the latest.
+        let latest = Moment::now(&*self.clock).plus(self.broker.call_timeout());
+        self.sent.lock().insert(id.clone(), latest);
+        let outcome = self.broker.submit(order, grant).await;
+        self.sent.lock().insert(id.clone(), Moment::now(&*self.clock));
+        let end = match outcome {
+            Outcome::Rejected(rejection) => OrderEnd::Rejected { reason: rejection.to_string() },
+            Outcome::NotSent(why) => OrderEnd::NotSent { reason: told(&why) },
+            Outcome::Accepted(broker_order_id) => {
+                self.note(vec![Record::Accepted { client_order_id: id.clone(), broker_order_id }]).await;
+                return self.follow(id).await;
+            }
+            Outcome::Unknown(doubt) => {
+                self.note(vec![Record::Doubted { client_order_id: id.clone(), reason: doubt.to_string() }]).await;
+                return self.follow(id).await;
+            }
+        };
+        self.end(id, end).await
+    }
+
+    /// Ends an order of which nothing can have reached the market.
+    pub(super) async fn end(self: &Arc<Self>, id: &ClientOrderId, end: OrderEnd) -> Rest {
+        match self.finish(id, end, Vec::new()).await {
+            Step::Finished { end, fills } => Rest::Finished { end, fills },
+            Step::Working => Rest::Unresolved { reason: "it does not come to rest".to_owned() },
+            Step::Unseen { reason } => Rest::Unresolved { reason },
+        }
+    }
+
     /// Looks at an order until it is at rest, or long after it should have been.
     pub(super) async fn follow(self: &Arc<Self>, id: &ClientOrderId) -> Rest {
         let begun = self.clock.mono();
-        let patience = self.config.fill_timeout + self.config.settle * 2;
+        let patience = self.patience();
         let mut pause = self.config.poll;
         loop {
             let reason = match self.step(id, None).await {
@@ -47,7 +90,7 @@ impl Inner {
                     "it does not come to rest".to_owned()
                 }
                 Step::Unseen { reason } => {
-                    pause = (pause * 2).min(LONGEST_PAUSE.max(self.config.poll));
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE.max(self.config.poll));
                     reason
                 }
             };
@@ -59,7 +102,17 @@ impl Inner {
         }
     }
 
-    pub(super) async fn alert_unresolved(&self, id: &ClientOrderId, reason: &str) {
+    /// How long an order may take to come to rest before somebody should look.
+    pub(super) fn patience(&self) -> Duration {
+        self.config.fill_timeout.saturating_add(self.config.settle.saturating_mul(2))
+    }
+
+    /// When an order was sent, at the latest.
+    pub(super) fn sent(&self, id: &ClientOrderId) -> Moment {
+        self.sent.lock().get(id).copied().unwrap_or(self.opened)
+    }
+
+    pub(super) async fn alert_unresolved(self: &Arc<Self>, id: &ClientOrderId, reason: &str) {
         let text = format!(
             "the outcome of order {id} is unknown ({reason}). It may be live. The bot goes on looking; look for the \
              label at the broker, and do not place it again"
@@ -67,16 +120,18 @@ impl Inner {
         self.alert(id.as_str(), text).await;
     }
 
-    /// One look at an order that is not at rest, by `orders` if the caller has just read them.
-    pub(super) async fn step(&self, id: &ClientOrderId, orders: Option<&OrderList>) -> Step {
+    /// One look at an order that is not at rest, by `listed` if the caller has just read it.
+    pub(super) async fn step(self: &Arc<Self>, id: &ClientOrderId, listed: Option<Listed<'_>>) -> Step {
         let Some(operation) = self.state.lock().operations.get(id).cloned() else {
             return Step::Unseen { reason: "it is not in the records".to_owned() };
         };
-        match self.find(id, &operation, orders).await {
+        match self.find(id, &operation, listed).await {
             Ok(Found::Orders(orders)) => self.judge(id, &operation, &orders).await,
-            Ok(Found::Nothing(list)) => self.judge_absent(id, &list).await,
+            Ok(Found::Nothing { list, asked }) => {
+                self.judge_absent(id, &operation, Listed { orders: &list, asked }).await
+            }
             // REC-2: an error says nothing about the order.
-            Err(error) => Step::Unseen { reason: error.to_string() },
+            Err(reason) => Step::Unseen { reason },
         }
     }
 
@@ -84,24 +139,37 @@ impl Inner {
         &self,
         id: &ClientOrderId,
         operation: &Operation,
-        listed: Option<&OrderList>,
-    ) -> Result<Found, ReadError> {
+        listed: Option<Listed<'_>>,
+    ) -> Result<Found, String> {
+        let mut failed = None;
         if let Some(broker_order_id) = &operation.broker_order_id {
-            let order = self.broker.order(broker_order_id).await?;
-            return Ok(Found::Orders(vec![order]));
+            match self.broker.order(broker_order_id).await {
+                Ok(order)
+                    if order.id == *broker_order_id && order.label.as_deref().is_none_or(|l| l == id.as_str()) =>
+                {
+                    return Ok(Found::Orders(vec![order]));
+                }
+                Ok(other) => failed = Some(format!("asked for order {broker_order_id}, got order {}", other.id)),
+                Err(error) => failed = Some(told(&error)),
+            }
         }
-        let list = match listed {
-            Some(list) => list.clone(),
-            None => self.broker.orders().await?,
+        // Also for an order that could not be read by its number: the list may show it.
+        let (list, asked) = if let Some(Listed { orders, asked }) = listed {
+            (orders.clone(), asked)
+        } else {
+            let asked = self.clock.mono();
+            (self.broker.orders().await.map_err(|error| told(&error))?, asked)
         };
-        Ok(match list.find(id) {
-            Lookup::One(order) => Found::Orders(vec![*order]),
-            Lookup::Several(orders) => Found::Orders(orders),
-            Lookup::NotListed => Found::Nothing(list),
-        })
+        match (list.find(id), failed) {
+            (Lookup::One(order), _) => Ok(Found::Orders(vec![*order])),
+            (Lookup::Several(orders), _) => Ok(Found::Orders(orders)),
+            // It is at the broker: that a list lacks it proves nothing.
+            (Lookup::NotListed, Some(reason)) => Err(reason),
+            (Lookup::NotListed, None) => Ok(Found::Nothing { list, asked }),
+        }
     }
 
-    async fn judge(&self, id: &ClientOrderId, operation: &Operation, orders: &[Order]) -> Step {
+    async fn judge(self: &Arc<Self>, id: &ClientOrderId, operation: &Operation, orders: &[Order]) -> Step {
         if let [order] = orders {
             if operation.broker_order_id.is_none() {
                 self.note(vec![Record::Accepted { client_order_id: id.clone(), broker_order_id: order.id.clone() }])
@@ -114,11 +182,22 @@ impl Inner {
         let mut at_rest = true;
         for order in orders {
             match order.progress() {
-                Progress::Final(of_order) => fills.extend(of_order),
+                Progress::Final(of_order) => {
+                    if let Some(fill) = of_order.iter().find(|fill| !is_of(fill, &operation.order)) {
+                        // BRK-2: an answer that cannot be about our order says nothing about it.
+                        let text = format!(
+                            "order {} shows a {:?} of {}, which was not asked for",
+                            order.id, fill.side, fill.symbol
+                        );
+                        self.halt_aloud(id.as_str(), text.clone()).await;
+                        return Step::Unseen { reason: text };
+                    }
+                    fills.extend(of_order);
+                }
                 Progress::Unmeasured => at_rest = false,
                 Progress::Working => {
                     at_rest = false;
-                    self.cancel_if_due(operation, order, orders.len() > 1).await;
+                    self.cancel_if_due(id, operation, order, orders.len() > 1).await;
                 }
             }
         }
@@ -131,66 +210,96 @@ impl Inner {
 
     /// REC-7: an intent has at most one order. More are the broker's doing or another instance's: nothing new until a
     /// person has looked; what was filled is held all the same.
-    async fn halt_on_several(&self, id: &ClientOrderId, orders: &[Order]) {
+    async fn halt_on_several(self: &Arc<Self>, id: &ClientOrderId, orders: &[Order]) {
         let ids = orders.iter().map(|order| order.id.to_string()).collect::<Vec<_>>().join(", ");
         let text = format!("one intent has {} orders at the broker: {ids} all bear {id}", orders.len());
-        if let Err(error) = self.halt(&text).await {
-            tracing::error!(%error, "the halt could not be recorded");
-        }
-        self.alert(id.as_str(), text).await;
+        self.halt_aloud(id.as_str(), text).await;
     }
 
-    async fn cancel_if_due(&self, operation: &Operation, order: &Order, surplus: bool) {
-        let age = self.clock.wall().duration_since(operation.since);
-        let timed_out = Duration::try_from(age).is_ok_and(|age| age >= self.config.fill_timeout);
+    async fn cancel_if_due(&self, id: &ClientOrderId, operation: &Operation, order: &Order, surplus: bool) {
+        let now = self.clock.mono();
+        // By either clock: the wall clock knows of the time before this process, and may be set back.
+        let age = Duration::try_from(self.clock.wall().duration_since(operation.since)).unwrap_or_default();
+        let timed_out = age.max(now.since(self.sent(id).mono)) >= self.config.fill_timeout;
         let unwanted = operation.purpose == Purpose::Open && self.is_stopping();
         if timed_out || unwanted || surplus {
-            // Whatever it answers, the order's own status decides: the fill may win.
-            let outcome = self.broker.cancel(&order.id).await;
-            tracing::debug!(order = %order.id, ?outcome, "cancel");
+            self.cancel(id, &order.id).await;
         }
     }
 
-    async fn judge_absent(&self, id: &ClientOrderId, list: &OrderList) -> Step {
-        let sent = self.sent.lock().get(id).copied().unwrap_or(self.opened);
+    /// Asks for a cancel, unless the broker has just taken one. Whatever it answers, the order's own status decides: the
+    /// fill may win.
+    pub(super) async fn cancel(&self, id: &ClientOrderId, broker_order_id: &BrokerOrderId) {
+        let now = self.clock.mono();
+        let key = (id.clone(), broker_order_id.clone());
+        let asked = self.canceled.lock().get(&key).is_some_and(|at| now.since(*at) < self.config.settle);
+        // LOCK-6: without the lock it may be another instance's order.
+        if asked || !self.lock.still_held() {
+            return;
+        }
+        let outcome = self.broker.cancel(broker_order_id).await;
+        tracing::debug!(order = %broker_order_id, ?outcome, "cancel");
+        if let Outcome::Accepted(()) = outcome {
+            self.canceled.lock().insert(key, now);
+        }
+    }
+
+    async fn judge_absent(self: &Arc<Self>, id: &ClientOrderId, operation: &Operation, listed: Listed<'_>) -> Step {
+        let sent = self.sent(id);
         let unseen = |reason: &str| Step::Unseen { reason: reason.to_owned() };
-        // DESK-7: within the settling time the request may still be on its way.
-        if self.clock.mono().since(sent.mono) < self.config.settle {
+        // DESK-7: within the settling time the request may still be on its way, and what lands after the list was asked
+        // for is not in it.
+        if listed.asked.since(sent.mono) < self.config.settle {
             return unseen("it is not listed, and may still be on its way");
         }
         let sent_by = Moment::plus(sent, self.config.clock_tolerance).wall;
-        match list.proof_of_absence(id, sent_by) {
-            Some(proof) => {
-                let end = OrderEnd::NotPlaced { witness: proof.witness().clone() };
-                self.finish(proof.client_order_id(), end, Vec::new()).await
-            }
-            None => unseen("it is not listed, and no later order shows that the list is complete"),
+        let Some(proof) = listed.orders.proof_of_absence(id, sent_by) else {
+            return unseen("it is not listed, and no later order shows that the list is complete");
+        };
+        // DESK-7: the list is of the broker's day. One of another day lacks the order whatever became of it.
+        match self.broker.market_clock().await {
+            Ok(clock) if operation.day == Some(clock.date) => {}
+            Ok(_) => return unseen("it is of another day, whose orders the broker does not list any more"),
+            Err(error) => return Step::Unseen { reason: told(&error) },
         }
+        let end = OrderEnd::NotPlaced { witness: proof.witness().clone() };
+        self.finish(proof.client_order_id(), end, Vec::new()).await
     }
 
-    async fn finish(&self, id: &ClientOrderId, end: OrderEnd, fills: Vec<Fill>) -> Step {
+    /// Writes down how an order came to rest.
+    async fn finish(self: &Arc<Self>, id: &ClientOrderId, end: OrderEnd, fills: Vec<Fill>) -> Step {
         let record = Record::Finished { client_order_id: id.clone(), end: end.clone(), fills: fills.clone() };
-        match self.commit_if(vec![record], |state| state.operations.contains_key(id)).await {
+        let of = id.clone();
+        match self.commit_if(vec![record], move |state| state.operations.contains_key(&of)).await {
             Ok(true) => {
                 self.sent.lock().remove(id);
+                self.canceled.lock().retain(|(of, _), _| of != id);
                 Step::Finished { end, fills }
             }
             Ok(false) => Step::Unseen { reason: "it came to rest meanwhile".to_owned() },
-            Err(error) => Step::Unseen { reason: format!("its end could not be recorded: {error}") },
+            Err(error) => Step::Unseen { reason: format!("its end could not be recorded: {}", told(&error)) },
         }
     }
 }
 
 enum Found {
     Orders(Vec<Order>),
-    Nothing(OrderList),
+    /// Not in this list, which was asked for then.
+    Nothing {
+        list: OrderList,
+        asked: Mono,
+    },
 }
 
 impl Moment {
     fn plus(self, by: Duration) -> Self {
-        let wall = jiff::SignedDuration::try_from(by).ok().and_then(|by| self.wall.checked_add(by).ok());
-        Self { mono: self.mono.plus(by), wall: wall.unwrap_or(jiff::Timestamp::MAX) }
+        Self { mono: self.mono.plus(by), wall: self.wall.checked_add(by).unwrap_or(Timestamp::MAX) }
     }
+}
+
+/// Whether a fill can be one of this order's.
+fn is_of(fill: &Fill, order: &OrderRequest) -> bool {
+    order.legs().iter().any(|leg| leg.symbol == fill.symbol && leg.side == fill.side)
 }
 
 fn describe(order: &Order) -> String {

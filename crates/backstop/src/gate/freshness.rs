@@ -9,13 +9,30 @@ use backstop_broker::{Decimal, Leg, MarketClock, MarketState, Quote, QuoteSide, 
 use backstop_clock::Mono;
 use jiff::{SignedDuration, Timestamp};
 
-/// What was seen of the market in one look.
+/// What was seen of the market in one look. Only [`Desk::look`](crate::Desk::look) makes one, so a strategy that is wrong
+/// cannot make a stale quote fresh.
 #[derive(Debug, Clone)]
 pub struct MarketView {
+    asked: Mono,
+    clock: MarketClock,
+    quotes: Quotes,
+}
+
+impl MarketView {
+    /// What came of a look that began at `asked`.
+    pub(crate) fn new(asked: Mono, clock: MarketClock, quotes: Quotes) -> Self {
+        Self { asked, clock, quotes }
+    }
+
     /// The broker's word on day and hour.
-    pub clock: MarketClock,
+    pub fn clock(&self) -> &MarketClock {
+        &self.clock
+    }
+
     /// The quotes.
-    pub quotes: Quotes,
+    pub fn quotes(&self) -> &Quotes {
+        &self.quotes
+    }
 }
 
 /// How old and how wide a quote may be.
@@ -42,13 +59,13 @@ const STAMP_GRAIN: Duration = Duration::from_secs(1);
 /// Not `Clone` and without a public constructor: only the check makes one.
 #[must_use = "a proof of freshness that nobody asks for its deadline proves nothing at the moment of the submit"]
 #[derive(Debug)]
-pub struct Fresh {
+pub(crate) struct Fresh {
     until: Mono,
 }
 
 impl Fresh {
     /// Whether the quotes may still be used at `now`.
-    pub fn is_valid(&self, now: Mono) -> bool {
+    pub(crate) fn is_valid(&self, now: Mono) -> bool {
         now < self.until
     }
 }
@@ -119,7 +136,7 @@ pub enum QuoteRefusal {
         /// What to make of it.
         hint: &'static str,
     },
-    /// Stamped in the future.
+    /// Stamped in the future, or received in it: then the broker was given another clock than the desk.
     #[error("{symbol} is stamped {ahead:?} in the future: one of the two clocks is wrong")]
     ClockFault {
         /// Which symbol.
@@ -134,11 +151,12 @@ impl Freshness {
     ///
     /// # Errors
     /// The first [`QuoteRefusal`] that applies.
-    pub fn check(&self, view: &MarketView, legs: &[Leg], now: Mono) -> Result<Fresh, QuoteRefusal> {
+    pub(crate) fn check(&self, view: &MarketView, legs: &[Leg], now: Mono) -> Result<Fresh, QuoteRefusal> {
         if view.clock.state != MarketState::Open {
             // QUOTE-7: a state that we do not know is not open.
             return Err(QuoteRefusal::MarketNotOpen { state: view.clock.state.clone() });
         }
+        stale(|| "the broker's word that the market is open".to_owned(), now.since(view.asked), self.max_age)?;
         let mut until = None::<Mono>;
         for leg in legs {
             let symbol = || leg.symbol.clone();
@@ -167,8 +185,7 @@ impl Freshness {
             return Err(QuoteRefusal::Crossed { symbol, bid, ask });
         }
         let fixed = if quote.symbol.option().is_some() { Decimal::new(30, 2) } else { Decimal::new(2, 2) };
-        // Halved before they are added: two enormous prices must not overflow.
-        let mid = bid / Decimal::TWO + ask / Decimal::TWO;
+        let mid = (ask.saturating_sub(bid) / Decimal::TWO).saturating_add(bid);
         let share = Decimal::new(i64::from(self.max_spread_bps), 4);
         let widest = fixed.saturating_add(mid.saturating_mul(share));
         if ask.saturating_sub(bid) > widest {
@@ -178,6 +195,10 @@ impl Freshness {
     }
 
     fn check_age(&self, quote: &Quote, now: Mono) -> Result<(), QuoteRefusal> {
+        let ahead = quote.received.mono.since(now);
+        if !ahead.is_zero() {
+            return Err(QuoteRefusal::ClockFault { symbol: quote.symbol.clone(), ahead });
+        }
         let held = now.since(quote.received.mono);
         stale(|| format!("the quote of {}", quote.symbol), held, self.max_age)?;
         let stamp = newest_stamp(quote).ok_or_else(|| QuoteRefusal::NoStamp { symbol: quote.symbol.clone() })?;
@@ -186,14 +207,25 @@ impl Freshness {
             return Err(QuoteRefusal::ClockFault { symbol: quote.symbol.clone(), ahead: lead.unsigned_abs() });
         }
         let max = if quote.symbol.option().is_some() { self.max_option_age } else { self.max_age };
-        stale(|| format!("the last change of {}", quote.symbol), age_at_receipt(quote, stamp), max + STAMP_GRAIN)
+        stale(
+            || format!("the last change of {}", quote.symbol),
+            age_at_receipt(quote, stamp),
+            max.saturating_add(STAMP_GRAIN),
+        )
     }
 
     /// The newest stamp of the whole answer shows whether the feed is alive (QUOTE-4).
     fn check_feed(&self, quotes: &Quotes) -> Result<(), QuoteRefusal> {
-        let ages = quotes.quotes.iter().filter_map(|quote| Some(age_at_receipt(quote, newest_stamp(quote)?)));
+        let stamps = quotes.quotes.iter().filter_map(|quote| Some((quote, newest_stamp(quote)?)));
+        // A stamp in the future shows a wrong clock, not a feed that is alive.
+        let sane = stamps.filter(|(quote, stamp)| stamp.duration_since(quote.received.wall) <= CLOCK_TOLERANCE);
+        let ages = sane.map(|(quote, stamp)| age_at_receipt(quote, stamp));
         match ages.min() {
-            Some(age) => stale(|| "the newest quote of the whole answer".to_owned(), age, self.max_age + STAMP_GRAIN),
+            Some(age) => stale(
+                || "the newest quote of the whole answer".to_owned(),
+                age,
+                self.max_age.saturating_add(STAMP_GRAIN),
+            ),
             None => Ok(()),
         }
     }

@@ -86,10 +86,11 @@ struct Claims {
 
 impl Guard {
     /// Takes over what the records say of the newest session. What was in flight when they were read is unresolved.
+    /// Claims of this process that are not in the records yet, or never came to be, stay (GUARD-3).
     pub(crate) fn begin(&self, state: &State) {
         let mut claims = self.claims.lock();
         claims.session = state.session.as_ref().map(|session| (session.id, session.limit));
-        let earlier = std::mem::take(&mut claims.slots);
+        let mut earlier = std::mem::take(&mut claims.slots);
         for (slot, became) in &state.slots {
             let claim = match (earlier.get(slot), became) {
                 // A permit of this process is still out.
@@ -103,6 +104,10 @@ impl Guard {
             };
             claims.slots.insert(slot.clone(), claim);
         }
+        earlier.retain(|slot, claim| {
+            matches!(claim, Claim::InProgress { .. } | Claim::Unresolved { .. }) && !state.slots.contains_key(slot)
+        });
+        claims.slots.extend(earlier);
     }
 
     /// Decides at once. All layers are judged under one lock, so no two callers can both pass (GUARD-1).

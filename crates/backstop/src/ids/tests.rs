@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn slot(strategy: &str, number: u32, slot: u32) -> SlotId {
-    let session = SessionId { day: date(2030, 1, 2), number };
-    SlotId { strategy: StrategyName::new(strategy).unwrap(), session, slot }
+    let session = SessionId { day: date(2030, 1, 2), number: NonZeroU32::new(number).unwrap() };
+    SlotId { strategy: StrategyName::new(strategy).unwrap(), session, slot: NonZeroU32::new(slot).unwrap() }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The journal on disk: a text file of one batch a line, synced before it is acknowledged.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -122,8 +123,12 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Contents, JournalError> {
                 let last = offset + line.len() + 1 == bytes.len();
                 match batch {
                     Ok(batch) => contents.batches.push(batch),
-                    Err(_) if last => contents.torn = line.len() + 1,
-                    Err(frame::BadLine(what)) => return Err(damaged(what)),
+                    // It was written whole and acknowledged, so it is not a torn tail, last or not.
+                    Err(frame::BadLine::Foreign(what)) => {
+                        return Err(JournalError::Foreign { path: path.to_owned(), line: index + 1, what });
+                    }
+                    Err(frame::BadLine::Damaged(_)) if last => contents.torn = line.len() + 1,
+                    Err(frame::BadLine::Damaged(what)) => return Err(damaged(what)),
                 }
             }
         }
@@ -162,6 +167,12 @@ pub(super) fn write(writer: &mut Writer, path: &Path, batch: &Batch) -> Result<(
     // the loss of a dirty page once and then forgets it (fsync(2), "Errors").
     writer.failed = true;
     let fail = |action| move |source| JournalError::Io { action, path: path.to_owned(), source };
+    // What is appended to a file that was moved away would be durable where no restart looks for it.
+    let same = |one: Metadata, other: Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
+    let found = fs::metadata(path).map_err(fail("find"))?;
+    if !same(found, writer.file.metadata().map_err(fail("look at"))?) {
+        return Err(JournalError::Moved { path: path.to_owned() });
+    }
     writer.file.write_all(&line).map_err(fail("append to"))?;
     writer.file.sync_data().map_err(fail("sync"))?;
     writer.failed = false;

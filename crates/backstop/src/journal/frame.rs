@@ -9,7 +9,12 @@ const PREFIX_LEN: usize = 9;
 
 /// What is wrong with a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadLine(pub(super) String);
+pub(super) enum BadLine {
+    /// Not what was written: torn, or damaged.
+    Damaged(String),
+    /// Just what was written, but not by a version that this one understands.
+    Foreign(String),
+}
 
 pub(super) fn encode(batch: &Batch) -> Result<Vec<u8>, serde_json::Error> {
     let json = serde_json::to_string(batch)?;
@@ -18,7 +23,7 @@ pub(super) fn encode(batch: &Batch) -> Result<Vec<u8>, serde_json::Error> {
 
 /// Reads one line without its line feed.
 pub(super) fn decode(line: &[u8]) -> Result<Batch, BadLine> {
-    let bad = |what: &str| BadLine(what.to_owned());
+    let bad = |what: &str| BadLine::Damaged(what.to_owned());
     let (prefix, json) = line.split_at_checked(PREFIX_LEN).ok_or_else(|| bad("too short for a record"))?;
     let sum = std::str::from_utf8(prefix).ok().and_then(|text| text.strip_suffix(' '));
     // Why not parse alone: it would take `+1234567`, and a flipped bit must never be accepted.
@@ -27,5 +32,5 @@ pub(super) fn decode(line: &[u8]) -> Result<Batch, BadLine> {
     if crc32c::crc32c(json) != sum {
         return Err(bad("the checksum does not match"));
     }
-    serde_json::from_slice(json).map_err(|error| BadLine(format!("not a record of this version: {error}")))
+    serde_json::from_slice(json).map_err(|error| BadLine::Foreign(error.to_string()))
 }

@@ -101,6 +101,29 @@ fn after_a_failed_write_nothing_is_acknowledged() {
     assert!(matches!(file::write(&mut writer, &path, &batch("later")), Err(JournalError::Failed { .. })));
 }
 
+#[test]
+fn a_record_of_a_newer_version_is_refused_and_not_cut_off_as_a_torn_tail() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let json = r#"{"at":"2030-01-02T15:00:00Z","records":[{"type":"resumed","by":"somebody"}]}"#;
+    let text = format!("backstop-journal 1\n{:08x} {json}\n", crc32c::crc32c(json.as_bytes()));
+    fs::write(&path, &text).unwrap();
+    assert!(matches!(FileJournal::open(&path), Err(JournalError::Foreign { line: 2, .. })));
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn a_journal_that_was_moved_away_acknowledges_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (journal, _) = FileJournal::open(&path).unwrap();
+    runtime.block_on(journal.append(batch("first"))).unwrap();
+    fs::rename(&path, dir.path().join("journal.1")).unwrap();
+    fs::write(&path, "").unwrap();
+    assert!(matches!(runtime.block_on(journal.append(batch("second"))), Err(JournalError::Moved { .. })));
+}
+
 proptest! {
     #[test]
     fn a_flipped_bit_is_never_accepted(index in 0usize..200, bit in 0u8..8) {

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use backstop_broker::{Leg, OrderKind, PositionEffect, Quantity, Side, TimeInForce};
 use jiff::civil::date;
 use proptest::prelude::*;
@@ -6,8 +8,8 @@ use super::*;
 use crate::ids::StrategyName;
 
 fn slot(number: u32) -> SlotId {
-    let session = SessionId { day: date(2030, 1, 2), number: 1 };
-    SlotId { strategy: StrategyName::new("test").unwrap(), session, slot: number }
+    let session = SessionId { day: date(2030, 1, 2), number: NonZeroU32::MIN };
+    SlotId { strategy: StrategyName::new("test").unwrap(), session, slot: NonZeroU32::new(number).unwrap() }
 }
 
 fn leg(side: Side, effect: PositionEffect, quantity: u32) -> Leg {
@@ -109,7 +111,7 @@ fn every_move_that_is_not_allowed_is_a_contradiction() {
 
 #[test]
 fn the_day_counts_entries_over_all_its_sessions_and_possible_ones_too() {
-    let second = SessionId { number: 2, ..slot(1).session };
+    let second = SessionId { number: NonZeroU32::new(2).unwrap(), ..slot(1).session };
     let later = SlotId { session: second, ..slot(1) };
     let (id, entry) = intent(&slot(1), Purpose::Open, 1);
     let (_, possible) = intent(&later, Purpose::Open, 1);

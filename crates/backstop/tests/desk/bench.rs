@@ -1,5 +1,6 @@
 //! A desk on a simulated broker whose faults, clock, lock and journal are in the test's hands.
 
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,7 +17,7 @@ use backstop::{
     Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, Freshness, Journal, JournalError, Limits,
     MarketView, MemoryJournal, OpenError, SlotId, StrategyName,
 };
-use backstop_sim::{FaultKind, FaultPlan, SimBroker, SimConfig, SimHandle};
+use backstop_sim::{FaultKind, FaultPlan, Hours, SimBroker, SimConfig, SimHandle};
 use parking_lot::Mutex;
 
 pub(crate) const SETTLE: Duration = Duration::from_secs(6);
@@ -26,6 +27,8 @@ pub(crate) const ENTRIES: u32 = 4;
 pub(crate) struct Bench {
     pub(crate) broker: Arc<Metered>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// The same clock, to be set.
+    pub(crate) manual: Arc<ManualClock>,
     directory: tempfile::TempDir,
     locks: AtomicUsize,
 }
@@ -33,16 +36,26 @@ pub(crate) struct Bench {
 impl Bench {
     /// An account with SPY at about 560, and these faults.
     pub(crate) fn new(seed: u64, faults: FaultPlan) -> Self {
+        Self::with(seed, faults, |config| config)
+    }
+
+    /// The same, with the market open in the regular session only: the broker's day ends, and its lists with it.
+    pub(crate) fn with_days(seed: u64) -> Self {
+        Self::with(seed, FaultPlan::none(), |config| config.with_hours(Hours::Regular))
+    }
+
+    fn with(seed: u64, faults: FaultPlan, change: impl FnOnce(SimConfig) -> SimConfig) -> Self {
         let start: Timestamp = "2030-01-02T15:00:00Z".parse().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::following_tokio(start));
+        let manual = Arc::new(ManualClock::following_tokio(start));
+        let clock: Arc<dyn Clock> = Arc::clone(&manual) as Arc<dyn Clock>;
         let call_timeout = Duration::from_secs(3);
         let config = SimConfig::new(seed)
             .with_clock(Arc::clone(&clock))
             .with_call_timeout(call_timeout)
             .with_start_cash(Decimal::from(1_000_000))
             .with_faults(faults.with_client_timeout(call_timeout));
-        let broker = Arc::new(Metered::new(SimBroker::new(&config).unwrap()));
-        Self { broker, clock, directory: tempfile::tempdir().unwrap(), locks: AtomicUsize::new(0) }
+        let broker = Arc::new(Metered::new(SimBroker::new(&change(config)).unwrap()));
+        Self { broker, clock, manual, directory: tempfile::tempdir().unwrap(), locks: AtomicUsize::new(0) }
     }
 
     pub(crate) fn sim(&self) -> SimHandle {
@@ -127,7 +140,7 @@ pub(crate) fn spy() -> Symbol {
 pub(crate) async fn look(desk: &Desk) -> MarketView {
     loop {
         if let Ok(view) = desk.look(&[spy()]).await
-            && view.quotes.get(&spy()).is_some_and(|quote| quote.ask.price.value().is_some_and(|p| p > Decimal::ZERO))
+            && view.quotes().get(&spy()).is_some_and(|quote| quote.ask.price.value().is_some_and(|p| p > Decimal::ZERO))
         {
             return view;
         }
@@ -136,10 +149,10 @@ pub(crate) async fn look(desk: &Desk) -> MarketView {
 }
 
 /// Ten SPY, with room for the price to move.
-pub(crate) async fn plan(desk: &Desk) -> EntryPlan {
+pub(crate) async fn plan(desk: &Desk) -> Planned {
     let view = look(desk).await;
-    let ask = view.quotes.get(&spy()).unwrap().ask.price.value().unwrap();
-    EntryPlan {
+    let ask = view.quotes().get(&spy()).unwrap().ask.price.value().unwrap();
+    let plan = EntryPlan {
         underlying: spy(),
         legs: vec![Leg {
             symbol: spy(),
@@ -150,13 +163,44 @@ pub(crate) async fn plan(desk: &Desk) -> EntryPlan {
         kind: OrderKind::Limit { price: ask + Decimal::TWO },
         reserve: (ask + Decimal::TWO) * Decimal::TEN,
         margin: Decimal::ZERO,
-        view,
+    };
+    Planned { plan, view }
+}
+
+/// A plan and the look that it was made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Planned {
+    pub(crate) plan: EntryPlan,
+    pub(crate) view: MarketView,
+}
+
+impl Deref for Planned {
+    type Target = EntryPlan;
+
+    fn deref(&self) -> &EntryPlan {
+        &self.plan
+    }
+}
+
+impl DerefMut for Planned {
+    fn deref_mut(&mut self) -> &mut EntryPlan {
+        &mut self.plan
+    }
+}
+
+pub(crate) trait Enter {
+    fn try_to(&self, slot: SlotId, planned: Planned) -> impl Future<Output = EntryEnd> + Send;
+}
+
+impl Enter for Desk {
+    fn try_to(&self, slot: SlotId, Planned { plan, view }: Planned) -> impl Future<Output = EntryEnd> + Send {
+        self.enter(slot, plan, view)
     }
 }
 
 pub(crate) async fn enter(desk: &Desk, number: u32) -> (SlotId, EntryEnd) {
     let slot = desk.slot(number).unwrap();
-    (slot.clone(), desk.enter(slot, plan(desk).await).await)
+    (slot.clone(), desk.try_to(slot, plan(desk).await).await)
 }
 
 pub(crate) async fn leave(desk: &Desk, slot: &SlotId) -> ExitEnd {
@@ -188,6 +232,21 @@ pub(crate) struct Metered {
     pub(crate) budget: Mutex<Budget>,
     /// The list of positions alone cannot be read.
     pub(crate) positions_fail: AtomicBool,
+    /// No single order can be read, though the list can.
+    pub(crate) order_fails: AtomicBool,
+    /// Every cancel is taken, and does nothing.
+    pub(crate) cancel_does_nothing: AtomicBool,
+    /// How many cancels were asked for.
+    pub(crate) cancels: AtomicUsize,
+    /// The adapter panics once, after the request has left.
+    pub(crate) panic_in_submit: AtomicBool,
+    /// How long the balances are on their way.
+    pub(crate) balances_delay: Mutex<Duration>,
+    /// What is done to every order that is read by its number.
+    pub(crate) rewrite_order: Mutex<Option<fn(&mut Order)>>,
+    /// What is done to every answer about quotes and the clock.
+    pub(crate) rewrite_quotes: Mutex<Option<fn(&mut Quotes)>>,
+    pub(crate) rewrite_clock: Mutex<Option<fn(&mut MarketClock)>>,
 }
 
 /// What the next grants do.
@@ -200,7 +259,19 @@ pub(crate) enum Budget {
 
 impl Metered {
     fn new(inner: SimBroker) -> Self {
-        Self { inner, budget: Mutex::new(Budget::Open), positions_fail: AtomicBool::new(false) }
+        Self {
+            inner,
+            budget: Mutex::new(Budget::Open),
+            positions_fail: AtomicBool::new(false),
+            order_fails: AtomicBool::new(false),
+            cancel_does_nothing: AtomicBool::new(false),
+            cancels: AtomicUsize::new(0),
+            panic_in_submit: AtomicBool::new(false),
+            balances_delay: Mutex::default(),
+            rewrite_order: Mutex::default(),
+            rewrite_quotes: Mutex::default(),
+            rewrite_clock: Mutex::default(),
+        }
     }
 }
 
@@ -221,15 +292,28 @@ impl Broker for Metered {
     }
 
     async fn submit(&self, order: &OrderRequest, grant: Grant) -> Outcome<BrokerOrderId> {
+        if self.panic_in_submit.swap(false, Ordering::SeqCst) {
+            let (inner, order) = (self.inner.clone(), order.clone());
+            tokio::spawn(async move { drop(inner.submit(&order, grant).await) });
+            tokio::task::yield_now().await;
+            panic!("a bug in the adapter, after the request has left");
+        }
         self.inner.submit(order, grant).await
     }
 
     async fn cancel(&self, id: &BrokerOrderId) -> Outcome<()> {
+        self.cancels.fetch_add(1, Ordering::SeqCst);
+        if self.cancel_does_nothing.load(Ordering::SeqCst) {
+            return Outcome::Accepted(());
+        }
         self.inner.cancel(id).await
     }
 
     async fn order(&self, id: &BrokerOrderId) -> Result<Order, ReadError> {
-        self.inner.order(id).await
+        if self.order_fails.load(Ordering::SeqCst) {
+            return Err(ReadError::Server { status: 500, detail: "test".to_owned() });
+        }
+        self.inner.order(id).await.map(|order| rewritten(order, *self.rewrite_order.lock()))
     }
 
     async fn orders(&self) -> Result<OrderList, ReadError> {
@@ -244,16 +328,26 @@ impl Broker for Metered {
     }
 
     async fn quotes(&self, symbols: &[Symbol]) -> Result<Quotes, ReadError> {
-        self.inner.quotes(symbols).await
+        self.inner.quotes(symbols).await.map(|quotes| rewritten(quotes, *self.rewrite_quotes.lock()))
     }
 
     async fn balances(&self) -> Result<Balances, ReadError> {
-        self.inner.balances().await
+        let balances = self.inner.balances().await;
+        let delay = *self.balances_delay.lock();
+        tokio::time::sleep(delay).await;
+        balances
     }
 
     async fn market_clock(&self) -> Result<MarketClock, ReadError> {
-        self.inner.market_clock().await
+        self.inner.market_clock().await.map(|clock| rewritten(clock, *self.rewrite_clock.lock()))
     }
+}
+
+fn rewritten<T>(mut answer: T, rewrite: Option<fn(&mut T)>) -> T {
+    if let Some(rewrite) = rewrite {
+        rewrite(&mut answer);
+    }
+    answer
 }
 
 /// A journal that takes a number of batches and then never answers again: to a desk on it, the process has died.
@@ -319,5 +413,23 @@ impl Journal for SlowJournal {
     async fn append(&self, _: Arc<Batch>) -> Result<(), JournalError> {
         tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(())
+    }
+}
+
+/// Like [`backstop::FileJournal`]: a write goes on when nobody waits for it any more.
+#[derive(Debug, Default)]
+pub(crate) struct DetachedJournal {
+    pub(crate) kept: Arc<MemoryJournal>,
+}
+
+#[async_trait]
+impl Journal for DetachedJournal {
+    async fn append(&self, batch: Arc<Batch>) -> Result<(), JournalError> {
+        let kept = Arc::clone(&self.kept);
+        let written = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            kept.append(batch).await
+        });
+        written.await.unwrap()
     }
 }

@@ -2,15 +2,17 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstop::broker::{Decimal, Field, MarketState};
-use backstop::{EntryEnd, OrderEnd, Refusal};
+use backstop::broker::{Broker, Decimal, Field, MarketClock, MarketState, OrderKind, PositionEffect, Quotes, Side};
+use backstop::{EntryEnd, OrderEnd, Refusal, SlotId, StrategyName};
 use backstop_sim::{FaultKind, FaultPlan};
 use parking_lot::Mutex;
 
-use crate::bench::{Bench, Budget, ENTRIES, FullJournal, SETTLE, SlowJournal, enter, flatten, leave, plan};
+use crate::bench::{
+    Bench, Budget, ENTRIES, Enter, FullJournal, Planned, SETTLE, SlowJournal, enter, flatten, leave, plan, spy,
+};
 
 /// Takes one precondition away from a good plan.
-type Spoil = Box<dyn Fn(&mut backstop::EntryPlan)>;
+type Spoil = Box<dyn Fn(&mut Planned)>;
 
 fn calm() -> Bench {
     Bench::new(1, FaultPlan::none())
@@ -36,29 +38,62 @@ async fn with_any_one_precondition_missing_nothing_reaches_the_wire() {
     let cases: Vec<(&str, Spoil)> = vec![
         ("order", Box::new(|plan| plan.legs.clear())),
         ("limits", Box::new(|plan| plan.legs[0].quantity = backstop::broker::Quantity::new(101).unwrap())),
-        ("quote", Box::new(|plan| plan.view.clock.state = MarketState::Closed)),
-        ("quote", Box::new(|plan| plan.view.quotes.quotes.clear())),
-        ("quote", Box::new(|plan| plan.view.quotes.quotes[0].ask.price = Field::Missing)),
+        ("order", Box::new(|plan| plan.legs[0].effect = PositionEffect::Close)),
+        ("order", Box::new(|plan| plan.reserve = Decimal::ZERO)),
+        ("order", Box::new(|plan| plan.margin = Decimal::NEGATIVE_ONE)),
+        ("order", Box::new(|plan| plan.margin = plan.reserve + Decimal::ONE)),
         ("cash", Box::new(|plan| plan.reserve = Decimal::from(1_000_001))),
-        ("cash", Box::new(|plan| plan.reserve = Decimal::NEGATIVE_ONE)),
     ];
     for (gate, spoil) in cases {
         let mut plan = good.clone();
         spoil(&mut plan);
-        let end = desk.enter(slot.clone(), plan).await;
+        let end = desk.try_to(slot.clone(), plan).await;
         assert!(matches!(&end, EntryEnd::Refused(refusal) if refusal.gate() == gate), "{gate}: {end:?}");
     }
     *bench.broker.budget.lock() = Budget::Shut;
-    let end = desk.enter(slot, good.clone()).await;
-    let not_sent = |end: &EntryEnd| matches!(end, EntryEnd::NotExecuted { end: OrderEnd::NotSent { .. } });
-    assert!(not_sent(&end), "{end:?}");
+    let end = desk.try_to(slot.clone(), good.clone()).await;
+    assert!(matches!(end, EntryEnd::Refused(Refusal::Budget(_))), "{end:?}");
     *bench.broker.budget.lock() = Budget::Open;
+    let foreign = SlotId { strategy: StrategyName::new("other").unwrap(), ..slot };
+    let end = desk.try_to(foreign, good.clone()).await;
+    assert!(matches!(end, EntryEnd::Refused(Refusal::Guard(_))), "{end:?}");
 
     desk.halt("test").await.unwrap();
-    let end = desk.enter(desk.slot(2).unwrap(), good.clone()).await;
+    let end = desk.try_to(desk.slot(2).unwrap(), good.clone()).await;
     assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
     assert_eq!(bench.requests(), 0);
-    assert_eq!(desk.state().session.unwrap().refused, 8);
+}
+
+// proves: DESK-1
+#[tokio::test(start_paused = true)]
+async fn without_a_word_that_the_market_is_open_and_fresh_usable_quotes_nothing_reaches_the_wire() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let slot = desk.slot(1).unwrap();
+    let good = plan(&desk).await;
+    let clocks: [fn(&mut MarketClock); 1] = [|clock| clock.state = MarketState::Closed];
+    let quotes: [fn(&mut Quotes); 4] = [
+        |quotes| quotes.quotes.clear(),
+        |quotes| quotes.quotes[0].ask.price = Field::Missing,
+        // Received by another clock than the desk's: its ages mean nothing here.
+        |quotes| quotes.quotes[0].received.mono = quotes.quotes[0].received.mono.plus(Duration::from_hours(1)),
+        |quotes| quotes.quotes[0].bid.price = Field::Value(Decimal::TEN),
+    ];
+    let looks = clocks.map(|clock| (Some(clock), None)).into_iter().chain(quotes.map(|quotes| (None, Some(quotes))));
+    for (index, (clock, quotes)) in looks.enumerate() {
+        *bench.broker.rewrite_clock.lock() = clock;
+        *bench.broker.rewrite_quotes.lock() = quotes;
+        let plan = Planned { view: desk.look(&[spy()]).await.unwrap(), ..good.clone() };
+        let end = desk.try_to(slot.clone(), plan).await;
+        assert!(matches!(&end, EntryEnd::Refused(Refusal::Quote(_))), "{index}: {end:?}");
+    }
+    *bench.broker.rewrite_clock.lock() = None;
+    *bench.broker.rewrite_quotes.lock() = None;
+    // What was seen some time ago.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let end = desk.try_to(slot, good).await;
+    assert!(matches!(end, EntryEnd::Refused(Refusal::Quote(_))), "{end:?}");
+    assert_eq!(bench.requests(), 0);
 }
 
 // proves: DESK-1
@@ -68,11 +103,11 @@ async fn a_desk_that_has_not_recovered_or_has_no_session_or_is_stopping_enters_n
     let desk = bench.open(Arc::new(backstop::MemoryJournal::default()), &[]).await.unwrap();
     let elsewhere = bench.desk().await;
     let (slot, good) = (elsewhere.slot(1).unwrap(), plan(&elsewhere).await);
-    assert!(matches!(desk.enter(slot.clone(), good.clone()).await, EntryEnd::Refused(Refusal::Recovering)));
+    assert!(matches!(desk.try_to(slot.clone(), good.clone()).await, EntryEnd::Refused(Refusal::Recovering)));
     desk.recover().await.unwrap();
-    assert!(matches!(desk.enter(slot.clone(), good.clone()).await, EntryEnd::Refused(Refusal::Guard(_))));
+    assert!(matches!(desk.try_to(slot.clone(), good.clone()).await, EntryEnd::Refused(Refusal::Guard(_))));
     desk.stop().await.unwrap();
-    assert!(matches!(desk.enter(slot, good).await, EntryEnd::Refused(Refusal::Stopping)));
+    assert!(matches!(desk.try_to(slot, good).await, EntryEnd::Refused(Refusal::Stopping)));
     assert_eq!(bench.requests(), 0);
 }
 
@@ -97,7 +132,7 @@ async fn an_intent_that_cannot_be_written_is_not_sent() {
     // Room for: opened, compared, cash, session. Not for the intent.
     let desk = bench.ready(Arc::new(FullJournal(Mutex::new(4))), &[]).await;
     let (_, end) = enter(&desk, 1).await;
-    assert!(matches!(end, EntryEnd::Refused(Refusal::Journal(_))), "{end:?}");
+    assert!(matches!(end, EntryEnd::Refused(Refusal::Record(_))), "{end:?}");
     assert_eq!(bench.requests(), 0);
 }
 
@@ -107,10 +142,21 @@ async fn quotes_that_grow_old_while_the_order_waits_for_budget_are_not_traded_on
     let desk = bench.desk().await;
     *bench.broker.budget.lock() = Budget::After(Duration::from_secs(6));
     let (_, end) = enter(&desk, 1).await;
-    assert!(
-        matches!(&end, EntryEnd::NotExecuted { end: OrderEnd::NotSent { reason } } if reason.contains("quote")),
-        "{end:?}"
-    );
+    assert!(matches!(end, EntryEnd::Refused(Refusal::QuoteExpired)), "{end:?}");
+    assert_eq!(bench.requests(), 0);
+    *bench.broker.budget.lock() = Budget::Open;
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "the slot was given back: {end:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn quotes_that_grow_old_while_the_intent_is_being_written_are_not_traded_on() {
+    let bench = calm();
+    let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
+    let plan = plan(&desk).await;
+    tokio::time::sleep(Duration::from_millis(4_990)).await;
+    let end = desk.try_to(desk.slot(1).unwrap(), plan).await;
+    assert!(matches!(&end, EntryEnd::NotExecuted { end: OrderEnd::NotSent { .. } }), "{end:?}");
     assert_eq!(bench.requests(), 0);
 }
 
@@ -120,13 +166,13 @@ async fn a_halt_that_comes_while_the_order_waits_for_budget_stops_it() {
     let desk = bench.desk().await;
     *bench.broker.budget.lock() = Budget::After(Duration::from_secs(2));
     let plan = plan(&desk).await;
-    let entering = desk.enter(desk.slot(1).unwrap(), plan);
+    let entering = desk.try_to(desk.slot(1).unwrap(), plan);
     let halting = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         desk.halt("test").await.unwrap();
     };
     let (end, ()) = tokio::join!(entering, halting);
-    assert!(matches!(end, EntryEnd::NotExecuted { end: OrderEnd::NotSent { .. } }), "{end:?}");
+    assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
     assert_eq!(bench.requests(), 0);
 }
 
@@ -139,7 +185,7 @@ async fn two_entries_at_once_cannot_both_spend_the_same_cash() {
     let mut plan = plan(&desk).await;
     plan.reserve = Decimal::from(600_000);
     let (first, second) =
-        tokio::join!(desk.enter(desk.slot(1).unwrap(), plan.clone()), desk.enter(desk.slot(2).unwrap(), plan));
+        tokio::join!(desk.try_to(desk.slot(1).unwrap(), plan.clone()), desk.try_to(desk.slot(2).unwrap(), plan));
     let refused = [&first, &second].iter().filter(|end| matches!(end, EntryEnd::Refused(Refusal::Cash { .. }))).count();
     assert_eq!(refused, 1, "{first:?} {second:?}");
 }
@@ -151,7 +197,7 @@ async fn entries_at_once_do_not_pass_the_limit_of_positions_together() {
     let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
     let plan = plan(&desk).await;
     let slot = |number| desk.slot(number).unwrap();
-    let enter = |number| desk.enter(slot(number), plan.clone());
+    let enter = |number| desk.try_to(slot(number), plan.clone());
     let ends = tokio::join!(enter(1), enter(2), enter(3), enter(4));
     let opened = [&ends.0, &ends.1, &ends.2, &ends.3].into_iter().filter(|end| matches!(end, EntryEnd::Opened(_)));
     assert_eq!(opened.count(), 3);
@@ -181,7 +227,7 @@ async fn a_lost_request_spends_its_slot_until_a_later_order_proves_that_it_was_n
     // However long it takes: an empty list is no proof.
     tokio::time::sleep(SETTLE * 20).await;
     assert_eq!(desk.reconcile().await.unwrap().open, 1);
-    let again = desk.enter(lost.clone(), plan(&desk).await).await;
+    let again = desk.try_to(lost.clone(), plan(&desk).await).await;
     assert!(matches!(again, EntryEnd::Refused(Refusal::Guard(_))), "{again:?}");
     assert!(!desk.state().alerts.is_empty());
 
@@ -189,7 +235,7 @@ async fn a_lost_request_spends_its_slot_until_a_later_order_proves_that_it_was_n
     assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
     assert_eq!(desk.reconcile().await.unwrap().open, 0);
     assert!(desk.state().alerts.is_empty(), "what is settled alarms nobody");
-    let again = desk.enter(lost, plan(&desk).await).await;
+    let again = desk.try_to(lost, plan(&desk).await).await;
     assert!(matches!(again, EntryEnd::Refused(Refusal::Guard(_))), "its name is used up: {again:?}");
     assert_eq!(bench.held(), Decimal::TEN);
 }
@@ -215,7 +261,7 @@ async fn a_request_that_lands_late_is_found_even_when_later_orders_came_before_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_that_the_broker_did_twice_halts_entries_and_leaves_nothing_untracked_when_the_answer_was_lost() {
+async fn an_order_that_the_broker_did_twice_halts_entries() {
     let bench = calm();
     let desk = bench.desk().await;
     bench.inject(FaultKind::DuplicateProcessing);
@@ -248,9 +294,47 @@ async fn an_entry_goes_on_when_nobody_waits_for_it_any_more() {
     let bench = calm();
     let desk = bench.desk().await;
     let plan = plan(&desk).await;
-    let entering = desk.enter(desk.slot(1).unwrap(), plan);
+    let entering = desk.try_to(desk.slot(1).unwrap(), plan);
     assert!(tokio::time::timeout(Duration::from_millis(10), entering).await.is_err());
     desk.stop().await.unwrap();
     assert!(desk.state().operations.is_empty());
     assert_eq!(desk.state().net().values().copied().sum::<Decimal>(), bench.held());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_would_meet_its_own_opposite_is_refused_also_while_the_other_is_being_written() {
+    let bench = calm();
+    let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
+    let long = plan(&desk).await;
+    let mut short = long.clone();
+    short.legs[0].side = Side::Sell;
+    short.kind = OrderKind::Market;
+    let enter = |number, plan: &Planned| desk.try_to(desk.slot(number).unwrap(), plan.clone());
+    let (first, second) = tokio::join!(enter(1, &long), enter(2, &short));
+    let is_refused = |end: &EntryEnd| matches!(end, EntryEnd::Refused(refusal) if refusal.gate() == "limits" && refusal.is_passing());
+    assert!(is_refused(&first) != is_refused(&second), "{first:?} {second:?}");
+    let (_, end) = (desk.slot(3), enter(3, &short).await);
+    assert!(is_refused(&end) || matches!(end, EntryEnd::Refused(Refusal::Quote(_))), "{end:?}");
+    assert_eq!(bench.requests(), 1);
+}
+
+// proves: REC-7
+#[tokio::test(start_paused = true)]
+async fn the_surplus_of_an_order_that_the_broker_did_twice_is_canceled_and_halts_again_after_a_restart() {
+    let bench = calm();
+    let journal = Arc::new(backstop::MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    let mut plan = plan(&desk).await;
+    // Far from the market: both work until somebody cancels them.
+    plan.kind = OrderKind::Limit { price: Decimal::ONE_HUNDRED };
+    bench.inject(FaultKind::DuplicateProcessing);
+    let end = desk.try_to(desk.slot(1).unwrap(), plan).await;
+    assert!(matches!(end, EntryEnd::NotExecuted { .. }), "{end:?}");
+    desk.reconcile().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let orders = bench.broker.orders().await.unwrap();
+    assert_eq!(orders.orders().len(), 2);
+    assert!(orders.orders().iter().all(|order| order.status.is_terminal()), "{orders:?}");
+    let again = bench.ready(Arc::new(backstop::MemoryJournal::default()), &journal.batches()).await;
+    assert!(again.state().halted.is_some(), "the cause is looked at anew");
 }

@@ -1,3 +1,5 @@
+use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -5,7 +7,7 @@ use backstop::broker::Decimal;
 use backstop::{Desk, EntryEnd, ExitEnd, ExitRefusal, SlotId};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, Budget, SETTLE, enter, flatten, leave};
+use crate::bench::{Bench, Budget, Enter, SETTLE, SlowJournal, enter, flatten, leave};
 
 async fn opened(seed: u64) -> (Bench, Desk, SlotId) {
     let bench = Bench::new(seed, FaultPlan::none());
@@ -46,7 +48,10 @@ async fn an_exit_passes_while_entries_are_halted_or_stopping_and_quotes_are_gone
 // proves: EXIT-2
 #[tokio::test(start_paused = true)]
 async fn while_one_exit_is_not_at_rest_another_is_refused() {
-    let (bench, desk, slot) = opened(1).await;
+    // While one intent is being written, the other exit is judged.
+    let bench = Bench::new(1, FaultPlan::none());
+    let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
+    let (slot, _) = enter(&desk, 1).await;
     let (first, second) = tokio::join!(leave(&desk, &slot), leave(&desk, &slot));
     assert!(matches!(first, ExitEnd::Closed), "{first:?}");
     assert!(matches!(second, ExitEnd::Refused(ExitRefusal::Closing { .. })), "{second:?}");
@@ -126,4 +131,77 @@ async fn an_exit_without_budget_is_refused_and_the_position_stays() {
     *bench.broker.budget.lock() = Budget::Shut;
     assert!(matches!(leave(&desk, &slot).await, ExitEnd::Refused(ExitRefusal::Budget { .. })));
     assert!(desk.state().positions.contains_key(&slot));
+}
+
+// proves: LOCK-6
+#[tokio::test(start_paused = true)]
+async fn an_exit_whose_lock_is_lost_while_its_intent_is_written_is_not_sent() {
+    let bench = Bench::new(1, FaultPlan::none());
+    let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
+    let (slot, _) = enter(&desk, 1).await;
+    let (end, ()) = tokio::join!(leave(&desk, &slot), async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        fs::remove_file(bench.lock_path()).unwrap();
+    });
+    assert!(matches!(end, ExitEnd::Refused(ExitRefusal::LockLost)), "{end:?}");
+    assert_eq!(bench.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_waits_for_an_exit_that_waits_for_budget() {
+    let (bench, desk, slot) = opened(1).await;
+    *bench.broker.budget.lock() = Budget::After(Duration::from_secs(5));
+    let stopping = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        desk.stop().await.unwrap();
+        assert_eq!(bench.held(), Decimal::ZERO, "it was sent and filled before the stop was over");
+    };
+    let (end, ()) = tokio::join!(leave(&desk, &slot), stopping);
+    assert!(matches!(end, ExitEnd::Closed), "{end:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn exits_that_are_rejected_again_and_again_raise_one_alert() {
+    let (bench, desk, slot) = opened(1).await;
+    bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::RejectedLater, 1_000));
+    for _ in 0..10 {
+        assert!(matches!(leave(&desk, &slot).await, ExitEnd::StillOpen { .. }));
+    }
+    assert!(desk.state().alerts[&slot.to_string()].text.contains("still open"), "{:?}", desk.state().alerts);
+    bench.sim().set_faults(FaultPlan::none());
+    flatten(&desk).await;
+    assert!(desk.state().alerts.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exit_is_not_held_up_by_entries_that_are_refused_at_every_poll() {
+    let bench = Bench::new(1, FaultPlan::none());
+    let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
+    let (slot, _) = enter(&desk, 1).await;
+    desk.halt("test").await.unwrap();
+    let plan = crate::bench::plan(&desk).await;
+    for _ in 0..500 {
+        let (desk, plan, slot) = (desk.clone(), plan.clone(), desk.slot(2).unwrap());
+        tokio::spawn(async move { drop(desk.try_to(slot, plan).await) });
+    }
+    tokio::task::yield_now().await;
+    let begun = bench.clock.mono();
+    assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
+    let took = bench.clock.mono().since(begun);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fraction_is_left_and_said_to_be_one() {
+    let bench = Bench::new(1, FaultPlan::none());
+    let desk = bench.desk().await;
+    *bench.broker.rewrite_order.lock() = Some(|order| {
+        order.status = backstop::broker::OrderStatus::Canceled;
+        order.legs[0].filled = Some("0.5".parse().unwrap());
+        order.legs[0].price = Some(Decimal::from(560));
+    });
+    let (slot, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    let end = leave(&desk, &slot).await;
+    assert!(matches!(end, ExitEnd::Refused(ExitRefusal::Fraction { .. })), "{end:?}");
 }

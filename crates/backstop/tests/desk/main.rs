@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is the message")]
 
 mod bench;
+mod comparison;
+mod days;
+mod doubts;
 mod entries;
 mod exits;
 mod hostile;
 mod restarts;
+mod writing;

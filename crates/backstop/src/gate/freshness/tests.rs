@@ -29,8 +29,22 @@ fn judge(state: MarketState, quote: Quote, side: Side, held: Duration) -> Result
         Leg { symbol: quote.symbol.clone(), side, effect: PositionEffect::Open, quantity: Quantity::new(1).unwrap() };
     let now = quote.received.mono.plus(held);
     let clock = MarketClock { date: date(1970, 1, 1), state, at: None };
-    let view = MarketView { clock, quotes: Quotes { quotes: vec![quote], unmatched: vec![] } };
+    let view = MarketView::new(quote.received.mono, clock, Quotes { quotes: vec![quote], unmatched: vec![] });
     POLICY.check(&view, &[leg], now)
+}
+
+/// Judged at the moment at which quotes are received here, and `held` later.
+fn judge_at(quote: Quote, held: Duration) -> Result<Fresh, QuoteRefusal> {
+    let early = Mono::from_origin(Duration::from_secs(1000)).plus(held);
+    let leg = Leg {
+        symbol: quote.symbol.clone(),
+        side: Side::Buy,
+        effect: PositionEffect::Open,
+        quantity: Quantity::new(1).unwrap(),
+    };
+    let clock = MarketClock { date: date(1970, 1, 1), state: MarketState::Open, at: None };
+    let view = MarketView::new(early, clock, Quotes { quotes: vec![quote], unmatched: vec![] });
+    POLICY.check(&view, &[leg], early)
 }
 
 fn check(quote: Quote, side: Side) -> Result<Fresh, QuoteRefusal> {
@@ -63,6 +77,10 @@ fn age_is_judged_at_its_boundary_on_both_clocks() {
     let held = |ms| judge(MarketState::Open, quote(SHARE, 0), Side::Buy, Duration::from_millis(ms));
     assert!(held(5_000).is_ok());
     assert!(matches!(held(5_001), Err(QuoteRefusal::Stale { .. })));
+    // Received by a clock that is not the desk's.
+    let mut elsewhere = quote(SHARE, 0);
+    elsewhere.received.mono = elsewhere.received.mono.plus(Duration::from_nanos(1));
+    assert!(matches!(judge_at(elsewhere, Duration::ZERO), Err(QuoteRefusal::ClockFault { .. })));
     // A second more, because the stamps are in whole seconds.
     assert!(check(quote(SHARE, 6_000), Side::Buy).is_ok());
     assert!(matches!(check(quote(SHARE, 6_001), Side::Buy), Err(QuoteRefusal::Stale { .. })));
@@ -78,14 +96,17 @@ fn a_quiet_option_is_fresh_only_while_the_feed_lives() {
         effect: PositionEffect::Open,
         quantity: Quantity::new(1).unwrap(),
     };
-    let view = |underlying_age| MarketView {
-        clock: MarketClock { date: date(1970, 1, 1), state: MarketState::Open, at: None },
-        quotes: Quotes { quotes: vec![quote(OPTION, 80_000), quote(SHARE, underlying_age)], unmatched: vec![] },
+    let view = |underlying_age| {
+        let clock = MarketClock { date: date(1970, 1, 1), state: MarketState::Open, at: None };
+        let quotes = vec![quote(OPTION, 80_000), quote(SHARE, underlying_age)];
+        MarketView::new(Mono::from_origin(Duration::from_secs(1000)), clock, Quotes { quotes, unmatched: vec![] })
     };
     let now = Mono::from_origin(Duration::from_secs(1000));
     let legs = std::slice::from_ref(&leg);
     assert!(POLICY.check(&view(1_000), legs, now).is_ok());
     assert!(matches!(POLICY.check(&view(60_000), legs, now), Err(QuoteRefusal::Stale { .. })));
+    // A stamp in the future is a wrong clock, and no sign of life.
+    assert!(matches!(POLICY.check(&view(-60_000), legs, now), Err(QuoteRefusal::Stale { .. })));
 }
 
 #[test]
@@ -114,6 +135,8 @@ fn locked_is_normal_crossed_and_wide_are_not() {
         check(quote, Side::Buy)
     };
     assert!(with("100.00", "100.00").is_ok());
+    let enormous = Decimal::MAX.to_string();
+    assert!(with(&enormous, &enormous).is_ok(), "no more than can be counted");
     assert!(matches!(with("100.01", "100.00"), Err(QuoteRefusal::Crossed { .. })));
     // 1% of 100.50 and two cents are 1.025.
     assert!(with("99.99", "101.01").is_ok());

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
-use backstop_broker::Decimal;
 use jiff::civil::date;
 use proptest::prelude::*;
 
@@ -11,19 +11,21 @@ use crate::record::{Batch, Record};
 const LIMIT: u32 = 3;
 
 fn session(number: u32) -> SessionId {
-    SessionId { day: date(2030, 1, 2), number }
+    SessionId { day: date(2030, 1, 2), number: NonZeroU32::new(number).unwrap() }
 }
 
 fn slot(number: u32) -> SlotId {
-    SlotId { strategy: StrategyName::new("test").unwrap(), session: session(1), slot: number }
+    SlotId { strategy: StrategyName::new("test").unwrap(), session: session(1), slot: NonZeroU32::new(number).unwrap() }
+}
+
+fn begun() -> State {
+    let begun = Record::SessionBegun { session: session(1), limit: LIMIT };
+    State::replay(&[Batch { at: Timestamp::UNIX_EPOCH, records: vec![begun] }]).unwrap()
 }
 
 fn guard() -> Arc<Guard> {
-    let begun = Record::SessionBegun { session: session(1), limit: LIMIT };
-    let state = State::replay(&[Batch { at: Timestamp::UNIX_EPOCH, records: vec![begun] }]).unwrap();
-    assert_eq!(state.cash, None::<Decimal>);
     let guard = Arc::new(Guard::default());
-    guard.begin(&state);
+    guard.begin(&begun());
     guard
 }
 
@@ -92,6 +94,8 @@ enum Move {
     End(u32, Verdict),
     Drop(u32),
     Resolve(u32, Verdict),
+    /// The session is begun once more.
+    Begin,
 }
 
 fn moves() -> impl Strategy<Value = Move> {
@@ -102,6 +106,7 @@ fn moves() -> impl Strategy<Value = Move> {
         (1u32..6, ending).prop_map(|(slot, verdict)| Move::End(slot, verdict)),
         (1u32..6).prop_map(Move::Drop),
         (1u32..6, verdict()).prop_map(|(slot, verdict)| Move::Resolve(slot, verdict)),
+        Just(Move::Begin),
     ]
 }
 
@@ -135,6 +140,18 @@ proptest! {
                     guard.resolve(&slot(number), verdict);
                     model.insert(number, Some(verdict));
                 },
+                Move::Begin => {
+                    // The records know what is settled; permits that are out, or were lost, only the guard knows.
+                    let mut state = begun();
+                    for (number, became) in &model {
+                        match became {
+                            Some(Verdict::Executed) => state.slots.insert(slot(*number), SlotState::Executed),
+                            Some(_) => state.slots.insert(slot(*number), SlotState::NotExecuted),
+                            None => None,
+                        };
+                    }
+                    guard.begin(&state);
+                }
             }
             let executed_or_possible = model.values().filter(|became| **became != Some(Verdict::NotExecuted)).count();
             prop_assert!(executed_or_possible <= LIMIT as usize);

@@ -1,0 +1,123 @@
+//! Writing down: the one way by which anything gets into the journal and into the live state.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Inner;
+use crate::journal::JournalError;
+use crate::record::{Batch, Record};
+use crate::state::{Contradiction, State};
+use crate::told::told;
+
+/// Why something could not be written down. The state is as if it had not been concluded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The lock is lost, so the journal may be another instance's by now. Nothing was written.
+    #[error("the lock of the state directory was replaced, so the journal may be another instance's: stop this one")]
+    LockLost,
+    /// It could not have been read back. Nothing was written.
+    #[error("a record was not written because no restart could read it: this is a bug in Backstop, or the broker lies")]
+    Contradiction(#[from] Contradiction),
+    /// The journal failed, and takes nothing more until it is opened anew.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The runtime is shutting down.
+    #[error("the runtime shut down while a record was being written; start again to read what is on disk")]
+    Interrupted,
+}
+
+impl Inner {
+    /// Writes records, takes them into the state, tells listeners.
+    pub(super) async fn commit(self: &Arc<Self>, records: Vec<Record>) -> Result<(), RecordError> {
+        self.commit_if(records, |_| true).await.map(|_| ())
+    }
+
+    /// As [`commit`](Inner::commit), if `still` holds once it is our turn: what was concluded before a wait may have
+    /// been concluded by somebody else meanwhile. Returns whether it was written.
+    ///
+    /// In a task of its own: a caller may be dropped at any moment, and between the disk and the state that would leave
+    /// the two with different stories.
+    pub(super) async fn commit_if(
+        self: &Arc<Self>,
+        records: Vec<Record>,
+        still: impl FnOnce(&State) -> bool + Send + 'static,
+    ) -> Result<bool, RecordError> {
+        let inner = Arc::clone(self);
+        tokio::spawn(async move { inner.write(records, still).await }).await.unwrap_or(Err(RecordError::Interrupted))
+    }
+
+    async fn write(&self, records: Vec<Record>, still: impl FnOnce(&State) -> bool) -> Result<bool, RecordError> {
+        let _turn = self.turn.lock().await;
+        let mut after = {
+            let state = self.state.lock();
+            if !still(&state) {
+                return Ok(false);
+            }
+            state.clone()
+        };
+        let batch = Arc::new(Batch { at: self.clock.wall(), records });
+        // Before it is on disk: what cannot be read back must not get there.
+        if let Err(error) = after.apply(&batch) {
+            tracing::error!(%error, "the desk contradicts itself");
+            self.stopping.store(true, Ordering::SeqCst);
+            return Err(error.into());
+        }
+        // WAL-5: another instance may have the journal by now.
+        if !self.lock.still_held() {
+            return Err(RecordError::LockLost);
+        }
+        if let Err(error) = self.journal.append(Arc::clone(&batch)).await {
+            self.failed.lock().get_or_insert_with(|| told(&error));
+            return Err(error.into());
+        }
+        self.note_changes(&batch);
+        *self.state.lock() = after;
+        // No listener is no fault.
+        let _sent = self.events.send(batch);
+        Ok(true)
+    }
+
+    /// Remembers when fills changed what is held: the broker's list of positions lags behind them.
+    fn note_changes(&self, batch: &Batch) {
+        let now = self.clock.mono();
+        let mut changed = self.changed.lock();
+        for record in &batch.records {
+            if let Record::Finished { fills, .. } = record {
+                changed.extend(fills.iter().map(|fill| (fill.symbol.clone(), now)));
+            }
+        }
+    }
+
+    /// As [`commit`](Inner::commit), where a failure can only be reported: the journal refuses everything after it.
+    pub(super) async fn note(self: &Arc<Self>, records: Vec<Record>) {
+        if let Err(error) = self.commit(records).await {
+            tracing::error!(error = told(&error), "a record could not be written");
+        }
+    }
+
+    pub(super) async fn halt(self: &Arc<Self>, reason: &str) -> Result<(), RecordError> {
+        // At once, and also if the journal takes no records any more.
+        self.halt_asked.lock().get_or_insert_with(|| reason.to_owned());
+        let record = Record::Halted { reason: reason.to_owned() };
+        self.commit_if(vec![record], |state| state.halted.is_none()).await.map(|_| ())
+    }
+
+    /// Halts, where a failure can only be reported: entries are halted all the same.
+    pub(super) async fn halt_aloud(self: &Arc<Self>, subject: &str, text: String) {
+        if let Err(error) = self.halt(&text).await {
+            tracing::error!(error = told(&error), "the halt could not be recorded");
+        }
+        self.alert(subject, text).await;
+    }
+
+    /// Raises an alert, unless the same was said before.
+    pub(super) async fn alert(self: &Arc<Self>, subject: &str, text: String) {
+        let (of, new) = (subject.to_owned(), text.clone());
+        let unsaid = move |state: &State| state.alerts.get(&of).is_none_or(|alert| alert.text != new);
+        let record = Record::Alert { subject: subject.to_owned(), text };
+        if let Err(error) = self.commit_if(vec![record], unsaid).await {
+            tracing::error!(error = told(&error), "an alert could not be recorded");
+        }
+    }
+}

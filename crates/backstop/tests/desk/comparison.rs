@@ -1,0 +1,131 @@
+//! Book against broker: what differs is said, whatever else is going on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop::broker::Decimal;
+use backstop::{EntryEnd, ExitEnd, MemoryJournal, Record};
+use backstop_sim::{FaultKind, FaultPlan};
+use jiff::SignedDuration;
+
+use crate::bench::{Bench, Enter, enter, leave, plan, spy};
+
+fn calm() -> Bench {
+    Bench::new(1, FaultPlan::none())
+}
+
+// proves: REC-4
+#[tokio::test(start_paused = true)]
+async fn a_position_whose_exit_failed_is_still_compared() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let (slot, _) = enter(&desk, 1).await;
+    bench.inject(FaultKind::RejectedLater);
+    let end = leave(&desk, &slot).await;
+    assert!(matches!(end, ExitEnd::StillOpen { .. }), "{end:?}");
+    bench.sim().trade_by_hand(&spy(), -10);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(desk.reconcile().await.unwrap().drift.len(), 1);
+}
+
+// proves: REC-4
+#[tokio::test(start_paused = true)]
+async fn an_order_that_stays_in_doubt_hides_no_difference_for_ever() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let _opened = enter(&desk, 1).await;
+    bench.inject(FaultKind::RequestLost);
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    bench.sim().trade_by_hand(&spy(), -10);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(desk.reconcile().await.unwrap().drift.len(), 1);
+}
+
+// proves: REC-4
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_is_set_back_hides_no_difference() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let _opened = enter(&desk, 1).await;
+    bench.manual.step_wall(SignedDuration::from_hours(-6));
+    bench.sim().trade_by_hand(&spy(), -10);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(desk.reconcile().await.unwrap().drift.len(), 1);
+}
+
+// proves: REC-4
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_symbol_that_was_traded_today_is_reported() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let (slot, _) = enter(&desk, 1).await;
+    assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
+    bench.sim().trade_by_hand(&spy(), 7);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let drift = desk.reconcile().await.unwrap().drift;
+    assert_eq!((drift.len(), drift[0].tracked, drift[0].broker), (1, Decimal::ZERO, Decimal::from(7)));
+}
+
+// proves: REC-3
+#[tokio::test(start_paused = true)]
+async fn what_has_just_been_filled_is_not_judged_by_a_list_that_lags() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.inject(FaultKind::PositionsLag);
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    assert!(desk.reconcile().await.unwrap().drift.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_is_never_confirmed_is_told_after_a_restart_too() {
+    let bench = calm();
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    let (slot, _) = enter(&desk, 1).await;
+    bench.sim().trade_by_hand(&spy(), 5);
+    let end = leave(&desk, &slot).await;
+    assert!(matches!(end, ExitEnd::Pending { .. }), "{end:?}");
+    assert!(desk.state().alerts.contains_key(&slot.to_string()));
+    let again = bench.ready(Arc::new(MemoryJournal::default()), &journal.batches()).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let compared = again.reconcile().await.unwrap();
+    assert!(again.state().positions.contains_key(&slot));
+    assert!(again.state().alerts.contains_key(&slot.to_string()));
+    assert_eq!(compared.drift.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn recovery_alarms_nobody_about_an_exit_of_this_process() {
+    let bench = calm();
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    let (slot, _) = enter(&desk, 1).await;
+    let again = bench.open(Arc::new(MemoryJournal::default()), &journal.batches()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let mut events = again.events();
+    bench.inject(FaultKind::PartialFillStuck);
+    let (_end, compared) = tokio::join!(leave(&again, &slot), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        again.recover().await
+    });
+    compared.unwrap();
+    while let Ok(batch) = events.try_recv() {
+        assert!(!batch.records.iter().any(|record| matches!(record, Record::Alert { .. })), "{batch:?}");
+    }
+}
+
+// proves: TXN-3
+#[tokio::test(start_paused = true)]
+async fn a_balance_that_a_fill_overtook_does_not_overwrite_it() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let plan = plan(&desk).await;
+    *bench.broker.balances_delay.lock() = Duration::from_millis(2_500);
+    let (read, end) = tokio::join!(desk.read_cash(), desk.try_to(desk.slot(1).unwrap(), plan));
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    assert_eq!(read.unwrap(), None);
+    assert_eq!(desk.state().cash, Some(bench.sim().ledger().cash));
+    assert_eq!(desk.read_cash().await.unwrap(), Some(bench.sim().ledger().cash));
+}

@@ -1,0 +1,132 @@
+//! Orders that cannot be seen, or are seen wrongly.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use backstop::broker::{Decimal, OrderKind, OrderStatus};
+use backstop::clock::Clock as _;
+use backstop::{Desk, EntryEnd};
+use backstop_sim::{FaultKind, FaultPlan};
+use jiff::SignedDuration;
+
+use crate::bench::{Bench, Enter, Planned, SETTLE, enter, leave, plan};
+
+fn calm() -> Bench {
+    Bench::new(1, FaultPlan::none())
+}
+
+/// An order that works and does not fill.
+async fn far_from_the_market(desk: &Desk) -> Planned {
+    let mut plan = plan(desk).await;
+    plan.kind = OrderKind::Limit { price: Decimal::ONE_HUNDRED };
+    plan
+}
+
+fn tracked(desk: &Desk) -> Decimal {
+    desk.state().net().values().copied().sum()
+}
+
+// proves: DESK-7
+#[tokio::test(start_paused = true)]
+async fn an_adapter_that_panics_after_the_request_has_left_does_not_shorten_the_settling_time() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    tokio::time::sleep(SETTLE * 2).await;
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    bench.sim().set_faults(FaultPlan::none().with_delay(FaultKind::LateProcessing, Duration::from_secs(4)));
+    bench.inject(FaultKind::LateProcessing);
+    bench.broker.panic_in_submit.store(true, Ordering::SeqCst);
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        desk.reconcile().await.unwrap();
+    }
+    assert_eq!(tracked(&desk), bench.held());
+    assert!(desk.state().operations.is_empty());
+}
+
+// proves: DESK-7
+#[tokio::test(start_paused = true)]
+async fn an_order_that_turns_up_after_it_was_judged_absent_halts_and_is_told() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.sim().set_faults(FaultPlan::none().with_delay(FaultKind::LateProcessing, Duration::from_mins(1)));
+    bench.inject(FaultKind::LateProcessing);
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    let (second, _) = enter(&desk, 2).await;
+    let _end = leave(&desk, &second).await;
+    assert_eq!(desk.reconcile().await.unwrap().open, 0, "by the settling time it had been lost");
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let compared = desk.reconcile().await.unwrap();
+    assert_eq!(bench.held(), Decimal::TEN);
+    assert!(desk.state().halted.is_some());
+    assert!(desk.state().alerts["account"].text.contains("at the broker"));
+    assert_eq!(compared.drift.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_cannot_be_read_by_its_number_is_found_in_the_list_and_canceled_in_time() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.broker.order_fails.store(true, Ordering::SeqCst);
+    let end = desk.try_to(desk.slot(1).unwrap(), far_from_the_market(&desk).await).await;
+    assert!(matches!(end, EntryEnd::NotExecuted { .. }), "{end:?}");
+    assert_eq!(bench.broker.cancels.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_another_order_is_not_taken_for_ours() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    // A cache in between answers with somebody else's canceled order.
+    *bench.broker.rewrite_order.lock() = Some(|order| {
+        order.id = "1".parse().unwrap();
+        order.label = Some("mine-by-hand".to_owned());
+        order.status = OrderStatus::Canceled;
+        order.legs[0].filled = Some(Decimal::ZERO);
+    });
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "the list knows better: {end:?}");
+    assert_eq!(tracked(&desk), bench.held());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_is_set_back_does_not_keep_an_order_working() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let plan = far_from_the_market(&desk).await;
+    // The simulator tells the time by the same clock, so what it does with the cancel is not looked at.
+    let (_end, ()) = tokio::join!(desk.try_to(desk.slot(1).unwrap(), plan), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        bench.manual.step_wall(SignedDuration::from_hours(-1));
+    });
+    assert!(bench.broker.cancels.load(Ordering::SeqCst) > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_was_taken_is_not_sent_at_every_poll() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.broker.cancel_does_nothing.store(true, Ordering::SeqCst);
+    let end = desk.try_to(desk.slot(1).unwrap(), far_from_the_market(&desk).await).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    let sent = bench.broker.cancels.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&sent), "{sent} in fifteen seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_cancels_an_entry_that_works() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let plan = far_from_the_market(&desk).await;
+    let begun = bench.clock.mono();
+    let (end, ()) = tokio::join!(desk.try_to(desk.slot(1).unwrap(), plan), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        desk.stop().await.unwrap();
+    });
+    assert!(matches!(end, EntryEnd::NotExecuted { .. }), "{end:?}");
+    assert!(bench.clock.mono().since(begun) < Duration::from_secs(3), "before the fill time-out");
+}
