@@ -53,10 +53,11 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     let mut end = end?;
     end.failure = end.failure.or_else(|| stopped.err().map(|error| told(&error)));
 
-    let summary = Summary::new(&desk.state(), &end, settings.flatten_at_end, wired.simulator.as_ref());
+    let summary =
+        Summary::new(&desk.state(), &end, settings.flatten_at_end, wired.simulator.as_ref().map(|sim| &sim.server));
     let printed = summary.print(common.json);
     if let Some(simulator) = wired.simulator {
-        simulator.shutdown().await;
+        simulator.server.shutdown().await;
     }
     // That something is unresolved matters more than that nobody reads it.
     if summary.is_at_rest() { printed } else { Err(Failure::Unresolved) }

@@ -1,8 +1,10 @@
 //! `simulator`: the hostile broker alone, for a bot in another process.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use backstop::broker::{Decimal, Symbol};
+use backstop::clock::{Clock, SystemClock};
 use backstop_sim::SimServer;
 
 use crate::cli::{Common, SimulatorArgs};
@@ -16,15 +18,16 @@ pub(crate) async fn run(args: &SimulatorArgs, common: &Common) -> Result<(), Fai
     let config = wiring::simulation(&args.market, &symbols)?;
     let dir = StateDir::at(&common.state_dir);
     dir.create()?;
-    let server = wiring::start(config.with_port(args.port).with_persistence(dir.simulator())).await?;
-    announce(&server, common.json)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let simulator = wiring::start(config.with_port(args.port), &dir, &clock).await?;
+    announce(&simulator.server, common.json)?;
     // Both signals end it: nothing is lost, the account is in the file.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminate.recv() => {}
     }
-    server.shutdown().await;
+    simulator.server.shutdown().await;
     Ok(())
 }
 

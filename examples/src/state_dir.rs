@@ -36,6 +36,11 @@ impl StateDir {
         self.0.join("journal")
     }
 
+    /// Held by whoever serves the simulated account.
+    pub(crate) fn simulator_lock(&self) -> PathBuf {
+        self.0.join("simulator.lock")
+    }
+
     /// The account of the embedded simulator.
     pub(crate) fn simulator(&self) -> PathBuf {
         self.0.join("simulator.json")

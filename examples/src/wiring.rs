@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use backstop::broker::{Broker, Decimal, Symbol};
 use backstop::clock::Clock;
+use backstop::file_lock::{Claim, Lock};
+use backstop::told;
 use backstop_sim::{FaultPlan, Replay, SimConfig, SimServer, StartError, Underlying, UnderlyingKind};
 use backstop_tradier::{AccountId, BaseUrl, Credentials, Tradier, TradierConfig};
 
@@ -23,7 +25,7 @@ const PLAIN_PRICE: u32 = 100;
 pub(crate) struct Wired {
     pub(crate) broker: Arc<dyn Broker>,
     /// The embedded simulator.
-    pub(crate) simulator: Option<SimServer>,
+    pub(crate) simulator: Option<Simulator>,
     /// The environment and account, without secrets: a state directory belongs to one (DESK-5).
     pub(crate) home: String,
     /// For the first line of the output.
@@ -133,8 +135,8 @@ pub(crate) async fn connect(
 ) -> Result<Wired, Failure> {
     match target {
         Target::Simulator(config) => {
-            let config = config.with_persistence(dir.simulator());
-            let server = start(config).await?;
+            let simulator = start(*config, dir, clock).await?;
+            let server = &simulator.server;
             let wrong = |error: backstop_tradier::ConfigError| Failure::Broker(error.to_string());
             let account = AccountId::new(server.account()).map_err(wrong)?;
             let credentials = Credentials::new(account, server.token().to_owned().into()).map_err(wrong)?;
@@ -143,7 +145,7 @@ pub(crate) async fn connect(
             let described = format!("the embedded simulator at {}", server.base_url());
             let broker = Tradier::new(config, Arc::clone(clock)).map_err(wrong)?;
             let home = "simulator".to_owned();
-            Ok(Wired { broker: Arc::new(broker), simulator: Some(server), home, described })
+            Ok(Wired { broker: Arc::new(broker), simulator: Some(simulator), home, described })
         }
         Target::Tradier(config) => {
             let place = place(config.base_url());
@@ -169,10 +171,19 @@ fn fingerprint(account: &AccountId) -> String {
     format!("{account}/{:08x}", crc32c::crc32c(account.as_str().as_bytes()))
 }
 
-/// Starts the simulator.
-pub(crate) async fn start(config: SimConfig) -> Result<SimServer, Failure> {
-    SimServer::start(config).await.map_err(|error| match error {
-        StartError::State(error) => Failure::SimulatorState(error.to_string()),
-        error => Failure::Broker(error.to_string()),
-    })
+/// A running simulator, and the right to keep its account in the state directory.
+pub(crate) struct Simulator {
+    pub(crate) server: SimServer,
+    _account: Lock,
+}
+
+/// Starts the simulator on the account in `dir`.
+pub(crate) async fn start(config: SimConfig, dir: &StateDir, clock: &Arc<dyn Clock>) -> Result<Simulator, Failure> {
+    let claim = Claim { label: "simulator".to_owned(), since: clock.wall() };
+    let account = Lock::acquire(dir.simulator_lock(), &claim)?;
+    let server = SimServer::start(config.with_persistence(dir.simulator())).await.map_err(|error| match error {
+        StartError::State(error) => Failure::SimulatorState(told(&error)),
+        error => Failure::Broker(told(&error)),
+    })?;
+    Ok(Simulator { server, _account: account })
 }

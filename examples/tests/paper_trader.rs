@@ -23,14 +23,18 @@ fn paper_trader(dir: &Path) -> Command {
 
 /// A session of about five seconds.
 fn quick(command: &mut Command) -> &mut Command {
+    session(command, "3", "1200ms")
+}
+
+fn session<'c>(command: &'c mut Command, entries: &str, hold: &str) -> &'c mut Command {
     command.args([
         "run",
         "--entries",
-        "3",
+        entries,
         "--slot",
         "800ms",
         "--hold",
-        "1200ms",
+        hold,
         "--poll",
         "100ms",
         "--fill-timeout",
@@ -406,4 +410,83 @@ fn wrong_options_are_refused_with_2_and_say_what_to_write() {
         assert_eq!(code(&output), 2, "{args:?}: {}", text(&output));
         assert!(text(&output).contains(hint), "{args:?}: {}", text(&output));
     }
+}
+
+#[test]
+fn a_machine_that_slept_through_slots_does_not_make_up_for_them_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = paper_trader(dir.path());
+    let running = Running::start(session(&mut command, "6", "1200ms").args(["--faults", "none"]));
+    std::thread::park_timeout(Duration::from_millis(500));
+    running.signal("STOP");
+    std::thread::park_timeout(Duration::from_secs(5));
+    running.signal("CONT");
+    let (code, text) = running.finish();
+    assert_eq!(code, 0, "{text}");
+    let entries = status(dir.path())["session"]["executed"].as_u64().unwrap();
+    assert!(entries <= 2, "{entries} entries in what was left of the time\n{text}");
+}
+
+// proves: LOCK-6
+#[test]
+fn without_its_lock_it_sends_nothing_more_and_exits_4_naming_what_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = paper_trader(dir.path());
+    let mut running = Running::start(session(&mut command, "3", "10m").args(["--faults", "none"]));
+    running.await_line("filled");
+    fs::remove_file(dir.path().join("lock")).unwrap();
+    let (code, text) = running.finish();
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("still open") && text.contains("lock of the state directory was replaced"), "{text}");
+}
+
+#[test]
+fn a_journal_that_is_gone_ends_the_session_with_4_and_the_next_start_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = paper_trader(dir.path());
+    let mut running = Running::start(session(&mut command, "3", "10m").args(["--faults", "none"]));
+    running.await_line("filled");
+    fs::remove_file(dir.path().join("journal")).unwrap();
+    let (code, text) = running.finish();
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("still open") && text.contains("journal"), "{text}");
+    let output = quick(&mut paper_trader(dir.path())).args(["--faults", "none"]).output().unwrap();
+    assert_eq!(self::code(&output), 4, "{}", self::text(&output));
+    assert!(self::text(&output).contains("there is no record of it"), "{}", self::text(&output));
+}
+
+#[test]
+fn a_signal_while_the_broker_cannot_be_reached_ends_it_soon() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = paper_trader(dir.path());
+    command.args(["run", "--broker", "tradier"]);
+    // A port that nobody listens at any more.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    command.env("TRADIER_API_BASE", format!("http://127.0.0.1:{port}/v1"));
+    command.env("TRADIER_ACCESS_TOKEN", TOKEN).env("TRADIER_ACCOUNT_ID", "VA000001");
+    let mut running = Running::start(&mut command);
+    running.await_line("waiting for the broker");
+    running.signal("INT");
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(running.finish()));
+    let (code, text) = ended.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn a_directory_that_is_not_there_does_not_look_like_one_without_positions() {
+    let dir = tempfile::tempdir().unwrap();
+    for what in ["status", "positions", "log"] {
+        let output = paper_trader(&dir.path().join("tpyo")).arg(what).output().unwrap();
+        assert_eq!(code(&output), 2, "{}", text(&output));
+        assert!(text(&output).contains("tpyo"), "{}", text(&output));
+    }
+}
+
+#[test]
+fn two_simulators_do_not_share_an_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = Simulator::start(dir.path(), "none");
+    let output = paper_trader(dir.path()).args(["simulator", "--port", "0"]).output().unwrap();
+    assert_eq!(code(&output), 3, "{}", text(&output));
 }

@@ -91,7 +91,7 @@ fn strategy(args: &RunArgs) -> Result<Strategy, Failure> {
     let replayed = args.market.quotes.as_deref().map(wiring::replay).transpose()?;
     let kind = args.strategy.unwrap_or(if replayed.is_some() { StrategyKind::Equity } else { StrategyKind::Spread });
     let quantity = args.quantity.map(Quantity::new).transpose().map_err(|error| Failure::Usage(error.to_string()))?;
-    let symbol = match (&args.symbol, kind, replayed.and_then(|replay| replay.symbols().into_iter().next())) {
+    let symbol = match (&args.symbol, kind, replayed.as_ref().and_then(|replay| replay.symbols().into_iter().next())) {
         (Some(symbol), _, _) => symbol
             .to_ascii_uppercase()
             .parse::<Symbol>()
@@ -102,6 +102,11 @@ fn strategy(args: &RunArgs) -> Result<Strategy, Failure> {
             name.parse::<Symbol>().map_err(|error| Failure::Usage(error.to_string()))?
         }
     };
+    let unknown = replayed.iter().find(|replay| kind == StrategyKind::Equity && !replay.symbols().contains(&symbol));
+    if let Some(replay) = unknown {
+        let known = replay.symbols().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return Err(Failure::Usage(format!("--symbol {symbol}: the recorded quotes are of {known}")));
+    }
     match kind {
         StrategyKind::Equity => Ok(Strategy::Equity(Equity::new(symbol, quantity))),
         StrategyKind::Spread => {
