@@ -240,7 +240,8 @@ pub(crate) struct Metered {
     pub(crate) cancels: AtomicUsize,
     /// The adapter panics once, after the request has left.
     pub(crate) panic_in_submit: AtomicBool,
-    /// How long the balances are on their way.
+    /// How long the list of orders and the balances are on their way.
+    pub(crate) orders_delay: Mutex<Duration>,
     pub(crate) balances_delay: Mutex<Duration>,
     /// What is done to every order that is read by its number.
     pub(crate) rewrite_order: Mutex<Option<fn(&mut Order)>>,
@@ -267,6 +268,7 @@ impl Metered {
             cancel_does_nothing: AtomicBool::new(false),
             cancels: AtomicUsize::new(0),
             panic_in_submit: AtomicBool::new(false),
+            orders_delay: Mutex::default(),
             balances_delay: Mutex::default(),
             rewrite_order: Mutex::default(),
             rewrite_quotes: Mutex::default(),
@@ -317,7 +319,10 @@ impl Broker for Metered {
     }
 
     async fn orders(&self) -> Result<OrderList, ReadError> {
-        self.inner.orders().await
+        let orders = self.inner.orders().await;
+        let delay = *self.orders_delay.lock();
+        tokio::time::sleep(delay).await;
+        orders
     }
 
     async fn positions(&self) -> Result<Vec<Position>, ReadError> {

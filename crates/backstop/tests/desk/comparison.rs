@@ -69,6 +69,22 @@ async fn what_is_left_of_a_symbol_that_was_traded_today_is_reported() {
 
 // proves: REC-3
 #[tokio::test(start_paused = true)]
+async fn what_is_in_flight_is_not_judged() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let plan = plan(&desk).await;
+    bench.inject(FaultKind::AnswerLost);
+    let (end, compared) = tokio::join!(desk.try_to(desk.slot(1).unwrap(), plan), async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(bench.held(), Decimal::TEN, "filled, and nobody here knows");
+        desk.reconcile().await.unwrap()
+    });
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    assert!(compared.drift.is_empty(), "{compared:?}");
+}
+
+// proves: REC-3
+#[tokio::test(start_paused = true)]
 async fn what_has_just_been_filled_is_not_judged_by_a_list_that_lags() {
     let bench = calm();
     let desk = bench.desk().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, OrderKind, OrderStatus};
 use backstop::clock::Clock as _;
-use backstop::{Desk, EntryEnd};
+use backstop::{Desk, EntryEnd, OrderEnd};
 use backstop_sim::{FaultKind, FaultPlan};
 use jiff::SignedDuration;
 
@@ -43,8 +43,45 @@ async fn an_adapter_that_panics_after_the_request_has_left_does_not_shorten_the_
         tokio::time::sleep(Duration::from_secs(1)).await;
         desk.reconcile().await.unwrap();
     }
-    assert_eq!(tracked(&desk), bench.held());
-    assert!(desk.state().operations.is_empty());
+    assert_eq!((tracked(&desk), bench.held()), (Decimal::from(20), Decimal::from(20)));
+    assert!(desk.state().operations.is_empty() && desk.state().halted.is_none());
+}
+
+// proves: DESK-7
+#[tokio::test(start_paused = true)]
+async fn a_list_that_was_asked_for_too_early_proves_nothing_however_late_it_arrives() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.sim().set_faults(FaultPlan::none().with_delay(FaultKind::LateProcessing, Duration::from_millis(5_800)));
+    bench.inject(FaultKind::LateProcessing);
+    *bench.broker.orders_delay.lock() = Duration::from_millis(2_000);
+    let (slow, quick) = tokio::join!(enter(&desk, 1), async {
+        tokio::time::sleep(Duration::from_millis(4_100)).await;
+        enter(&desk, 2).await
+    });
+    assert!(matches!(quick.1, EntryEnd::Opened(_)), "{quick:?}");
+    let absent = matches!(&slow.1, EntryEnd::NotExecuted { end: OrderEnd::NotPlaced { .. } });
+    assert!(!absent, "{slow:?}");
+    desk.reconcile().await.unwrap();
+    assert!(desk.state().halted.is_none());
+}
+
+// proves: DESK-7
+#[tokio::test(start_paused = true)]
+async fn a_later_order_is_a_witness_only_beyond_the_difference_of_the_clocks() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.inject(FaultKind::RequestLost);
+    // The call ends without an answer after three seconds; the other order is made half a second later.
+    let (lost, witness) = tokio::join!(enter(&desk, 1), async {
+        tokio::time::sleep(Duration::from_millis(3_500)).await;
+        enter(&desk, 2).await
+    });
+    assert!(matches!(witness.1, EntryEnd::Opened(_)), "{witness:?}");
+    assert!(matches!(lost.1, EntryEnd::Unresolved { .. }), "{lost:?}");
+    let (_, end) = enter(&desk, 3).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    assert_eq!(desk.reconcile().await.unwrap().open, 0);
 }
 
 // proves: DESK-7

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::broker::{Broker, Decimal, Field, MarketClock, MarketState, OrderKind, PositionEffect, Quotes, Side};
-use backstop::{EntryEnd, OrderEnd, Refusal, SlotId, StrategyName};
+use backstop::{EntryEnd, GuardRefusal, OrderEnd, Refusal, SlotId, StrategyName};
 use backstop_sim::{FaultKind, FaultPlan};
 use parking_lot::Mutex;
 
@@ -236,7 +236,8 @@ async fn a_lost_request_spends_its_slot_until_a_later_order_proves_that_it_was_n
     assert_eq!(desk.reconcile().await.unwrap().open, 0);
     assert!(desk.state().alerts.is_empty(), "what is settled alarms nobody");
     let again = desk.try_to(lost, plan(&desk).await).await;
-    assert!(matches!(again, EntryEnd::Refused(Refusal::Guard(_))), "its name is used up: {again:?}");
+    let spent = matches!(again, EntryEnd::Refused(Refusal::Guard(GuardRefusal::Spent { .. })));
+    assert!(spent, "its name is used up: {again:?}");
     assert_eq!(bench.held(), Decimal::TEN);
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, OrderKind, Symbol};
 use backstop::file_lock::{Claim, Lock};
-use backstop::{Desk, EntryEnd, MemoryJournal, Record, Refusal, State};
+use backstop::{Desk, EntryEnd, ExitEnd, MemoryJournal, Record, Refusal, State};
 use backstop_sim::{FaultKind, FaultPlan};
 use parking_lot::Mutex;
 
@@ -157,6 +157,23 @@ async fn fills_of_something_else_are_not_believed_and_halt() {
     *bench.broker.rewrite_order.lock() = None;
     desk.reconcile().await.unwrap();
     assert!(desk.state().positions.is_empty(), "settled by an answer that fits");
+    assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_restart_could_read_is_not_written() {
+    let bench = calm();
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    let (slot, _) = enter(&desk, 1).await;
+    // More money than can be counted.
+    *bench.broker.rewrite_order.lock() = Some(|order| order.legs[0].price = Some(Decimal::MAX));
+    let end = leave(&desk, &slot).await;
+    assert!(matches!(end, ExitEnd::Pending { .. }), "{end:?}");
+    assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
+    *bench.broker.rewrite_order.lock() = None;
+    desk.reconcile().await.unwrap();
+    assert!(desk.state().positions.is_empty(), "settled by an answer that can be counted");
     assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
 }
 

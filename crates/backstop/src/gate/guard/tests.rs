@@ -70,6 +70,19 @@ fn a_permit_that_is_lost_to_a_panic_leaves_the_slot_unresolved() {
     enter(&guard, 2).unwrap().end(Verdict::Executed);
 }
 
+#[test]
+fn a_session_that_is_begun_again_knows_whose_permit_is_out() {
+    let guard = guard();
+    let permit = enter(&guard, 1).unwrap();
+    let mut state = begun();
+    state.slots.extend([(slot(1), SlotState::InFlight), (slot(2), SlotState::InFlight)]);
+    guard.begin(&state);
+    assert!(matches!(enter(&guard, 1), Err(GuardRefusal::InProgress { .. })));
+    assert!(matches!(enter(&guard, 2), Err(GuardRefusal::Unresolved { .. })), "nobody here has a permit for it");
+    permit.end(Verdict::Executed);
+    assert!(matches!(enter(&guard, 1), Err(GuardRefusal::Spent { .. })));
+}
+
 // proves: GUARD-4
 #[test]
 fn a_refusal_says_who_is_inside_and_how_many_were() {
