@@ -1,5 +1,3 @@
-mod rig;
-
 use std::sync::Arc;
 
 use backstop_broker::{
