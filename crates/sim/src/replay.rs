@@ -12,10 +12,9 @@ use backstop_clock::Timestamp;
 use flate2::read::MultiGzDecoder;
 use jiff::SignedDuration;
 
-use crate::book::{BookQuote, BookSide};
+use crate::book::{BookQuote, BookSide, HIGHEST_PRICE};
 
 const HEADER: &str = "symbol,exchange_ts_us,receive_ts_us,bid,bid_size,ask,ask_size";
-const HIGHEST_PRICE: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 /// Between the last row and the first of the next round, where a recording is repeated.
 const LOOP_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
