@@ -95,7 +95,7 @@ fn the_largest_numbers_that_are_taken_can_be_reckoned_with() {
     let config = SimConfig::new(1).with_clock(clock.clone()).with_underlyings(vec![huge]).with_start_cash(cash);
     let handle = SimHandle::open(&config).unwrap();
     let option: Symbol = "HUGE300102C00000001".parse().unwrap();
-    for round in 0..200 {
+    for round in 0..600 {
         let quantity = if round % 3 == 0 { -10_000_000 } else { 10_000_000 };
         for symbol in [&symbol, &option] {
             assert!(handle.trade_by_hand(symbol, quantity));
