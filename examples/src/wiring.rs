@@ -69,7 +69,13 @@ pub(crate) fn simulation(args: &MarketArgs, symbols: &[(Symbol, Option<Decimal>)
         .with_underlyings(underlyings)
         .with_start_cash(Decimal::from(START_CASH));
     match &args.quotes {
-        Some(path) => Ok(config.with_replay(replay(path)?)),
+        Some(path) => {
+            let replay = replay(path)?;
+            if replay.skipped() > 0 {
+                tracing::warn!(rows = replay.skipped(), file = %path.display(), "rows left out: their symbol is none");
+            }
+            Ok(config.with_replay(replay))
+        }
         None => Ok(config),
     }
 }
