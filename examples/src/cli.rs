@@ -135,7 +135,8 @@ pub(crate) struct RunArgs {
     /// The greatest age of a quote to enter on.
     #[arg(long, value_name = "DUR", default_value = "5s", value_parser = duration::parse)]
     pub(crate) max_quote_age: Duration,
-    /// The widest spread to enter on, in basis points, on top of a few ticks [default: 100 for shares, 1000 for options].
+    /// The widest spread to enter on, in basis points of the mid price, on top of 2 cents for shares and 30 for options
+    /// [default: 100 for shares, 1000 for options].
     #[arg(long, value_name = "BPS")]
     pub(crate) max_spread: Option<u32>,
     /// Close everything before leaving, on a signal too [default: true with sim, false with tradier].

@@ -103,9 +103,9 @@ struct Close {
 
 /// `None` when a needed side is missing. Only for leaving: entries are judged by the desk.
 fn closing_price(position: &Position, quotes: &Quotes) -> Option<Close> {
+    let open: Vec<_> = position.legs.iter().filter(|leg| !leg.quantity.is_zero()).collect();
     let mut cash = Decimal::ZERO;
-    let mut units = Decimal::ZERO;
-    for leg in position.legs.iter().filter(|leg| !leg.quantity.is_zero()) {
+    for leg in &open {
         let quote = quotes.get(&leg.symbol)?;
         let (side, floor) = if leg.quantity.is_sign_negative() {
             // What was sold is bought back, and nobody sells for nothing.
@@ -114,26 +114,28 @@ fn closing_price(position: &Position, quotes: &Quotes) -> Option<Close> {
             (&quote.bid, Decimal::ZERO)
         };
         let price = side.price.value().filter(|price| *price >= floor)?;
-        let multiplier = if leg.symbol.option().is_some() { Decimal::ONE_HUNDRED } else { Decimal::ONE };
-        cash = cash.checked_add(leg.quantity.checked_mul(price)?.checked_mul(multiplier)?)?;
-        units = leg.quantity.abs().checked_mul(multiplier)?;
+        cash = cash.checked_add(leg.quantity.checked_mul(price)?.checked_mul(leg.symbol.multiplier())?)?;
     }
-    let net = cash.checked_div(units)?;
-    let open_legs = position.legs.iter().filter(|leg| !leg.quantity.is_zero()).count();
-    Some(Close { cash, kind: closing_kind(net, open_legs)? })
+    let first = open.first()?;
+    let units = first.quantity.abs();
+    // A net price is one of equal legs. A spread that is broken (a part of one leg gone) has none: out at the market.
+    if open.iter().any(|leg| leg.quantity.abs() != units) {
+        return Some(Close { cash, kind: OrderKind::Market });
+    }
+    let net = cash.checked_div(units.checked_mul(first.symbol.multiplier())?)?;
+    Some(Close { cash, kind: closing_kind(net, open.len()) })
 }
 
 /// `net` is what closing brings, per share: negative is paid.
-fn closing_kind(net: Decimal, legs: usize) -> Option<OrderKind> {
+fn closing_kind(net: Decimal, legs: usize) -> OrderKind {
     let tick = Decimal::new(5, 2);
     match legs {
-        0 => None,
-        1 if net.is_zero() => Some(OrderKind::Market),
-        1 => Some(OrderKind::Limit { price: net.abs() }),
+        1 if net.is_zero() => OrderKind::Market,
+        1 => OrderKind::Limit { price: net.abs() },
         // One tick more than the quotes ask, so that a small move does not leave the order behind.
-        _ if net <= Decimal::ZERO => Some(OrderKind::Debit { price: net.abs() + tick }),
-        _ if net > tick => Some(OrderKind::Credit { price: net - tick }),
-        _ => Some(OrderKind::Even),
+        _ if net <= Decimal::ZERO => OrderKind::Debit { price: net.abs().saturating_add(tick) },
+        _ if net > tick => OrderKind::Credit { price: net - tick },
+        _ => OrderKind::Even,
     }
 }
 

@@ -9,7 +9,7 @@ use backstop::broker::{Broker, Decimal, Symbol};
 use backstop::clock::Clock;
 use backstop::file_lock::{Claim, Lock};
 use backstop::told;
-use backstop_sim::{FaultPlan, Replay, SimConfig, SimServer, StartError, Underlying, UnderlyingKind};
+use backstop_sim::{FaultPlan, Replay, SimConfig, SimServer, StartError, StateError, Underlying, UnderlyingKind};
 use backstop_tradier::{AccountId, BaseUrl, Credentials, Tradier, TradierConfig};
 
 use crate::cli::{BrokerKind, MarketArgs, RunArgs};
@@ -69,7 +69,13 @@ pub(crate) fn simulation(args: &MarketArgs, symbols: &[(Symbol, Option<Decimal>)
         .with_underlyings(underlyings)
         .with_start_cash(Decimal::from(START_CASH));
     match &args.quotes {
-        Some(path) => Ok(config.with_replay(replay(path)?)),
+        Some(path) => {
+            let replay = replay(path)?;
+            if replay.skipped() > 0 {
+                tracing::warn!(rows = replay.skipped(), file = %path.display(), "rows left out: their symbol is none");
+            }
+            Ok(config.with_replay(replay))
+        }
         None => Ok(config),
     }
 }
@@ -80,17 +86,12 @@ pub(crate) fn replay(path: &Path) -> Result<Replay, Failure> {
 }
 
 fn faults(mix: &str) -> Result<FaultPlan, Failure> {
-    match mix {
-        "none" => Ok(FaultPlan::none()),
-        "mild" => Ok(FaultPlan::mild()),
-        "hostile" => Ok(FaultPlan::hostile()),
-        file => {
-            let text = fs::read_to_string(file).map_err(|error| {
-                Failure::Usage(format!("--faults {file}: {error}; write none, mild, hostile or a file"))
-            })?;
-            FaultPlan::from_json(&text).map_err(|error| Failure::Usage(format!("--faults {file}: {error}")))
-        }
+    if let Some(plan) = FaultPlan::preset(mix) {
+        return Ok(plan);
     }
+    let text = fs::read_to_string(mix)
+        .map_err(|error| Failure::Usage(format!("--faults {mix}: {error}; write none, mild, hostile or a file")))?;
+    FaultPlan::from_json(&text).map_err(|error| Failure::Usage(format!("--faults {mix}: {error}")))
 }
 
 fn tradier(args: &RunArgs, settle: Duration) -> Result<TradierConfig, Failure> {
@@ -166,7 +167,10 @@ fn place(base_url: &BaseUrl) -> String {
     if local { "a server on this machine".to_owned() } else { text }
 }
 
-/// An account, told from others without being named: its last characters and a checksum of the whole.
+/// An account, told from others without being written out: its last characters and a checksum of the whole.
+///
+/// It keeps the number out of casual sight and no more. Account numbers are short, so whoever has the state directory
+/// can find this one by trying them all; the directory is as private as the account.
 fn fingerprint(account: &AccountId) -> String {
     format!("{account}/{:08x}", crc32c::crc32c(account.as_str().as_bytes()))
 }
@@ -182,6 +186,7 @@ pub(crate) async fn start(config: SimConfig, dir: &StateDir, clock: &Arc<dyn Clo
     let claim = Claim { label: "simulator".to_owned(), since: clock.wall() };
     let account = Lock::acquire(dir.simulator_lock(), &claim)?;
     let server = SimServer::start(config.with_persistence(dir.simulator())).await.map_err(|error| match error {
+        StartError::State(error @ StateError::Settings { .. }) => Failure::Usage(told(&error)),
         StartError::State(error) => Failure::SimulatorState(told(&error)),
         error => Failure::Broker(told(&error)),
     })?;

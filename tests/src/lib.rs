@@ -4,3 +4,8 @@ mod http;
 mod wire;
 
 pub use wire::Wire;
+
+/// The front page of the project is nobody's in particular, and its example must compile all the same.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadmeDoctests;

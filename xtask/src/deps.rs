@@ -1,7 +1,8 @@
-//! Policy over dependencies: arrows of the workspace, licenses, sources, bans, duplicates, and the page that says why
-//! each is there.
+//! Policy over dependencies: arrows of the workspace and their picture, licenses, sources, bans, duplicates, and the page
+//! that says why each is there.
 
 mod arrows;
+mod picture;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -31,6 +32,7 @@ pub(crate) fn check(root: &Path) -> Verdict {
     let page = read(root, PAGE)?;
 
     let mut complaints = arrows::check(&metadata);
+    complaints.extend(outdated(&read(root, picture::PAGE)?, &metadata));
     complaints.extend(licenses(&metadata, &manifest::list(&rules, "licenses", "allow")));
     complaints.extend(sources(&metadata));
     complaints.extend(bans(&metadata, &manifest::list(&rules, "bans", "deny")));
@@ -47,13 +49,28 @@ pub(crate) fn check(root: &Path) -> Verdict {
     Ok(remark + "; SKIPPED: cargo-deny is not installed (the checks here cover the same ground)")
 }
 
-/// Fills in the column "used by".
+/// Fills in the column "used by", and draws the picture of the workspace's arrows.
 pub(crate) fn write(root: &Path) -> Verdict {
     let metadata = Metadata::read(root)?;
     let page = read(root, PAGE)?;
     let users = |row: &table::Row| Some(users(&metadata, row.cell(0).trim_matches('`')));
-    let changed = replace(root, PAGE, &table::with_column(&page, CRATE, USED_BY, users))?;
-    Ok(format!("{PAGE} {}", if changed { "written" } else { "was up to date" }))
+    let used_by = replace(root, PAGE, &table::with_column(&page, CRATE, USED_BY, users))?;
+    let redrawn = picture::redrawn(&read(root, picture::PAGE)?, &metadata).map_err(|complaint| vec![complaint])?;
+    let drawn = replace(root, picture::PAGE, &redrawn)?;
+    let said = |changed: bool| if changed { "written" } else { "was up to date" };
+    Ok(format!("{PAGE} {}, {} {}", said(used_by), picture::PAGE, said(drawn)))
+}
+
+/// The picture on `page`, where it is not that of the manifests.
+fn outdated(page: &str, metadata: &Metadata) -> Option<String> {
+    match picture::redrawn(page, metadata) {
+        Ok(redrawn) if redrawn == page => None,
+        Ok(_) => Some(format!(
+            "{}: the arrows are not those of the manifests: run `cargo xtask deps --write`",
+            picture::PAGE
+        )),
+        Err(complaint) => Some(complaint),
+    }
 }
 
 fn licenses(metadata: &Metadata, allowed: &[String]) -> Vec<String> {

@@ -68,7 +68,7 @@ const TASKS: [Task; 10] = [
     Task {
         name: "deps",
         takes: "1 s",
-        about: "who may depend on what; licenses, sources, duplicates; --write fills in \"used by\"",
+        about: "who may depend on what; licenses, sources, duplicates; --write fills in \"used by\" and the arrows",
         run: deps::check,
         write: Some(deps::write),
     },

@@ -17,6 +17,7 @@ pub struct ClientOrderId(Arc<str>);
 impl ClientOrderId {
     /// The longest client order id.
     pub const MAX_LEN: usize = 255;
+    const ALLOWED: &str = "ASCII letters, digits and '-'";
 
     /// Checks and keeps `text`.
     ///
@@ -30,7 +31,7 @@ impl ClientOrderId {
             return Err(InvalidId::TooLong { length: text.len(), max: Self::MAX_LEN });
         }
         match text.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
-            Some(character) => Err(InvalidId::Character { text: text.to_owned(), character }),
+            Some(character) => Err(InvalidId::Character { text: text.to_owned(), character, allowed: Self::ALLOWED }),
             None => Ok(Self(text.into())),
         }
     }
@@ -43,7 +44,7 @@ impl ClientOrderId {
 
 /// The broker's name for an order.
 ///
-/// One to 64 printable ASCII characters without spaces; what they mean is the broker's business.
+/// One to 64 ASCII letters, digits and `-_.:`; what they mean is the broker's business.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BrokerOrderId(Arc<str>);
@@ -51,11 +52,12 @@ pub struct BrokerOrderId(Arc<str>);
 impl BrokerOrderId {
     /// The longest broker order id that is taken.
     pub const MAX_LEN: usize = 64;
+    const ALLOWED: &str = "ASCII letters, digits and '-', '_', '.' or ':'";
 
     /// Checks and keeps `text`.
     ///
     /// # Errors
-    /// [`InvalidId`] when it is empty, too long, or holds a character that could not stand in a URL or a log line.
+    /// [`InvalidId`] when it is empty, too long, or holds anything but ASCII letters, digits and `-_.:`.
     pub fn new(text: &str) -> Result<Self, InvalidId> {
         if text.is_empty() {
             return Err(InvalidId::Empty);
@@ -64,7 +66,7 @@ impl BrokerOrderId {
             return Err(InvalidId::TooLong { length: text.len(), max: Self::MAX_LEN });
         }
         match text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.' | ':')) {
-            Some(character) => Err(InvalidId::Character { text: text.to_owned(), character }),
+            Some(character) => Err(InvalidId::Character { text: text.to_owned(), character, allowed: Self::ALLOWED }),
             None => Ok(Self(text.into())),
         }
     }
@@ -124,13 +126,15 @@ pub enum InvalidId {
         /// The most that is allowed.
         max: usize,
     },
-    /// A character that the broker would refuse.
-    #[error("order id {text:?} holds {character:?}; use ASCII letters, digits and '-'")]
+    /// A character that ids of this kind do not have.
+    #[error("order id {text:?} holds {character:?}; an id of this kind has only {allowed}")]
     Character {
         /// The whole text.
         text: String,
         /// The first character that is out of place.
         character: char,
+        /// What may stand there, in words.
+        allowed: &'static str,
     },
 }
 

@@ -1,7 +1,7 @@
 //! How a call that changes something at the broker can end.
 //!
 //! Three of the four ends are certain. The fourth is not an error to retry: something may have happened, and only the
-//! broker's own list can tell (law 1).
+//! broker's own list can tell (law 1 of docs/architecture.md).
 
 use std::fmt;
 

@@ -126,8 +126,8 @@ impl Fill {
     /// than a [`Decimal`] holds.
     #[must_use]
     pub fn cash(&self) -> Option<Decimal> {
-        let multiplier = if self.symbol.option().is_some() { Decimal::ONE_HUNDRED } else { Decimal::ONE };
-        self.side.opposite().signed(self.quantity).checked_mul(self.price)?.checked_mul(multiplier)
+        let shares = self.quantity.checked_mul(self.symbol.multiplier())?;
+        self.side.opposite().signed(shares).checked_mul(self.price)
     }
 }
 

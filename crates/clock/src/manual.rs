@@ -35,10 +35,7 @@ impl ManualClock {
     }
 
     /// A clock that shows `wall` now and from here on runs with tokio's time: under a paused runtime it stands still
-    /// until every task waits, and then jumps with tokio to the next timer.
-    ///
-    /// # Panics
-    /// None. Outside a paused runtime it simply runs with the real clock.
+    /// until every task waits, and then jumps with tokio to the next timer. Outside one it runs with the real clock.
     #[cfg(feature = "tokio")]
     pub fn following_tokio(wall: Timestamp) -> Self {
         Self { followed: Some(tokio::time::Instant::now()), ..Self::new(wall) }
@@ -98,7 +95,7 @@ impl Clock for ManualClock {
 }
 
 fn later(from: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| from.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+    from.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

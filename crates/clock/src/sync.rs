@@ -1,4 +1,4 @@
-//! Locks: the only file that names `parking_lot` or `loom`.
+//! Locks: the only file of the library that names `parking_lot` or `loom`; beside it only the models in tests do.
 
 #[cfg(not(all(test, loom)))]
 pub(crate) use parking_lot::Mutex;

@@ -22,6 +22,14 @@ pub struct Quote {
     pub received: Received,
 }
 
+impl Quote {
+    /// Half way between bid and ask, for marks and strikes. `None` when either has no value, or both are so large that
+    /// their sum is none. Says nothing about whether the two are plausible.
+    pub fn mid(&self) -> Option<Decimal> {
+        self.bid.price.value()?.checked_add(self.ask.price.value()?)?.checked_div(Decimal::TWO)
+    }
+}
+
 /// One side of a quote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuoteSide {
@@ -68,3 +76,6 @@ impl<T> Field<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

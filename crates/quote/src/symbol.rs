@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::OptionSymbol;
@@ -11,8 +12,8 @@ use crate::OptionSymbol;
 /// A symbol as brokers write it: `AAPL`, `BRK/B`, `SPX`, `SPXW300102P05900000`, `BTC-USD`.
 ///
 /// One to [`MAX_LEN`](Symbol::MAX_LEN) printable ASCII characters without spaces, commas, quotes and lower-case
-/// letters, so that it can stand in a list, a URL and a log line as it is. An option in OCC's padded form
-/// (`AAPL  250221C00250000`) is taken and kept in the compact form. Cheap to clone.
+/// letters, so that it can stand in a list and a log line as it is. In a URL it must be encoded (`BRK/B`). An option in
+/// OCC's padded form (`AAPL  250221C00250000`) is taken and kept in the compact form. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Symbol(Arc<str>);
@@ -55,6 +56,14 @@ impl Symbol {
     /// The symbol as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// How many shares one of it stands for: 100 for an option, 1 for anything else.
+    ///
+    /// A contract that was adjusted after a split or merger may stand for another number, which its symbol does not
+    /// say.
+    pub fn multiplier(&self) -> Decimal {
+        if self.option().is_some() { Decimal::ONE_HUNDRED } else { Decimal::ONE }
     }
 
     /// What the symbol says as an option, or `None` when it does not name one.

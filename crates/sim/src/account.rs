@@ -46,10 +46,11 @@ impl Holdings {
         holding.cost = if before.is_zero() || (before.is_sign_negative() == quantity.is_sign_negative()) {
             holding.cost + paid
         } else if after.is_sign_negative() == before.is_sign_negative() {
-            holding.cost * after / before
+            // Divided first: the product of a large cost and a large quantity would be none.
+            holding.cost / before * after
         } else {
             // Through zero: what is left was bought or sold at this trade's price.
-            paid * after / quantity
+            paid / quantity * after
         };
         holding.quantity = after;
         holding.changed_at = at;
@@ -96,11 +97,6 @@ impl Account {
         self.cash += movement.amount;
         self.movements.push(movement);
     }
-}
-
-/// How many shares one of `symbol` stands for.
-pub(crate) fn multiplier(symbol: &Symbol) -> Decimal {
-    if symbol.option().is_some() { Decimal::ONE_HUNDRED } else { Decimal::ONE }
 }
 
 /// The money that must stay for `holdings` (symbol and signed quantity, in any order, repeats allowed).

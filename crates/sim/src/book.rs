@@ -4,6 +4,10 @@ use backstop_broker::{Decimal, Symbol};
 use backstop_clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// The highest price that the exchange takes: in an order, in a recording, and from whoever sets it up. The most that an
+/// order may ask for at this price leaves room for ten thousand million of them in a sum.
+pub(crate) const HIGHEST_PRICE: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
+
 /// The true quote of one symbol.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BookQuote {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use backstop_broker::MarketState;
 use backstop_clock::Timestamp;
-use jiff::SignedDuration;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::{self, TimeZone};
 use serde::{Deserialize, Serialize};
@@ -73,12 +72,12 @@ pub(crate) fn next_open(at: Timestamp) -> Timestamp {
 
 /// `at` plus `by`, or the last moment that can be expressed.
 pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// `at` minus `by`, or the epoch.
 pub(crate) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_sub(by).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
+    at.checked_sub(by).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]

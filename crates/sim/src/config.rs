@@ -13,6 +13,9 @@ use crate::faults::FaultPlan;
 use crate::market::Underlying;
 use crate::replay::Replay;
 
+/// The most cash of a new account, and the most debt: a sum of it and every trade fits a [`Decimal`].
+const MOST_CASH: u64 = 1_000_000_000_000_000;
+
 /// How the exchange behaves: the part that is kept with its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Settings {
@@ -22,9 +25,18 @@ pub(crate) struct Settings {
     pub(crate) hours: Hours,
     pub(crate) start_cash: Decimal,
     pub(crate) fill_delay: (Duration, Duration),
-    pub(crate) rest_fill_per_mille: u16,
     pub(crate) positions_lag: Duration,
-    pub(crate) settled_rows_linger: Duration,
+}
+
+impl Settings {
+    /// Whether the exchange can reckon with all of it; if not, what is wrong. Asked once, at the door, so that no sum
+    /// inside can overflow.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.start_cash.abs() > Decimal::from(MOST_CASH) {
+            return Err(format!("an account cannot begin with {}; {MOST_CASH} is the most", self.start_cash));
+        }
+        self.underlyings.iter().try_for_each(Underlying::check)
+    }
 }
 
 /// How many requests a minute each class allows.
@@ -40,11 +52,7 @@ pub struct RateLimits {
 
 impl RateLimits {
     /// Far more than one bot needs.
-    pub const GENEROUS: Self = Self { standard: 60_000, market_data: 60_000, trading: 60_000 };
-    /// Tradier's allowance in production.
-    pub const PRODUCTION: Self = Self { standard: 120, market_data: 120, trading: 60 };
-    /// Tradier's allowance in its sandbox.
-    pub const SANDBOX: Self = Self { standard: 60, market_data: 60, trading: 60 };
+    const GENEROUS: Self = Self { standard: 60_000, market_data: 60_000, trading: 60_000 };
 }
 
 /// A simulation: the exchange, its faults, and how it is reached.
@@ -77,9 +85,7 @@ impl SimConfig {
                 hours: Hours::Always,
                 start_cash: Decimal::from(100_000),
                 fill_delay: (Duration::from_millis(50), Duration::from_millis(400)),
-                rest_fill_per_mille: 60,
                 positions_lag: Duration::from_millis(300),
-                settled_rows_linger: Duration::from_mins(1),
             },
             replay: None,
             rate_limits: RateLimits::GENEROUS,
@@ -99,7 +105,7 @@ impl SimConfig {
         self
     }
 
-    /// What is quoted. Default: [`Underlying::defaults`].
+    /// What is quoted. Default: [`Underlying::defaults`]. Numbers out of their range stop the start.
     #[must_use]
     pub fn with_underlyings(mut self, underlyings: Vec<Underlying>) -> Self {
         self.settings.underlyings = underlyings;
@@ -120,7 +126,7 @@ impl SimConfig {
         self
     }
 
-    /// The cash of a new account. Default: 100,000.
+    /// The cash of a new account. Default: 100,000. More than 10^15 stops the start.
     #[must_use]
     pub fn with_start_cash(mut self, cash: Decimal) -> Self {
         self.settings.start_cash = cash;
@@ -134,13 +140,6 @@ impl SimConfig {
         self
     }
 
-    /// The chance, each quarter of a second, that somebody takes a resting limit at mid or better. Default: 60.
-    #[must_use]
-    pub fn with_rest_fill_rate(mut self, per_mille: u16) -> Self {
-        self.settings.rest_fill_per_mille = per_mille;
-        self
-    }
-
     /// How long after a fill the list of positions shows it. Default: 300 ms.
     #[must_use]
     pub fn with_positions_lag(mut self, lag: Duration) -> Self {
@@ -148,14 +147,7 @@ impl SimConfig {
         self
     }
 
-    /// How long the row of an expired option stays in the list of positions. Default: a minute.
-    #[must_use]
-    pub fn with_settled_rows_linger(mut self, linger: Duration) -> Self {
-        self.settings.settled_rows_linger = linger;
-        self
-    }
-
-    /// What the server allows a minute. Default: [`RateLimits::GENEROUS`].
+    /// What the server allows a minute. Default: 60,000 of each class, far more than one bot needs.
     #[must_use]
     pub fn with_rate_limits(mut self, limits: RateLimits) -> Self {
         self.rate_limits = limits;

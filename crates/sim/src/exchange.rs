@@ -302,9 +302,14 @@ impl Exchange {
         }
     }
 
-    /// Somebody else on the account buys (positive) or sells at the market, at once. `false`: there is no market.
+    /// Somebody else on the account buys (positive) or sells at the market, at once. `false`: there is no market,
+    /// or not for so many.
     pub(crate) fn trade_by_hand(&mut self, now: Timestamp, symbol: &Symbol, quantity: i64) -> bool {
         self.advance(now);
+        // As much as one order may ask for: sums of it fit.
+        if quantity.unsigned_abs() > u64::from(Quantity::MAX) {
+            return false;
+        }
         let Some((bid, ask)) = self.true_quote(symbol).and_then(|quote| quote.prices()) else { return false };
         let price = if quantity < 0 { bid } else { ask };
         if quantity != 0 {

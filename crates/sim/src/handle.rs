@@ -10,8 +10,8 @@ use backstop_clock::{Clock, Timestamp};
 use parking_lot::Mutex;
 
 use crate::config::SimConfig;
-use crate::exchange::Exchange;
-use crate::faults::{FaultKind, FaultPlan};
+use crate::exchange::{Answer, Exchange};
+use crate::faults::{FaultKind, FaultPlan, Wire};
 use crate::ledger::Ledger;
 
 /// A way into a running simulation, past its protocol and its faults. Cheap to clone.
@@ -30,6 +30,7 @@ struct Inner {
 impl SimHandle {
     /// Opens the exchange of `config`: a new one, or the one in its file.
     pub(crate) fn open(config: &SimConfig) -> Result<Self, StateError> {
+        config.settings.check().map_err(|what| StateError::Settings { what })?;
         let now = config.clock.wall();
         let (settings, replay) = (config.settings.clone(), config.replay.clone());
         let kept = match &config.persist {
@@ -49,33 +50,34 @@ impl SimHandle {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Calls the exchange, and keeps what it changed before anybody hears of it. The order in which callers come
-    /// through here is the order of processing.
-    pub(crate) fn call<T>(&self, what: impl FnOnce(&mut Exchange, Timestamp) -> T) -> Result<T, StateError> {
-        let mut exchange = self.inner.exchange.lock();
-        let before = exchange.revision();
-        let answer = what(&mut exchange, self.inner.clock.wall());
-        self.keep(&exchange, before)?;
-        Ok(answer)
+    /// A client's call. An account that cannot be kept in its file is a failure of the server: what was done may be
+    /// forgotten, so it is not confirmed.
+    pub(crate) fn call<T>(&self, what: impl FnOnce(&mut Exchange, Timestamp) -> Answer<T>) -> Answer<T> {
+        match self.keeping(what) {
+            (answer, true) => answer,
+            (_, false) => Answer { wire: Wire::ServerError(500), body: None },
+        }
     }
 
-    /// As [`call`](Self::call), for those who cannot do anything about a file that cannot be written.
-    fn tell<T>(&self, what: impl FnOnce(&mut Exchange, Timestamp) -> T) -> T {
+    /// Anybody else's call, who could not do anything about a file that cannot be written.
+    pub(crate) fn tell<T>(&self, what: impl FnOnce(&mut Exchange, Timestamp) -> T) -> T {
+        self.keeping(what).0
+    }
+
+    /// Moves the exchange, and keeps what changed before anybody hears of it; whether that succeeded. The order in
+    /// which callers come through here is the order of processing.
+    fn keeping<T>(&self, what: impl FnOnce(&mut Exchange, Timestamp) -> T) -> (T, bool) {
         let mut exchange = self.inner.exchange.lock();
         let before = exchange.revision();
         let answer = what(&mut exchange, self.inner.clock.wall());
-        if let Err(error) = self.keep(&exchange, before) {
+        let kept = match &self.inner.persist {
+            Some(path) if exchange.revision() != before => write(path, &exchange),
+            _ => Ok(()),
+        };
+        if let Err(error) = &kept {
             tracing::error!(%error, "the simulated account is not kept");
         }
-        answer
-    }
-
-    /// Writes the exchange down if it has changed.
-    fn keep(&self, exchange: &Exchange, before: u64) -> Result<(), StateError> {
-        match &self.inner.persist {
-            Some(path) if exchange.revision() != before => write(path, exchange),
-            _ => Ok(()),
-        }
+        (answer, kept.is_ok())
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -107,7 +109,8 @@ impl SimHandle {
         self.tell(Exchange::close_session);
     }
 
-    /// Sets the price of an underlying, from which it walks on. `false`: no underlying of that name walks here.
+    /// Sets the price of an underlying, from which it walks on. `false`: no underlying of that name walks here, or the
+    /// price is not positive or more than a thousand million.
     pub fn set_price(&self, symbol: &Symbol, price: Decimal) -> bool {
         self.tell(|exchange, now| exchange.mark(now, symbol, price))
     }
@@ -118,7 +121,7 @@ impl SimHandle {
     }
 
     /// Somebody else on the same account buys (positive) or sells at the market, at once and without an order.
-    /// `false`: there is no market.
+    /// `false`: there is no market, or it is more than one order may ask for (`Quantity::MAX`).
     pub fn trade_by_hand(&self, symbol: &Symbol, quantity: i64) -> bool {
         self.tell(|exchange, now| exchange.trade_by_hand(now, symbol, quantity))
     }
@@ -142,10 +145,16 @@ fn write(path: &Path, exchange: &Exchange) -> Result<(), StateError> {
     fs::rename(&beside, path).map_err(fail("replace"))
 }
 
-/// Why the simulated account cannot be kept in its file.
+/// Why a simulation cannot be opened, or its account not be kept in its file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
+    /// The simulation was set up with numbers that it cannot reckon with. Nothing was read or written.
+    #[error("the simulation cannot be set up: {what}")]
+    Settings {
+        /// What does not fit, and what would.
+        what: String,
+    },
     /// The file is there and not what a simulator wrote.
     #[error("{} is not a simulated account; move it away to begin with a new one", path.display())]
     Damaged {

@@ -8,7 +8,7 @@ use backstop_clock::Timestamp;
 use rust_decimal::RoundingStrategy;
 use serde::{Deserialize, Serialize};
 
-use crate::book::{BookQuote, BookSide};
+use crate::book::{BookQuote, BookSide, HIGHEST_PRICE};
 use crate::calendar::{self, later};
 use crate::dice::{Dice, mix};
 use crate::replay::{Playback, Replay};
@@ -17,6 +17,8 @@ use crate::replay::{Playback, Replay};
 pub(crate) const TICK: Duration = Duration::from_millis(250);
 /// Options are quoted in nickels.
 const OPTION_TICK: Decimal = Decimal::from_parts(5, 0, 0, false, 2);
+/// Shares below a dollar move by a hundredth of a cent, coins by less. Any price is a whole number of these.
+const SMALLEST_TICK: Decimal = Decimal::from_parts(1, 0, 0, false, 8);
 const SECONDS_OF_A_DAY: u32 = 86_400;
 
 /// What kind of instrument an [`Underlying`] is.
@@ -39,11 +41,11 @@ pub struct Underlying {
     pub symbol: Symbol,
     /// Whether it can be bought.
     pub kind: UnderlyingKind,
-    /// Where it starts. Positive.
+    /// Where it starts. Positive, at most a thousand million.
     pub price: Decimal,
-    /// From bid to ask.
+    /// From bid to ask. Not negative, at most the price.
     pub spread: Decimal,
-    /// The smallest difference of two prices. Positive.
+    /// The smallest difference of two prices. From a hundred-millionth to the price.
     pub tick: Decimal,
     /// The most that it moves in a quarter of a second, in ticks.
     pub step: u32,
@@ -54,6 +56,21 @@ impl Underlying {
     pub fn new(symbol: Symbol, kind: UnderlyingKind, price: Decimal) -> Self {
         let cent = Decimal::new(1, 2);
         Self { symbol, kind, price, spread: cent, tick: cent, step: 2 }
+    }
+
+    /// Whether its numbers can be reckoned with; if not, what is wrong.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let Self { symbol, price, spread, tick, .. } = self;
+        if !is_price(*price) {
+            return Err(format!("{symbol} cannot cost {price}; a price is positive and at most {HIGHEST_PRICE}"));
+        }
+        if !(Decimal::ZERO..=*price).contains(spread) {
+            return Err(format!("{symbol} cannot have a spread of {spread}; choose one from 0 to its price"));
+        }
+        if !(SMALLEST_TICK..=*price).contains(tick) {
+            return Err(format!("{symbol} cannot move by {tick}; choose a tick from {SMALLEST_TICK} to its price"));
+        }
+        Ok(())
     }
 
     /// The S&P 500 index and its largest fund.
@@ -67,6 +84,10 @@ impl Underlying {
         let spy = named("SPY", UnderlyingKind::Etf, Decimal::from(560));
         spx.into_iter().chain(spy).collect()
     }
+}
+
+fn is_price(price: Decimal) -> bool {
+    price > Decimal::ZERO && price <= HIGHEST_PRICE
 }
 
 /// The symbol that options of `root` are about.
@@ -157,9 +178,9 @@ impl Market {
         }
     }
 
-    /// Sets the price of an underlying. `false`: it is not one that walks.
+    /// Sets the price of an underlying. `false`: it is not one that walks, or cannot cost that.
     pub(crate) fn mark(&mut self, symbol: &Symbol, price: Decimal) -> bool {
-        let Some(walk) = self.walks.get_mut(symbol) else { return false };
+        let Some(walk) = self.walks.get_mut(symbol).filter(|_| is_price(price)) else { return false };
         walk.price = price;
         walk.underlying.price = price;
         true

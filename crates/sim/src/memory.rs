@@ -41,15 +41,8 @@ impl SimBroker {
         self.handle.clone()
     }
 
-    fn call<T>(&self, what: impl FnOnce(&mut Exchange, backstop_clock::Timestamp) -> Answer<T>) -> Answer<T> {
-        self.handle.call(what).unwrap_or_else(|error| {
-            tracing::error!(%error, "the simulated account is not kept");
-            Answer { wire: Wire::ServerError(500), body: None }
-        })
-    }
-
     async fn read<T>(&self, what: impl FnOnce(&mut Exchange) -> T) -> Result<T, ReadError> {
-        let answer = self.call(|exchange, now| exchange.read(now, what));
+        let answer = self.handle.call(|exchange, now| exchange.read(now, what));
         let Err(fault) = self.suffer(answer.wire).await else {
             return answer.body.ok_or(ReadError::Server { status: 500, detail: "no answer".to_owned() });
         };
@@ -94,7 +87,7 @@ impl Broker for SimBroker {
 
     async fn submit(&self, order: &OrderRequest, _grant: Grant) -> Outcome<BrokerOrderId> {
         let order = NewOrder::from(order);
-        let answer = self.call(|exchange, now| exchange.submit(now, &order));
+        let answer = self.handle.call(|exchange, now| exchange.submit(now, &order));
         if let Err(cause) = self.suffer(answer.wire).await {
             return Outcome::Unknown(Doubt { cause, detail: "simulated fault".to_owned() });
         }
@@ -110,7 +103,7 @@ impl Broker for SimBroker {
 
     async fn cancel(&self, id: &BrokerOrderId) -> Outcome<()> {
         let answer = match id.as_str().parse() {
-            Ok(id) => self.call(|exchange, now| exchange.cancel(now, id)),
+            Ok(id) => self.handle.call(|exchange, now| exchange.cancel(now, id)),
             Err(_) => Answer { wire: Wire::Deliver, body: Some(Err(CancelRefusal::NoSuchOrder)) },
         };
         if let Err(cause) = self.suffer(answer.wire).await {

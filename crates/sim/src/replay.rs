@@ -5,20 +5,14 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 use backstop_broker::{Decimal, Symbol};
 use backstop_clock::Timestamp;
 use flate2::read::MultiGzDecoder;
-use jiff::SignedDuration;
 
-use crate::book::{BookQuote, BookSide};
+use crate::book::{BookQuote, BookSide, HIGHEST_PRICE};
 
 const HEADER: &str = "symbol,exchange_ts_us,receive_ts_us,bid,bid_size,ask,ask_size";
-const HIGHEST_PRICE: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
-/// Between the last row and the first of the next round, where a recording is repeated.
-const LOOP_PAUSE: SignedDuration = SignedDuration::from_secs(1);
-
 /// A recording of quotes.
 ///
 /// The form is CSV, plain or gzip by its name (`.gz`), with the header
@@ -27,12 +21,11 @@ const LOOP_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 ///
 /// Rows are played back by their receive time (the exchange's where there is none), shifted so that the first falls
 /// on the start of the simulation; the stamps of the quotes are shifted by as much, so that the recording's clock
-/// errors stay in it. After the last row the book stands still, unless [`repeating`](Replay::repeating).
+/// errors stay in it. After the last row the book stands still.
 #[derive(Debug, Clone)]
 pub struct Replay {
     rows: Vec<Row>,
     skipped: u64,
-    repeats: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -57,7 +50,7 @@ impl Replay {
     }
 
     fn parse(path: &Path, reader: impl BufRead) -> Result<Self, ReplayError> {
-        let mut replay = Self { rows: Vec::new(), skipped: 0, repeats: false };
+        let mut replay = Self { rows: Vec::new(), skipped: 0 };
         for (index, text) in reader.lines().enumerate() {
             let line = index + 1;
             let text = text.map_err(|source| ReplayError::Read { path: path.to_owned(), line, source })?;
@@ -81,33 +74,9 @@ impl Replay {
         Ok(replay)
     }
 
-    /// The same recording with the rows of `symbols` alone, for files whose instruments are not of one session.
-    ///
-    /// # Errors
-    /// [`ReplayError::NoSuchSymbol`] when one of them has no row.
-    pub fn only(mut self, symbols: &[Symbol]) -> Result<Self, ReplayError> {
-        if let Some(symbol) = symbols.iter().find(|symbol| !self.rows.iter().any(|row| row.symbol == **symbol)) {
-            return Err(ReplayError::NoSuchSymbol { symbol: symbol.clone() });
-        }
-        self.rows.retain(|row| symbols.contains(&row.symbol));
-        Ok(self)
-    }
-
-    /// The same recording, played again from its start a second after its end.
-    #[must_use]
-    pub fn repeating(mut self) -> Self {
-        self.repeats = true;
-        self
-    }
-
     /// How many rows were left out because their symbol is not one.
     pub fn skipped(&self) -> u64 {
         self.skipped
-    }
-
-    /// From the first row to the last.
-    pub fn length(&self) -> Duration {
-        Duration::try_from(self.span()).unwrap_or(Duration::ZERO)
     }
 
     /// The symbols that are quoted, sorted.
@@ -116,13 +85,6 @@ impl Replay {
         symbols.sort();
         symbols.dedup();
         symbols
-    }
-
-    fn span(&self) -> SignedDuration {
-        match (self.rows.first(), self.rows.last()) {
-            (Some(first), Some(last)) => last.due.duration_since(first.due),
-            _ => SignedDuration::ZERO,
-        }
     }
 }
 
@@ -170,9 +132,6 @@ impl Playback {
 
     /// Plays what is due at `now`.
     pub(crate) fn advance(&mut self, now: Timestamp) {
-        if self.replay.repeats {
-            self.skip_rounds(now);
-        }
         let Some(first) = self.replay.rows.first().map(|row| row.due) else { return };
         let shift = self.origin.duration_since(first);
         while let Some(row) = self.replay.rows.get(self.next) {
@@ -186,19 +145,6 @@ impl Playback {
             self.book.insert(row.symbol.clone(), quote);
             self.next += 1;
         }
-    }
-
-    /// Begins the round in which `now` lies, without playing the ones between.
-    fn skip_rounds(&mut self, now: Timestamp) {
-        let round = self.replay.span().saturating_add(LOOP_PAUSE).as_millis().max(1);
-        let rounds = now.duration_since(self.origin).as_millis() / round;
-        if rounds < 1 {
-            return;
-        }
-        let whole =
-            i64::try_from(rounds.saturating_mul(round)).map_or(SignedDuration::ZERO, SignedDuration::from_millis);
-        self.origin = self.origin.checked_add(whole).unwrap_or(self.origin);
-        self.next = 0;
     }
 
     pub(crate) fn quote(&self, symbol: &Symbol) -> Option<&BookQuote> {
@@ -253,12 +199,6 @@ pub enum ReplayError {
         path: PathBuf,
         /// Rows whose symbol is not one.
         skipped: u64,
-    },
-    /// A symbol that is not in the recording.
-    #[error("the recording has no quote of {symbol}")]
-    NoSuchSymbol {
-        /// The symbol.
-        symbol: Symbol,
     },
 }
 

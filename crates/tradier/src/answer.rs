@@ -52,12 +52,16 @@ impl<'a> Body<'a> {
             return if is_quota(&text) { Self::Quota(text) } else { Self::Fault(text) };
         }
         // A refusal may stand inside the order it is about. Reads keep `order.errors` as the order's own.
-        match object.get("errors").map(error_texts) {
-            Some(Some(_)) if has_order_id(&object) => Self::Opaque("both errors and the id of an order".to_owned()),
-            Some(Some(texts)) => Self::of_words(texts, Self::Errors),
-            Some(None) => Self::Opaque("errors in a form that is not documented".to_owned()),
-            None => Self::Json(object),
-        }
+        Self::refusal(object.get("errors"), has_order_id(&object)).unwrap_or(Self::Json(object))
+    }
+
+    /// What `errors` are, if there are any: a refusal, unless an order is named beside them.
+    fn refusal(errors: Option<Node<'_>>, names_order: bool) -> Option<Self> {
+        Some(match error_texts(errors?) {
+            Some(_) if names_order => Self::Opaque("both errors and the id of an order".to_owned()),
+            Some(texts) => Self::of_words(texts, Self::Errors),
+            None => Self::Opaque("errors in a form that is not documented".to_owned()),
+        })
     }
 
     fn of_words(texts: Vec<String>, otherwise: impl FnOnce(Vec<String>) -> Self) -> Self {
@@ -76,12 +80,7 @@ impl<'a> Body<'a> {
         let outer = Self::of(body);
         let Self::Json(object) = &outer else { return outer };
         let Some(order) = object.get("order").and_then(|order| order.object().ok()) else { return outer };
-        match order.get("errors").map(error_texts) {
-            None => outer,
-            Some(Some(_)) if order.raw("id").is_some() => Self::Opaque("both errors and the id of an order".to_owned()),
-            Some(Some(texts)) => Self::of_words(texts, Self::Errors),
-            Some(None) => Self::Opaque("errors in a form that is not documented".to_owned()),
-        }
+        Self::refusal(order.get("errors"), order.raw("id").is_some()).unwrap_or(outer)
     }
 }
 

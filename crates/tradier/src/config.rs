@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use crate::credentials::{AccountId, Credentials};
+use crate::credentials::{AccountId, Credentials, SHORTEST_TOKEN};
 
 /// The variable that names another base URL.
 const BASE_VARIABLE: &str = "TRADIER_API_BASE";
@@ -196,6 +196,11 @@ pub enum ConfigError {
         "the access token must be ASCII letters, digits or one of -._~+/=; copy it again, without quotes or spaces"
     )]
     Token,
+    /// A token so short that taking it out of an answer would take the answer's own words with it.
+    #[error(
+        "the access token has fewer than {SHORTEST_TOKEN} characters, so it was cut short; copy the whole of it from Tradier's dashboard"
+    )]
+    ShortToken,
     /// A base URL that must not be used.
     #[error("the base URL cannot be used: {why} (set TRADIER_API_BASE, for example to {sandbox})", sandbox = BaseUrl::SANDBOX)]
     BaseUrl {

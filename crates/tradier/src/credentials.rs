@@ -10,6 +10,8 @@ use crate::config::ConfigError;
 
 const TOKEN_VARIABLE: &str = "TRADIER_ACCESS_TOKEN";
 const ACCOUNT_VARIABLE: &str = "TRADIER_ACCOUNT_ID";
+/// A token is taken out of every answer before it is read. One of a character or two would take out half of the answer.
+pub(crate) const SHORTEST_TOKEN: usize = 8;
 
 /// A token and the account it is for. Neither is printed; the token cannot be had back.
 #[derive(Debug, Clone)]
@@ -22,13 +24,17 @@ impl Credentials {
     /// Credentials from elsewhere than the environment: tests, a simulator.
     ///
     /// # Errors
-    /// [`ConfigError::Token`] when the token could not stand in a header.
+    /// [`ConfigError::Token`] when the token could not stand in a header, [`ConfigError::ShortToken`] when it has fewer
+    /// than eight characters.
     pub fn new(account: AccountId, token: SecretString) -> Result<Self, ConfigError> {
         let text = token.expose_secret();
         // RFC 6750, section 2.1: the characters of a bearer token.
         let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
-        if text.is_empty() || !text.bytes().all(fits) {
+        if !text.bytes().all(fits) {
             return Err(ConfigError::Token);
+        }
+        if text.len() < SHORTEST_TOKEN {
+            return Err(ConfigError::ShortToken);
         }
         Ok(Self { account, token })
     }
@@ -36,8 +42,8 @@ impl Credentials {
     /// What `TRADIER_ACCESS_TOKEN` and `TRADIER_ACCOUNT_ID` say.
     ///
     /// # Errors
-    /// [`ConfigError::Missing`] names every variable that is not set; [`ConfigError::Account`] and
-    /// [`ConfigError::Token`] say that one is malformed, without repeating it.
+    /// [`ConfigError::Missing`] names every variable that is not set; [`ConfigError::Account`],
+    /// [`ConfigError::Token`] and [`ConfigError::ShortToken`] say that one is malformed, without repeating it.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_vars(|name| env::var(name).ok())
     }

@@ -61,7 +61,7 @@ impl Settings {
             },
         };
         if settings.settle < ms(500) {
-            return Err(usage("--settle must be at least 500ms: a call may take half of it".to_owned()));
+            return Err(usage("--settle must be at least 500ms: a call may take two fifths of it".to_owned()));
         }
         if !sim && (args.market.quotes.is_some()) {
             return Err(usage(

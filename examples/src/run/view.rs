@@ -147,9 +147,7 @@ fn mark(position: &backstop::Position, quotes: &Quotes) -> Option<Decimal> {
     let mut value = position.cash_flow;
     for leg in position.legs.iter().filter(|leg| !leg.quantity.is_zero()) {
         let quote = quotes.get(&leg.symbol)?;
-        let mid = (quote.bid.price.value()? / Decimal::TWO).checked_add(quote.ask.price.value()? / Decimal::TWO)?;
-        let multiplier = if leg.symbol.option().is_some() { Decimal::ONE_HUNDRED } else { Decimal::ONE };
-        value = value.checked_add(leg.quantity.checked_mul(mid)?.checked_mul(multiplier)?)?;
+        value = value.checked_add(leg.quantity.checked_mul(quote.mid()?)?.checked_mul(leg.symbol.multiplier())?)?;
     }
     Some(value)
 }

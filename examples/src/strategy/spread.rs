@@ -66,9 +66,7 @@ impl Spread {
     /// no bid and ask, and a share may not have traded yet.
     fn level(&self, quotes: &Quotes) -> Option<Decimal> {
         let quote = quotes.get(&self.underlying)?;
-        let mid =
-            || Some((quote.bid.price.value()? / Decimal::TWO).saturating_add(quote.ask.price.value()? / Decimal::TWO));
-        let level = quote.last.value().filter(|last| *last > Decimal::ZERO).or_else(mid)?;
+        let level = quote.last.value().filter(|last| *last > Decimal::ZERO).or_else(|| quote.mid())?;
         // OCC strikes end below 100,000.
         (level > self.step * Decimal::TEN && level < Decimal::from(90_000)).then_some(level)
     }

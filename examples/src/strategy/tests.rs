@@ -121,6 +121,22 @@ fn leaves_at_the_market_when_there_is_no_price_or_patience_is_over() {
 }
 
 #[test]
+fn a_broken_spread_has_no_net_price_and_leaves_at_the_market() {
+    for (short, long) in [(-2, 1), (-1, 2)] {
+        let mut position = position();
+        position.legs[0].quantity = Decimal::from(short);
+        position.legs[1].quantity = Decimal::from(long);
+        assert_eq!(leaves(&position, "1.90", "1.10", &moment(60)).unwrap().1, OrderKind::Market);
+        // The rules still see what leaving would cost.
+        assert_eq!(leaves(&position, "9.00", "0.10", &moment(0)), Some(("stop loss".to_owned(), OrderKind::Market)));
+    }
+    let mut one_leg = position();
+    one_leg.legs[1].quantity = Decimal::ZERO;
+    let kind = OrderKind::Limit { price: "1.90".parse().unwrap() };
+    assert_eq!(leaves(&one_leg, "1.90", "1.10", &moment(60)).unwrap().1, kind);
+}
+
+#[test]
 fn an_exit_that_did_not_come_through_is_tried_again() {
     let mut position = position();
     position.pending_close = Some(Pending { since: Timestamp::UNIX_EPOCH, reason: "test".to_owned() });

@@ -3,7 +3,7 @@
 use crate::metadata::{Kind, Metadata};
 
 /// Folder below `crates/`, and what it may name under `[dependencies]`. A `?` marks what must be optional, so that the
-/// crate is useful without it. The picture is in docs/architecture.md; whoever adds an arrow changes both.
+/// crate is useful without it. What is in use of it is drawn in docs/architecture.md.
 const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
     ("clock", &[]),
     ("file-lock", &[]),

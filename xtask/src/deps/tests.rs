@@ -90,3 +90,25 @@ fn two_versions_below_a_safety_crate_are_a_complaint_until_they_are_known() {
     assert!(duplicates(one, &[]).is_empty());
     assert!(duplicates(one, &known).join("").contains("no duplicate any more"));
 }
+
+const BLANK: &str = "# A\n<!-- arrows: written by `cargo xtask deps --write` -->\n<!-- end of arrows -->\nrest\n";
+
+#[test]
+fn the_picture_shows_each_member_below_what_it_names_and_who_only_tests_or_may_do_without() {
+    let drawn = |user, dependency, extra| picture::redrawn(BLANK, &with_line(user, dependency, extra)).unwrap();
+    let plain = drawn("backstop-clock", "backstop-wal", "");
+    assert!(plain.contains("```text\nquote\nrollback\nwal\nclock        -> wal\npaper-trader\n```"), "{plain}");
+    assert!(plain.starts_with("# A\n") && plain.ends_with("<!-- end of arrows -->\nrest\n"), "{plain}");
+    assert!(drawn("backstop-clock", "backstop-wal", ",\"optional\":true").contains("-> wal?\n"));
+    assert!(drawn("backstop-clock", "backstop-wal", ",\"kind\":\"dev\"").contains("-> (wal)\n"));
+    assert!(drawn("backstop-clock", "serde", "").contains("```text\nclock\nquote\nrollback\nwal\npaper-trader\n```"));
+}
+
+#[test]
+fn a_picture_that_is_not_that_of_the_manifests_is_a_complaint() {
+    let (before, after) = (with_line("backstop-clock", "serde", ""), with_line("backstop-clock", "backstop-wal", ""));
+    let page = picture::redrawn(BLANK, &before).unwrap();
+    assert_eq!(outdated(&page, &before), None);
+    assert!(outdated(&page, &after).unwrap().contains("deps --write"));
+    assert!(outdated("# A\n", &before).unwrap().contains("end of arrows"));
+}

@@ -13,6 +13,14 @@ fn a_client_order_id_is_what_tradier_takes_as_a_tag() {
 }
 
 #[test]
+fn a_refusal_names_what_ids_of_that_kind_may_hold() {
+    assert_eq!(BrokerOrderId::new("a-_.:9").unwrap().as_str(), "a-_.:9");
+    let (ours, theirs) = (ClientOrderId::new("a_b").unwrap_err(), BrokerOrderId::new("a/b").unwrap_err());
+    assert!(ours.to_string().ends_with("has only ASCII letters, digits and '-'"), "{ours}");
+    assert!(theirs.to_string().ends_with("has only ASCII letters, digits and '-', '_', '.' or ':'"), "{theirs}");
+}
+
+#[test]
 fn an_id_cannot_be_read_from_json_unchecked() {
     assert!(serde_json::from_str::<ClientOrderId>("\"a_b\"").is_err());
     assert!(serde_json::from_str::<BrokerOrderId>("\"../../orders\"").is_err());

@@ -10,7 +10,7 @@ fn takes_what_brokers_write() {
 }
 
 #[test]
-fn refuses_what_would_break_a_list_a_url_or_a_log_line() {
+fn refuses_what_would_break_a_list_or_a_log_line() {
     for text in ["", "aapl", "A B", "A,B", "A\nB", "\"A\"", "A\\", "<A>", "ÄPL", &"A".repeat(33)] {
         assert!(Symbol::new(text).is_err(), "{text:?}");
     }
@@ -31,4 +31,10 @@ fn cannot_be_read_from_json_unchecked() {
 #[test]
 fn an_equity_is_not_an_option() {
     assert_eq!(Symbol::new("GOOGL").unwrap().option(), None);
+}
+
+#[test]
+fn a_contract_stands_for_a_hundred_shares() {
+    assert_eq!(Symbol::new("SPXW300102P05900000").unwrap().multiplier(), Decimal::ONE_HUNDRED);
+    assert_eq!(Symbol::new("SPY").unwrap().multiplier(), Decimal::ONE);
 }

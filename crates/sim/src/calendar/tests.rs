@@ -29,3 +29,9 @@ fn the_day_is_that_of_new_york() {
     assert_eq!(day_of(at("2030-01-03T04:59:59Z")).to_string(), "2030-01-02");
     assert_eq!(day_of(at("2030-01-03T05:00:00Z")).to_string(), "2030-01-03");
 }
+
+#[test]
+fn the_ends_of_time_do_not_overflow() {
+    assert_eq!(later(Timestamp::UNIX_EPOCH, Duration::MAX), Timestamp::MAX);
+    assert_eq!(earlier(Timestamp::UNIX_EPOCH, Duration::MAX), Timestamp::UNIX_EPOCH);
+}

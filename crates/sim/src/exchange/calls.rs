@@ -4,7 +4,6 @@ use backstop_broker::{Balances, Decimal, Position, Symbol};
 use backstop_clock::Timestamp;
 
 use super::{CANCEL_DELAY, Event, Exchange, OPEN_DELAY};
-use crate::account::multiplier;
 use crate::calendar::later;
 use crate::faults::{FaultKind, Wire};
 use crate::ledger::{WireCancel, WireRequest};
@@ -240,7 +239,7 @@ impl Exchange {
     pub(crate) fn market_values(&self) -> impl Iterator<Item = (&Symbol, Decimal)> {
         self.account.held.iter().map(|(symbol, held)| {
             let mid = self.true_quote(symbol).and_then(|quote| quote.mid()).unwrap_or(Decimal::ZERO);
-            (symbol, (mid * held.quantity * multiplier(symbol)).round_dp(2))
+            (symbol, (mid * held.quantity * symbol.multiplier()).round_dp(2))
         })
     }
 

@@ -3,13 +3,11 @@
 use backstop_broker::{Decimal, Leg, OrderKind, PositionEffect, Side, Symbol, TimeInForce};
 
 use super::Exchange;
-use crate::account::{multiplier, requirement};
+use crate::account::requirement;
+use crate::book::HIGHEST_PRICE;
 use crate::market::{UnderlyingKind, underlying_of};
 use crate::matching;
 use crate::order::{NewOrder, Refusal, SimOrder};
-
-/// No price of anything is higher; what is, would overflow the sums.
-const HIGHEST_PRICE: Decimal = Decimal::from_parts(10_000_000, 0, 0, false, 0);
 
 impl Exchange {
     /// The checks of the broker, in its order: parameters, instruments, what is held, and the money.
@@ -84,7 +82,7 @@ impl Exchange {
         if !order.opens() {
             return Ok(());
         }
-        let working = self.orders.values().filter(|order| order.state.is_working() && order.request.opens());
+        let working = self.working().filter(|order| order.request.opens());
         let mut cash = self.account.cash;
         let mut then: Vec<(&Symbol, Decimal)> = self.account.held.iter().map(|(s, held)| (s, held.quantity)).collect();
         for (request, left) in working.map(|order| (&order.request, order.units_left())).chain([(order, order.units())])
@@ -98,7 +96,7 @@ impl Exchange {
 
     /// What one unit costs at worst, contract multiplier included; negative when it brings money.
     pub(super) fn cost_of_unit(&self, request: &NewOrder) -> Decimal {
-        let times = request.legs.first().map_or(Decimal::ONE, |leg| multiplier(&leg.symbol));
+        let times = request.legs.first().map_or(Decimal::ONE, |leg| leg.symbol.multiplier());
         let natural = || self.unit_market(request).map(|market| market.natural);
         let stop = match request.kind {
             OrderKind::Stop { stop } => Some(request.legs.first().map_or(stop, |leg| leg.side.signed(stop))),

@@ -5,12 +5,15 @@ use std::time::Duration;
 use backstop_broker::{Decimal, Leg, Symbol};
 
 use super::{Event, Exchange};
-use crate::account::{CashMovement, multiplier};
+use crate::account::CashMovement;
 use crate::book::BookQuote;
 use crate::calendar::later;
 use crate::faults::FaultKind;
 use crate::matching::{self, UnitMarket};
 use crate::order::{Awaits, NewOrder, OrderState, SimOrder, UnitFill};
+
+/// The chance, each quarter of a second, that somebody takes a resting limit at mid or better.
+const REST_FILL_PER_MILLE: u16 = 60;
 
 impl Exchange {
     /// Whether a working order fills now, soon or not yet.
@@ -38,7 +41,7 @@ impl Exchange {
             }
             self.schedule(delay, Event::Fill(id));
         } else if let Some(limit) = limit.filter(|limit| market.mid <= *limit)
-            && self.fill_dice.chance(self.settings.rest_fill_per_mille)
+            && self.fill_dice.chance(REST_FILL_PER_MILLE)
         {
             self.fill(id, &market, limit);
         }
@@ -103,7 +106,7 @@ impl Exchange {
 
     /// Moves cash and holdings, and shows it in the list of positions after its lag.
     pub(super) fn trade(&mut self, symbol: &Symbol, quantity: Decimal, price: Decimal, order_id: Option<u64>) {
-        let paid = quantity * price * multiplier(symbol);
+        let paid = quantity * price * symbol.multiplier();
         let row = self.next_row;
         self.next_row += 1;
         self.account.held.apply(symbol, quantity, paid, self.now, row);

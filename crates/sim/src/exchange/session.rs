@@ -13,6 +13,9 @@ use crate::faults::FaultKind;
 use crate::market::{intrinsic, underlying_of};
 use crate::order::OrderState;
 
+/// How long the row of an expired option stays in the list of positions.
+const SETTLED_ROWS_LINGER: Duration = Duration::from_mins(1);
+
 impl Exchange {
     pub(crate) fn today(&self) -> Date {
         match self.settings.hours {
@@ -98,12 +101,12 @@ impl Exchange {
             .collect();
         for (symbol, option, quantity) in expiring {
             let price = self.market.price(underlying_of(option.root())).unwrap_or_else(|| option.strike());
-            let amount = (intrinsic(&option, price) * quantity * Decimal::ONE_HUNDRED).round_dp(2);
+            let amount = (intrinsic(&option, price) * quantity * symbol.multiplier()).round_dp(2);
             self.account.held.remove(&symbol);
             self.account.move_cash(CashMovement { at: self.now, amount, symbol: symbol.clone(), order_id: None });
             // Not before the last trade has shown, else its row would come back for good.
             let lag = self.settings.positions_lag.max(self.faults.delay(FaultKind::PositionsLag));
-            self.schedule(self.settings.settled_rows_linger.max(lag), Event::Unlist(symbol));
+            self.schedule(SETTLED_ROWS_LINGER.max(lag), Event::Unlist(symbol));
         }
     }
 

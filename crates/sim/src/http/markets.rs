@@ -41,7 +41,7 @@ async fn quotes(shared: &Shared, query: &Form) -> Response {
         return whole(sentence(StatusCode::BAD_REQUEST, "Missing or invalid parameter: symbols"));
     };
     let greeks = query.is_true("greeks");
-    let answer = shared.call(|exchange, now| {
+    let answer = shared.handle.call(|exchange, now| {
         exchange.read(now, |exchange| {
             let mut quoted = Vec::new();
             let mut unmatched = Vec::new();
@@ -135,7 +135,7 @@ fn value(value: &RawValue) -> Json {
 }
 
 async fn clock(State(shared): State<Arc<Shared>>) -> Response {
-    let answer = shared.call(|exchange, now| exchange.read(now, |exchange| exchange.market_clock()));
+    let answer = shared.handle.call(|exchange, now| exchange.read(now, |exchange| exchange.market_clock()));
     deliver(answer, |(clock, next)| ok(&clock_json(&clock, next))).await
 }
 
@@ -160,7 +160,7 @@ fn clock_json(clock: &MarketClock, next: &str) -> Json {
 
 async fn expirations(State(shared): State<Arc<Shared>>, Query(pairs): Query<Pairs>) -> Response {
     let query = Form(pairs);
-    let answer = shared.call(|exchange, now| {
+    let answer = shared.handle.call(|exchange, now| {
         exchange.read(now, |exchange| {
             let known =
                 query.get("symbol").is_some_and(|name| exchange.underlying_price(underlying_of(name)).is_some());
@@ -182,7 +182,7 @@ fn days_from(today: Date) -> Vec<Date> {
 
 async fn strikes(State(shared): State<Arc<Shared>>, Query(pairs): Query<Pairs>) -> Response {
     let query = Form(pairs);
-    let answer = shared.call(|exchange, now| {
+    let answer = shared.handle.call(|exchange, now| {
         exchange.read(now, |exchange| {
             let strikes = query.get("symbol").map(|name| strikes_of(exchange, name)).unwrap_or_default();
             Json::one_or_many(strikes.into_iter().map(Json::decimal).collect())
@@ -203,7 +203,7 @@ fn strikes_of(exchange: &Exchange, name: &str) -> Vec<Decimal> {
 async fn chains(State(shared): State<Arc<Shared>>, Query(pairs): Query<Pairs>) -> Response {
     let query = Form(pairs);
     let greeks = query.is_true("greeks");
-    let answer = shared.call(|exchange, now| {
+    let answer = shared.handle.call(|exchange, now| {
         exchange.read(now, |exchange| {
             let name = query.get("symbol").unwrap_or_default();
             let root = if name == "SPX" { "SPXW" } else { name };

@@ -11,7 +11,6 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::{Form as FormBody, Router, routing};
 use backstop_broker::Decimal;
-use backstop_clock::Timestamp;
 
 use super::answer::{self, JSON, Page, deliver, fault, ok, sentence, whole};
 use super::form::Form;
@@ -19,8 +18,7 @@ use super::json::Json;
 use super::quota::{Class, Quota};
 use super::shapes;
 use super::{markets, truth};
-use crate::exchange::{Answer, Exchange, OrderView};
-use crate::faults::Wire;
+use crate::exchange::{Exchange, OrderView};
 use crate::handle::SimHandle;
 use crate::order::{CancelRefusal, Refusal};
 
@@ -36,14 +34,6 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Calls the exchange; an account that cannot be kept in its file is a failure of the server.
-    pub(super) fn call<T>(&self, what: impl FnOnce(&mut Exchange, Timestamp) -> Answer<T>) -> Answer<T> {
-        self.handle.call(what).unwrap_or_else(|error| {
-            tracing::error!(%error, "the simulated account is not kept");
-            Answer { wire: Wire::ServerError(500), body: None }
-        })
-    }
-
     /// The refusal for accounts and orders that are not of this account.
     fn unauthorized(account: &str) -> Page {
         sentence(StatusCode::UNAUTHORIZED, format!("Unauthorized Account: {account}"))
@@ -111,10 +101,7 @@ async fn note_refused(shared: &Shared, request: Request, text: &str) {
 }
 
 fn note(shared: &Shared, tag: Option<&str>, text: &str) {
-    let noted = shared.handle.call(|exchange, now| exchange.note_refused(now, tag.map(str::to_owned), text));
-    if let Err(error) = noted {
-        tracing::error!(%error, "the simulated account is not kept");
-    }
+    shared.handle.tell(|exchange, now| exchange.note_refused(now, tag.map(str::to_owned), text));
 }
 
 async fn profile(State(shared): State<Arc<Shared>>) -> Response {
@@ -133,7 +120,7 @@ async fn profile(State(shared): State<Arc<Shared>>) -> Response {
         ("name", Json::text("Simulated Trader")),
         ("account", account),
     ]);
-    let answer = shared.call(|exchange, now| exchange.read(now, |_| Json::Object(vec![("profile", profile)])));
+    let answer = shared.handle.call(|exchange, now| exchange.read(now, |_| Json::Object(vec![("profile", profile)])));
     deliver(answer, |body| ok(&body)).await
 }
 
@@ -142,7 +129,7 @@ async fn read(shared: &Shared, account: &str, what: impl FnOnce(&mut Exchange) -
     if account != shared.account {
         return whole(Shared::unauthorized(account));
     }
-    deliver(shared.call(|exchange, now| exchange.read(now, what)), |body| ok(&body)).await
+    deliver(shared.handle.call(|exchange, now| exchange.read(now, what)), |body| ok(&body)).await
 }
 
 async fn balances(State(shared): State<Arc<Shared>>, Path(account): Path<String>) -> Response {
@@ -203,7 +190,7 @@ async fn get_order(
     Query(pairs): Query<Pairs>,
 ) -> Response {
     let tags = Form(pairs).is_true("includeTags");
-    let answer = shared.call(|exchange, now| {
+    let answer = shared.handle.call(|exchange, now| {
         exchange.read(now, |exchange| {
             let known = id.parse().ok().filter(|_| account == shared.account);
             known.and_then(|id| exchange.order_view(id))
@@ -240,14 +227,14 @@ async fn place_order(
         Err(refusal) => return refused(&refusal),
     };
     if preview {
-        let answer = shared.call(|exchange, now| exchange.preview(now, &order));
+        let answer = shared.handle.call(|exchange, now| exchange.preview(now, &order));
         return deliver(answer, |checked| match checked {
             Ok(cost) => ok(&preview_body(&form, cost)),
             Err(refusal) => refusal_body(&refusal),
         })
         .await;
     }
-    let answer = shared.call(|exchange, now| exchange.submit(now, &order));
+    let answer = shared.handle.call(|exchange, now| exchange.submit(now, &order));
     deliver(answer, |placed| match placed {
         Ok(id) => ok(&confirmation(id)),
         Err(refusal) => refusal_body(&refusal),
@@ -298,7 +285,7 @@ async fn cancel_order(State(shared): State<Arc<Shared>>, Path((account, id)): Pa
     let Some(number) = id.parse().ok().filter(|_| account == shared.account) else {
         return whole(Shared::unauthorized(&account));
     };
-    let answer = shared.call(|exchange, now| exchange.cancel(now, number));
+    let answer = shared.handle.call(|exchange, now| exchange.cancel(now, number));
     deliver(answer, |canceled| match canceled {
         Ok(()) => {
             let order = vec![("id", Json::number(number)), ("status", Json::text("ok"))];
@@ -316,7 +303,7 @@ fn finished(state: &str) -> Page {
 
 /// Changes are not simulated: a working order is left as it is, and the caller is told.
 async fn change_order(State(shared): State<Arc<Shared>>, Path((account, id)): Path<(String, String)>) -> Response {
-    let answer = shared.call(|exchange, now| {
+    let answer = shared.handle.call(|exchange, now| {
         exchange.read(now, |exchange| {
             let known = id.parse().ok().filter(|_| account == shared.account);
             known.and_then(|id| exchange.order_view(id))

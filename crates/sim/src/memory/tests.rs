@@ -1,5 +1,3 @@
-mod rig;
-
 use std::sync::Arc;
 
 use backstop_broker::{
@@ -35,7 +33,7 @@ async fn an_order_is_placed_followed_and_closed() {
     let filled = broker.order(&id).await.unwrap();
     assert_eq!(filled.status, OrderStatus::Filled);
     let Progress::Final(fills) = filled.progress() else { panic!("not final") };
-    let cash: backstop_broker::Decimal = fills.iter().map(backstop_broker::Fill::cash).sum();
+    let cash = fills.iter().map(backstop_broker::Fill::cash).sum::<Option<backstop_broker::Decimal>>().unwrap();
     assert_eq!(broker.balances().await.unwrap().total_cash, backstop_broker::Decimal::from(100_000) + cash);
     assert_eq!(broker.positions().await.unwrap().len(), 1);
     assert_eq!(broker.market_clock().await.unwrap().state, MarketState::Open);

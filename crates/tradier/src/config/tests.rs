@@ -2,7 +2,7 @@ use super::*;
 
 fn config() -> TradierConfig {
     let account = AccountId::new("VA00000001").unwrap();
-    let credentials = Credentials::new(account, "token".to_owned().into()).unwrap();
+    let credentials = Credentials::new(account, "a-token-of-tests".to_owned().into()).unwrap();
     TradierConfig::new(BaseUrl::new(BaseUrl::SANDBOX).unwrap(), credentials)
 }
 

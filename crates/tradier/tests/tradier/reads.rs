@@ -211,6 +211,26 @@ async fn quotes_are_stamped_on_arrival_and_long_lists_go_into_the_body() {
 }
 
 #[tokio::test]
+async fn a_symbol_cannot_change_the_url_that_it_stands_in() {
+    let server = Server::answering(|_, request| {
+        http(200, if request.contains("gainloss") { r#"{"gainloss":null}"# } else { r#"{"quotes":null}"# })
+    })
+    .await;
+    let broker = server.broker();
+    let odd = Symbol::new("A#B?C&D%2E/F+G=H").unwrap();
+    let encoded = "A%23B%3FC%26D%252E%2FF%2BG%3DH";
+    broker.quotes(std::slice::from_ref(&odd)).await.unwrap();
+    let many: Vec<Symbol> = (0..60).map(|n| Symbol::new(&format!("{odd}{n}")).unwrap()).collect();
+    broker.quotes(&many).await.unwrap();
+    broker.gain_loss(&NightlyFilter { symbol: Some(odd), ..NightlyFilter::default() }).await.unwrap();
+    let seen = server.seen().await;
+    let [(_, get), (_, post), (_, nightly)] = &seen.requests[..] else { panic!("{seen:?}") };
+    assert!(get.starts_with(&format!("GET /v1/markets/quotes?symbols={encoded}&greeks=false HTTP/1.1\r\n")), "{get}");
+    assert!(post.contains(&format!("symbols={encoded}0%2C{encoded}1%2C")), "{post}");
+    assert!(nightly.contains(&format!("&symbol={encoded} HTTP/1.1\r\n")), "{nightly}");
+}
+
+#[tokio::test]
 async fn what_the_server_says_of_its_budget_is_handed_on_by_class() {
     let budget = "X-Ratelimit-Allowed: 120\r\nX-Ratelimit-Used: 17\r\nX-Ratelimit-Available: 103\r\n\
         X-Ratelimit-Expiry: 1893594700123\r\n";

@@ -17,7 +17,7 @@ use crate::{
     QuoteSide, Quotes, ReadError, Received, Rejection, Side, Symbol,
 };
 
-/// One way to betray the trait. Each was seen in the wild.
+/// One way to betray the trait, each an easy mistake in an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flaw {
     RepeatsSubmit,

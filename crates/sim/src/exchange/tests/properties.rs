@@ -48,7 +48,7 @@ proptest! {
     fn cash_and_positions_are_exactly_what_the_fills_say(seed in any::<u64>(), steps in steps()) {
         let (_, ledger) = session(seed, FaultPlan::hostile(), &steps);
         let fills = || ledger.orders.iter().flat_map(|order| &order.fills);
-        let cash: Decimal = fills().map(backstop_broker::Fill::cash).sum();
+        let cash = fills().map(backstop_broker::Fill::cash).sum::<Option<Decimal>>().unwrap();
         prop_assert_eq!(ledger.cash, ledger.start_cash + cash);
         prop_assert_eq!(ledger.cash, ledger.start_cash + ledger.movements.iter().map(|m| m.amount).sum::<Decimal>());
         let mut net = BTreeMap::<Symbol, Decimal>::new();
