@@ -18,8 +18,7 @@ pub(crate) fn network(_: &File) -> io::Result<Option<&'static str>> {
 }
 
 /// Numbers of `statfs(2)` and of Linux' `include/uapi/linux/magic.h`; those of clustered file systems from their own
-/// sources. A file system in user space may be anything, sshfs for one, so it counts as one of these (law 2: what is not
-/// known is not assumed).
+/// sources. A file system in user space may be anything, sshfs for one, so it counts as one of these (law 5).
 #[cfg(target_os = "linux")]
 fn by_magic(magic: u32) -> Option<&'static str> {
     Some(match magic {

@@ -72,3 +72,6 @@ pub(super) fn net_of(held: &[BrokerPosition], symbol: &backstop_broker::Symbol) 
     let rows = held.iter().filter(|row| row.symbol == *symbol);
     rows.fold(Decimal::ZERO, |sum, row| sum.saturating_add(row.quantity))
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,12 +34,11 @@ fn at_market(legs: &[Leg], view: &MarketView) -> Option<Decimal> {
             Side::Sell => quote.bid.price.value(),
         });
         let paid = price.unwrap_or_default().checked_mul(Decimal::from(leg.quantity.get()))?;
-        sum.checked_add(leg.side.signed(paid.checked_mul(multiplier(std::slice::from_ref(leg)))?))
+        sum.checked_add(leg.side.signed(paid.checked_mul(leg.symbol.multiplier())?))
     })
 }
 
-/// A contract is for 100 shares.
+/// Of an order at a net price: all its legs are options, or it has one.
 fn multiplier(legs: &[Leg]) -> Decimal {
-    let options = legs.iter().any(|leg| leg.symbol.option().is_some());
-    if options { Decimal::ONE_HUNDRED } else { Decimal::ONE }
+    legs.iter().map(|leg| leg.symbol.multiplier()).max().unwrap_or(Decimal::ONE)
 }

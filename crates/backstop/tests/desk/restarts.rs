@@ -5,7 +5,7 @@ use backstop::broker::Decimal;
 use backstop::{MemoryJournal, OpenError, Record, SessionError, State};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, DyingJournal, enter, flatten, leave};
+use crate::bench::{Bench, DyingJournal, Enter, enter, flatten, leave, plan};
 
 /// One entry and its exit, on a journal that dies after `batches`; then a restart that makes everything good.
 /// Returns whether the first desk lived to the end.
@@ -56,6 +56,29 @@ async fn killed_at_any_record_and_restarted_it_ends_with_the_truth() {
             assert!(deaths >= 7, "an entry is more records than {deaths} ({fault:?})");
         }
     }
+}
+
+// proves: DESK-7
+#[tokio::test(start_paused = true)]
+async fn a_start_waits_for_what_an_earlier_process_may_have_on_its_way_and_for_nothing_else() {
+    let bench = Bench::new(5, FaultPlan::none());
+    let journal = Arc::new(DyingJournal::new(5, false));
+    let dead = bench.ready(journal.clone(), &[]).await;
+    bench.sim().set_faults(FaultPlan::none().with_delay(FaultKind::LateProcessing, Duration::from_secs(4)));
+    bench.inject(FaultKind::LateProcessing);
+    let plan = plan(&dead).await;
+    // Killed half a second after the request has left.
+    tokio::time::timeout(Duration::from_millis(500), dead.try_to(dead.slot(1).unwrap(), plan)).await.unwrap_err();
+    let begun = bench.clock.mono();
+    let desk = bench.open(Arc::new(MemoryJournal::default()), &journal.batches()).await.unwrap();
+    desk.recover().await.unwrap();
+    let took = bench.clock.mono().since(begun);
+    assert!(took >= Duration::from_secs(3) && desk.state().operations.is_empty(), "{took:?}");
+    assert_eq!(desk.state().net().values().copied().sum::<Decimal>(), bench.held());
+
+    let begun = bench.clock.mono();
+    bench.open(Arc::new(MemoryJournal::default()), &[]).await.unwrap().recover().await.unwrap();
+    assert!(bench.clock.mono().since(begun) < Duration::from_secs(1), "with nothing in the air it does not wait");
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,9 +33,9 @@ fn judge(state: MarketState, quote: Quote, side: Side, held: Duration) -> Result
     POLICY.check(&view, &[leg], now)
 }
 
-/// Judged at the moment at which quotes are received here, and `held` later.
-fn judge_at(quote: Quote, held: Duration) -> Result<Fresh, QuoteRefusal> {
-    let early = Mono::from_origin(Duration::from_secs(1000)).plus(held);
+/// Judged at the moment at which quotes are received here, of a look that began at `asked`.
+fn judge_from(asked: Mono, quote: Quote) -> Result<Fresh, QuoteRefusal> {
+    let now = Mono::from_origin(Duration::from_secs(1000));
     let leg = Leg {
         symbol: quote.symbol.clone(),
         side: Side::Buy,
@@ -43,8 +43,8 @@ fn judge_at(quote: Quote, held: Duration) -> Result<Fresh, QuoteRefusal> {
         quantity: Quantity::new(1).unwrap(),
     };
     let clock = MarketClock { date: date(1970, 1, 1), state: MarketState::Open, at: None };
-    let view = MarketView::new(early, clock, Quotes { quotes: vec![quote], unmatched: vec![] });
-    POLICY.check(&view, &[leg], early)
+    let view = MarketView::new(asked, clock, Quotes { quotes: vec![quote], unmatched: vec![] });
+    POLICY.check(&view, &[leg], now)
 }
 
 fn check(quote: Quote, side: Side) -> Result<Fresh, QuoteRefusal> {
@@ -77,10 +77,18 @@ fn age_is_judged_at_its_boundary_on_both_clocks() {
     let held = |ms| judge(MarketState::Open, quote(SHARE, 0), Side::Buy, Duration::from_millis(ms));
     assert!(held(5_000).is_ok());
     assert!(matches!(held(5_001), Err(QuoteRefusal::Stale { .. })));
+    // The quotes came late, and the word that the market is open is as old as the question.
+    let late =
+        |ms| judge_from(Mono::from_origin(Duration::from_secs(1000) - Duration::from_millis(ms)), quote(SHARE, 0));
+    assert!(late(5_000).is_ok());
+    assert!(matches!(late(5_001), Err(QuoteRefusal::Stale { .. })));
     // Received by a clock that is not the desk's.
     let mut elsewhere = quote(SHARE, 0);
     elsewhere.received.mono = elsewhere.received.mono.plus(Duration::from_nanos(1));
-    assert!(matches!(judge_at(elsewhere, Duration::ZERO), Err(QuoteRefusal::ClockFault { .. })));
+    assert!(matches!(
+        judge_from(Mono::from_origin(Duration::from_secs(1000)), elsewhere),
+        Err(QuoteRefusal::ClockFault { .. })
+    ));
     // A second more, because the stamps are in whole seconds.
     assert!(check(quote(SHARE, 6_000), Side::Buy).is_ok());
     assert!(matches!(check(quote(SHARE, 6_001), Side::Buy), Err(QuoteRefusal::Stale { .. })));

@@ -33,7 +33,6 @@ fn enter(guard: &Arc<Guard>, number: u32) -> Result<Permit, GuardRefusal> {
     guard.try_enter(&slot(number), Timestamp::UNIX_EPOCH)
 }
 
-// proves: GUARD-1
 #[test]
 fn of_many_threads_that_try_one_slot_at_once_one_gets_in() {
     for _ in 0..50 {
@@ -83,7 +82,6 @@ fn a_session_that_is_begun_again_knows_whose_permit_is_out() {
     assert!(matches!(enter(&guard, 1), Err(GuardRefusal::Spent { .. })));
 }
 
-// proves: GUARD-4
 #[test]
 fn a_refusal_says_who_is_inside_and_how_many_were() {
     let guard = guard();
