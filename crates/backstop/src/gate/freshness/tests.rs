@@ -78,7 +78,7 @@ fn age_is_judged_at_its_boundary_on_both_clocks() {
     assert!(held(5_000).is_ok());
     assert!(matches!(held(5_001), Err(QuoteRefusal::Stale { .. })));
     // The quotes came late, and the word that the market is open is as old as the question.
-    let late = |ms| judge_from(Mono::from_origin(Duration::from_millis(1_000_000 - ms)), quote(SHARE, 0));
+    let late = |ms: u64| judge_from(Mono::from_origin(Duration::from_millis(1_000_000 - ms)), quote(SHARE, 0));
     assert!(late(5_000).is_ok());
     assert!(matches!(late(5_001), Err(QuoteRefusal::Stale { .. })));
     // Received by a clock that is not the desk's.
