@@ -35,6 +35,8 @@ pub(crate) enum Ending {
 pub(crate) struct Chain {
     storage: Arc<dyn Storage>,
     scanner: Scanner,
+    base: u64,
+    begins_with_checkpoint: bool,
 }
 
 impl Chain {
@@ -46,7 +48,7 @@ impl Chain {
         for &index in listing.segments.iter().rev() {
             let mut scanner = scanner(storage.as_ref(), index, Thread::begin(index))?;
             if let Opening::Frame { fits: true, checkpoint: true, .. } = scanner.opening()? {
-                return Ok(Self { storage, scanner });
+                return Ok(Self { storage, scanner, base: index, begins_with_checkpoint: true });
             }
         }
         // Without a checkpoint everything is needed.
@@ -60,10 +62,22 @@ impl Chain {
     pub(crate) fn from_segment(storage: Arc<dyn Storage>, index: u64) -> Result<Self, ReadError> {
         let mut scanner = scanner(storage.as_ref(), index, Thread::begin(index))?;
         match scanner.opening()? {
-            Opening::Frame { fits: true, seq, .. } if index > 1 || seq == 1 => Ok(Self { storage, scanner }),
+            Opening::Frame { fits: true, seq, checkpoint, .. } if index > 1 || seq == 1 => {
+                Ok(Self { storage, scanner, base: index, begins_with_checkpoint: checkpoint })
+            }
             // The first segment is made with a frame in it.
             _ => Err(scanner.damaged()),
         }
+    }
+
+    /// The segment that was read first.
+    pub(crate) fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// The segment that was read first, if it begins with a checkpoint.
+    pub(crate) fn checkpoint(&self) -> Option<u64> {
+        self.begins_with_checkpoint.then_some(self.base)
     }
 
     pub(crate) fn scanner(&self) -> &Scanner {
@@ -78,7 +92,22 @@ impl Chain {
         self.scanner.segment().header.log
     }
 
-    /// Reads on. After an end it may be asked again: more may have been written.
+    /// Looks at the disk anew: more may have been written, and a writer that opened the log may have made the current
+    /// segment anew.
+    pub(crate) fn refresh(&mut self) -> Result<(), ReadError> {
+        let place = self.scanner.place();
+        if let Some(segment) = open(self.storage.as_ref(), place.segment, self.log())? {
+            let path = path(self.storage.as_ref(), place.segment);
+            let mut current = Scanner::new(segment, path, self.scanner.thread());
+            if current.first_head()? != self.scanner.first_head()? {
+                self.scanner = current;
+            }
+        }
+        self.scanner.refresh();
+        Ok(())
+    }
+
+    /// Reads on. After an end it may be asked again, after [`refresh`](Chain::refresh).
     pub(crate) fn step(&mut self) -> Result<Reached, ReadError> {
         let mut contradicted = false;
         loop {
@@ -101,7 +130,8 @@ impl Chain {
                         }
                         // WAL-3: nothing is written to the next segment before this one is sealed and durable. Unless that
                         // happened between the two looks: then a second look here shows it.
-                        _ if contradicted => return Err(self.scanner.damaged()),
+                        _ if contradicted && self.is_at_fault(&mut next, tail)? => return Err(self.scanner.damaged()),
+                        _ if contradicted => return Err(next.damaged()),
                         _ => {
                             contradicted = true;
                             self.scanner.refresh();
@@ -110,6 +140,11 @@ impl Chain {
                 }
             }
         }
+    }
+
+    /// Whether this segment has lost its end, or the next one has something that nobody wrote.
+    fn is_at_fault(&self, next: &mut Scanner, tail: Tail) -> Result<bool, ReadError> {
+        Ok(tail.dirty_to > tail.end || next.opening()? != Opening::Torn || !matches!(next.step(), Ok(Step::End(_))))
     }
 
     /// Goes to the next segment from the end of one that is full; otherwise says whether there is something torn in it.
@@ -126,6 +161,8 @@ impl Chain {
                 Ok(None)
             }
             Opening::Frame { fits: false, .. } => Err(next.damaged()),
+            // WAL-3: torn, or damaged; what is behind it tells. Or it was whole by the time of the second look.
+            Opening::Torn if !matches!(next.step()?, Step::End(_)) => self.cross(),
             Opening::Unused | Opening::Torn => {
                 self.scanner.stay_before_seal();
                 if let Some(segment) = open(self.storage.as_ref(), index + 2, self.log())? {

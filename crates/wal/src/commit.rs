@@ -16,11 +16,14 @@ pub(crate) trait Device: Send {
     /// Writes a group, and makes it durable if asked. Never called again after an error.
     fn commit(&mut self, group: &mut Group, durable: bool) -> io::Result<()>;
 
-    /// Makes the next segment, if there is none.
-    fn prepare(&mut self) -> Result<(), CreateError>;
+    /// Makes the next segment, if there is none. `next_seq` is the number behind what was committed.
+    fn prepare(&mut self, next_seq: u64) -> Result<(), CreateError>;
 
     /// How much may be staged.
     fn room(&self) -> Room;
+
+    /// The segment that begins with the newest checkpoint.
+    fn checkpoint(&self) -> Option<u64>;
 
     /// Makes everything durable and says so on the disk.
     fn close(&mut self, next_seq: u64) -> io::Result<()>;
@@ -47,6 +50,8 @@ pub(crate) struct Group {
 pub(crate) struct Turn {
     /// The number of the first record there.
     pub(crate) seq: u64,
+    /// Whether a checkpoint comes first.
+    pub(crate) is_checkpoint: bool,
     pub(crate) frames: Vec<u8>,
 }
 
@@ -125,11 +130,17 @@ struct Queue<D> {
     /// What is left beside what is staged.
     room: Room,
     next_seq: u64,
+    /// The number behind the last record that is written.
+    written_seq: u64,
     /// How many appends were staged, written, made durable.
     staged_count: u64,
     written: u64,
     durable: u64,
     broken: Option<Arc<io::Error>>,
+    /// The segment that begins with the newest checkpoint.
+    checkpoint: Option<u64>,
+    /// Making the next segment ahead of need was tried since the last turn.
+    tried_ahead: bool,
     /// An empty buffer for the next group.
     recycled: Vec<u8>,
 }
@@ -154,17 +165,20 @@ type Guard<'a, D> = MutexGuard<'a, Queue<D>>;
 
 impl<D: Device> Committer<D> {
     pub(crate) fn new(device: D, log: LogId, next_seq: u64, limits: Limits) -> Self {
-        let room = device.room();
+        let (room, checkpoint) = (device.room(), device.checkpoint());
         let queue = Queue {
             device: Some(device),
             staged: Group::default(),
             staged_durable: false,
             room,
             next_seq,
+            written_seq: next_seq,
             staged_count: 0,
             written: 0,
             durable: 0,
             broken: None,
+            checkpoint,
+            tried_ahead: true,
             recycled: Vec::new(),
         };
         Self { queue: Mutex::new(queue), changed: Condvar::new(), log, limits }
@@ -186,6 +200,15 @@ impl<D: Device> Committer<D> {
                 Some(device) => self.lead(queue, device),
                 None => self.changed.wait(queue),
             };
+        }
+    }
+
+    /// The segment that begins with the newest checkpoint, as long as the log works.
+    pub(crate) fn checkpoint(&self) -> Result<Option<u64>, AppendError> {
+        let queue = self.queue.lock();
+        match &queue.broken {
+            Some(source) => Err(AppendError::Poisoned { source: Arc::clone(source) }),
+            None => Ok(queue.checkpoint),
         }
     }
 
@@ -265,8 +288,9 @@ impl<D: Device> Committer<D> {
 
     /// Makes the next segment, while others stage.
     fn prepare<'a>(&'a self, queue: Guard<'a, D>, mut device: D) -> (Guard<'a, D>, io::Result<()>) {
+        let written_seq = queue.written_seq;
         drop(queue);
-        let made = device.prepare();
+        let made = device.prepare(written_seq);
         let spare = device.room().spare;
         let mut queue = self.queue.lock();
         queue.device = Some(device);
@@ -283,11 +307,19 @@ impl<D: Device> Committer<D> {
 
     /// Writes what is staged, for everybody.
     fn lead<'a>(&'a self, mut queue: Guard<'a, D>, mut device: D) -> Guard<'a, D> {
+        if queue.room.spare.is_none() && !queue.tried_ahead && queue.staged.turn.is_none() {
+            // The next segment is made as soon as the last spare one was taken, before it is needed. A full disk is told
+            // to whoever comes to need the room.
+            queue.tried_ahead = true;
+            return self.prepare(queue, device).0;
+        }
         let empty = Group { frames: std::mem::take(&mut queue.recycled), turn: None };
         let mut group = std::mem::replace(&mut queue.staged, empty);
         let durable = std::mem::take(&mut queue.staged_durable);
-        let upto = queue.staged_count;
-        let turned = group.turn.is_some();
+        let (upto, upto_seq) = (queue.staged_count, queue.next_seq);
+        if group.turn.is_some() {
+            queue.tried_ahead = false;
+        }
         drop(queue);
 
         let outcome = device.commit(&mut group, durable);
@@ -298,6 +330,8 @@ impl<D: Device> Committer<D> {
         match outcome {
             Ok(()) => {
                 queue.written = upto;
+                queue.written_seq = upto_seq;
+                queue.checkpoint = device.checkpoint();
                 if durable {
                     queue.durable = upto;
                 }
@@ -309,12 +343,6 @@ impl<D: Device> Committer<D> {
                 return queue;
             }
         }
-        if turned {
-            self.changed.notify_all();
-            // The next segment is made as soon as the last spare one is taken. A full disk is told to whoever comes to
-            // need the room.
-            return self.prepare(queue, device).0;
-        }
         queue.device = Some(device);
         self.changed.notify_all();
         queue
@@ -325,7 +353,8 @@ impl<D> Queue<D> {
     fn stage(&mut self, log: LogId, content: Content<'_>, how: Append, reserve: usize) -> Staged {
         let need = FRAME_LEN + content.payload_len();
         let kept = if how.reserve { 0 } else { reserve };
-        let fits_here = self.room.active >= need && !matches!(content, Content::Checkpoint(_));
+        let is_checkpoint = matches!(content, Content::Checkpoint(_));
+        let fits_here = self.room.active >= need && !is_checkpoint;
         // WAL-8: room for closing what is open stays, here or in a segment that exists.
         let leaves_reserve = self.room.active.saturating_sub(need) >= kept || self.room.spare.is_some_and(|room| room >= kept);
         if !fits_here {
@@ -334,7 +363,7 @@ impl<D> Queue<D> {
             }
             match self.room.spare {
                 Some(room) if room >= need + kept => {
-                    self.staged.turn = Some(Turn { seq: self.next_seq, frames: Vec::new() });
+                    self.staged.turn = Some(Turn { seq: self.next_seq, is_checkpoint, frames: Vec::new() });
                     self.room = Room { active: room, spare: None };
                 }
                 _ => return Staged::NeedsSegment,

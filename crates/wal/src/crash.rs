@@ -1,10 +1,10 @@
-//! Crash states, enumerated: thousands of histories, a crash after every operation of each, and what is recovered.
+//! Tests by enumeration of crash states: thousands of histories, a crash after every operation of each, and what is recovered.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::sim::{Depth, Dice, Image, Recording, SimStorage};
-use crate::{Append, AppendError, Entry, Log, OpenError, Opened, Options};
+use crate::{Append, AppendError, Entry, Log, OpenError, Opened, Options, RemoveError};
 
 /// What a history does to a log, and what it may expect to find again.
 #[derive(Debug, Default, Clone)]
@@ -12,6 +12,31 @@ pub(crate) struct Model {
     /// What was appended, acknowledged or not, in order; where each batch ends.
     pub(crate) records: Vec<Vec<u8>>,
     pub(crate) ends: Vec<usize>,
+    /// Behind how many records there is a checkpoint, acknowledged or not.
+    pub(crate) checkpoints: Vec<usize>,
+    /// Whether there are none but those that the test asks for.
+    pub(crate) plain: bool,
+}
+
+/// What stands for the first `count` records.
+fn state_of(model: &Model, count: usize) -> Vec<u8> {
+    let bytes: Vec<u8> = model.records.iter().take(count).flatten().copied().collect();
+    format!("{count} records {:08x}", crc32c::crc32c(&bytes)).into_bytes()
+}
+
+/// What a log was found to hold.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// For how many records a checkpoint stands, and as what.
+    pub(crate) base: Option<(usize, Vec<u8>)>,
+    /// The ones behind it.
+    pub(crate) records: Vec<(u64, Vec<u8>)>,
+}
+
+impl Found {
+    fn count(&self) -> usize {
+        self.base.as_ref().map_or(0, |(count, _)| *count) + self.records.len()
+    }
 }
 
 /// A checker's complaint.
@@ -23,12 +48,14 @@ pub(crate) fn options() -> Options {
     Options::new(claim).segment_len(1024).reserve(64)
 }
 
-/// Opens and collects; the records from the first on, where no checkpoint stands for them.
-pub(crate) fn open(storage: &SimStorage) -> Result<(Log, Opened, Vec<(u64, Vec<u8>)>), OpenError> {
-    let mut found = Vec::new();
+/// Opens and collects.
+pub(crate) fn open(storage: &SimStorage) -> Result<(Log, Opened, Found), OpenError> {
+    let mut found = Found::default();
     let (log, opened) = options().open(Arc::new(storage.clone()), |entry| match entry {
-        Entry::Record { seq, bytes } => found.push((seq, bytes.to_vec())),
-        Entry::Checkpoint { seq, .. } => found = vec![(seq, Vec::new())],
+        Entry::Record { seq, bytes } => found.records.push((seq, bytes.to_vec())),
+        Entry::Checkpoint { seq, state } => {
+            found = Found { base: Some((usize::try_from(seq - 1).unwrap(), state.to_vec())), records: Vec::new() };
+        }
     })?;
     Ok((log, opened, found))
 }
@@ -45,7 +72,7 @@ fn record(number: usize, dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// Appends some records by the dice; notes how many are acknowledged as durable.
+/// Appends some records and makes some checkpoints by the dice; notes how many records are acknowledged as durable.
 fn run(log: &Log, storage: &SimStorage, model: &mut Model, dice: &mut Dice, steps: usize) -> Result<(), AppendError> {
     for _ in 0..steps {
         let how = if dice.below(3) == 0 { Append::BUFFERED } else { Append::DURABLE };
@@ -71,30 +98,60 @@ fn run(log: &Log, storage: &SimStorage, model: &mut Model, dice: &mut Dice, step
         if how == Append::DURABLE {
             storage.note(model.records.len() as u64);
         }
-        if dice.below(12) == 0 {
-            log.sync()?;
-            storage.note(model.records.len() as u64);
+        match dice.below(24) {
+            0 | 1 => {
+                log.sync()?;
+                storage.note(model.records.len() as u64);
+            }
+            2 | 3 if !model.plain => {
+                let count = model.records.len();
+                model.checkpoints.push(count);
+                match log.checkpoint(&state_of(model, count)) {
+                    Err(AppendError::Full { .. }) => {
+                        model.checkpoints.pop();
+                        continue;
+                    }
+                    other => other?,
+                };
+                storage.note(count as u64);
+                // By the time it is acknowledged, what it stands for may be gone.
+                let keep = if dice.below(2) == 0 { 0 } else { dice.below(3) as u64 };
+                match log.remove_history(keep) {
+                    Err(RemoveError::Poisoned(error)) => return Err(error),
+                    // The log goes on without that.
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            _ => {}
         }
     }
     Ok(())
 }
 
 /// WAL-1 and WAL-2 for what was found: a prefix, batches whole, at least what was acknowledged.
-pub(crate) fn check_found(model: &Model, acknowledged: u64, found: &[(u64, Vec<u8>)]) -> Result<(), Complaint> {
-    let records = found.iter().zip(&model.records).zip(1..);
+pub(crate) fn check_found(model: &Model, acknowledged: u64, found: &Found) -> Result<(), Complaint> {
+    let mut before = 0;
+    if let Some((count, state)) = &found.base {
+        if !model.checkpoints.contains(count) || *state != state_of(model, *count) {
+            return Err(format!("a checkpoint that was never made: {count}"));
+        }
+        before = *count;
+    }
+    let records = found.records.iter().zip(&model.records[before.min(model.records.len())..]).zip(before as u64 + 1..);
     for (((seq, bytes), appended), number) in records {
         if *seq != number || bytes != appended {
             return Err(format!("record {number} reads {seq}: {bytes:?} for {appended:?}"));
         }
     }
-    if found.len() > model.records.len() {
-        return Err(format!("{} records found, {} appended", found.len(), model.records.len()));
+    let count = found.count();
+    if count > model.records.len() {
+        return Err(format!("{count} records found, {} appended", model.records.len()));
     }
-    if (found.len() as u64) < acknowledged {
-        return Err(format!("{} records found, {acknowledged} acknowledged", found.len()));
+    if (count as u64) < acknowledged {
+        return Err(format!("{count} records found, {acknowledged} acknowledged"));
     }
-    if !found.is_empty() && !model.ends.contains(&found.len()) {
-        return Err(format!("{} records found: half a batch", found.len()));
+    if count > 0 && !model.ends.contains(&count) {
+        return Err(format!("{count} records found: half a batch"));
     }
     Ok(())
 }
@@ -109,9 +166,12 @@ fn check_crash(model: &Model, acknowledged: u64, image: &Image) -> Result<(Recor
     log.append(b"after", Append::DURABLE).map_err(|error| format!("does not go on: {error}"))?;
     drop(log);
     let (_, _, again) = open(&storage).map_err(|error| format!("does not open again: {error}"))?;
-    match again.split_last() {
-        Some(((_, last), before)) if last == b"after" && before == found => Ok((recovery, found.len())),
-        _ => Err(format!("found {} records, then {} with one more", found.len(), again.len())),
+    let mut expected = found.clone();
+    expected.records.push((found.count() as u64 + 1, b"after".to_vec()));
+    if again == expected {
+        Ok((recovery, found.count()))
+    } else {
+        Err(format!("found {} records, then with one more {}", found.count(), again.count()))
     }
 }
 
@@ -130,6 +190,16 @@ struct Tally {
     second_level: u64,
     distinct: HashSet<u64>,
     restored: u64,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.histories += other.histories;
+        self.states += other.states;
+        self.second_level += other.second_level;
+        self.distinct.extend(other.distinct);
+        self.restored += other.restored;
+    }
 }
 
 fn fingerprint(image: &Image) -> u64 {
@@ -153,8 +223,7 @@ fn history(seed: u64) -> (Recording, Model) {
     let storage = SimStorage::default();
     let mut model = Model::default();
     for _ in 0..=dice.below(3) {
-        let (log, _, found) = open(&storage).unwrap();
-        assert_eq!(found.len(), model.records.len(), "nothing was lost without a crash");
+        let log = reopen(&storage, &model);
         let steps = 1 + dice.below(8);
         run(&log, &storage, &mut model, &mut dice, steps).unwrap();
         if dice.below(2) == 0 {
@@ -163,6 +232,50 @@ fn history(seed: u64) -> (Recording, Model) {
         }
     }
     (storage.recording(), model)
+}
+
+/// Opens after a process died and the machine did not.
+fn reopen(storage: &SimStorage, model: &Model) -> Log {
+    let (log, _, found) = open(storage).unwrap();
+    assert_eq!(check_found(model, model.records.len() as u64, &found), Ok(()), "nothing is lost without a crash");
+    // What an opening shows is durable.
+    storage.note(model.records.len() as u64);
+    log
+}
+
+/// A history in which something hangs on every sync, and after which step one may be left out: each opening finds
+/// something that was not durable, and each segment that is made is used.
+fn history_of_needed_syncs(seed: u64) -> (Recording, Model, usize) {
+    let mut dice = Dice::new(seed);
+    let storage = SimStorage::default();
+    let mut model = Model { plain: true, ..Model::default() };
+    let append = |log: &Log, model: &mut Model, bytes: &[u8], how| {
+        log.append(bytes, how).unwrap();
+        model.records.push(bytes.to_vec());
+        model.ends.push(model.records.len());
+    };
+    for _ in 0..2 {
+        let log = reopen(&storage, &model);
+        let steps = 1 + dice.below(7);
+        run(&log, &storage, &mut model, &mut dice, steps).unwrap();
+        let count = model.records.len();
+        model.checkpoints.push(count);
+        // A checkpoint behind something that is not durable, and nothing else left of it.
+        log.checkpoint(&state_of(&model, count)).unwrap();
+        log.remove_history(0).unwrap();
+        storage.note(count as u64);
+        append(&log, &mut model, b"not durable", Append::BUFFERED);
+    }
+    let log = reopen(&storage, &model);
+    let judged = storage.recording().steps();
+    // No further segment can be made, so that no later sync makes up for one that was left out.
+    storage.limit(Some(0));
+    while log.append(&[b'e'; 200], Append::DURABLE.from_reserve()).is_ok() {
+        model.records.push(vec![b'e'; 200]);
+        model.ends.push(model.records.len());
+        storage.note(model.records.len() as u64);
+    }
+    (storage.recording(), model, judged)
 }
 
 fn acknowledged(notes: &[u64]) -> u64 {

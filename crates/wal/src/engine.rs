@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::commit::{Device, Group, Room};
-use crate::format::{END_RESERVE, FRAME_LEN, HEADER_LEN, Kind, LogId, push_frame, set_proof};
+use crate::format::{END_RESERVE, FRAME_LEN, HEADER_LEN, Kind, LogId, push_frame, push_mark, set_proof};
 use crate::segment::{self, CreateError, Segment};
 use crate::storage::{Storage, Tenure, write_full};
 
@@ -22,6 +22,8 @@ pub(crate) struct Engine {
     pub(crate) segment_len: u64,
     /// Something was written since the last sync.
     pub(crate) unsynced: bool,
+    /// The segment that begins with the newest checkpoint.
+    pub(crate) checkpoint: Option<u64>,
 }
 
 /// What a segment of this length has for frames.
@@ -69,8 +71,15 @@ impl Engine {
     /// Leaves behind that all is durable, so that nothing before can later pass for a torn tail.
     fn close(&mut self, next_seq: u64) -> io::Result<()> {
         self.sync()?;
-        let mut mark = Vec::with_capacity(FRAME_LEN);
-        push_frame(&mut mark, self.log(), Kind::Mark, false, next_seq, |_| {});
+        self.mark(next_seq)
+    }
+
+    /// Says that the active segment and the next have their names for good. A reopened log could not tell otherwise: after
+    /// a sync of the directory that failed, the system may show names that it will lose.
+    pub(crate) fn mark(&mut self, next_seq: u64) -> io::Result<()> {
+        let named = self.active.header.segment + u64::from(self.spare.is_some());
+        let mut mark = Vec::new();
+        push_mark(&mut mark, self.log(), next_seq, named);
         // Not synced: if it is lost, nothing is.
         self.write(&mut mark)
     }
@@ -96,13 +105,19 @@ impl Device for Engine {
         if durable {
             self.sync()?;
         }
+        // WAL-6: only now, since what it stands for may be removed once it is durable itself.
+        if group.turn.as_ref().is_some_and(|turn| turn.is_checkpoint && durable) {
+            self.checkpoint = Some(self.active.header.segment);
+        }
         Ok(())
     }
 
-    fn prepare(&mut self) -> Result<(), CreateError> {
+    fn prepare(&mut self, next_seq: u64) -> Result<(), CreateError> {
         if self.spare.is_none() {
             let index = self.active.header.segment + 1;
             self.spare = Some(segment::create(self.storage.as_ref(), self.log(), index, self.segment_len, &[])?);
+            let uncertain = |source| CreateError { action: "write to a segment in", source, uncertain: true };
+            self.mark(next_seq).map_err(uncertain)?;
         }
         Ok(())
     }
@@ -113,6 +128,10 @@ impl Device for Engine {
             active: usize::try_from(active).unwrap_or(usize::MAX),
             spare: self.spare.as_ref().map(|spare| room_in(spare.header.capacity)),
         }
+    }
+
+    fn checkpoint(&self) -> Option<u64> {
+        self.checkpoint
     }
 
     fn close(&mut self, next_seq: u64) -> io::Result<()> {

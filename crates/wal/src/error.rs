@@ -42,6 +42,12 @@ pub enum ReadError {
         /// How many records before it were read and are intact.
         intact: u64,
     },
+    /// The writer removed what was to be read next, because a checkpoint stands for it.
+    #[error("{} was removed after a checkpoint while this reader was behind; begin anew from the checkpoint", path.display())]
+    Overtaken {
+        /// The segment that was to be read next.
+        path: PathBuf,
+    },
     /// A file that is no part of the log.
     #[error("{} is no part of this log; move it elsewhere", path.display())]
     Foreign {
@@ -136,7 +142,7 @@ pub enum AppendError {
         limit: usize,
     },
     /// No room that is not kept for closing what is open (WAL-8). Nothing was written.
-    #[error("no room for {length} bytes beside the reserve; free space on the disk or remove old segments")]
+    #[error("no room for {length} bytes beside the reserve, and no further segment can be made; free space or remove history")]
     Full {
         /// Its length, in bytes.
         length: usize,
@@ -155,5 +161,27 @@ pub enum AppendError {
     Poisoned {
         /// The first failure.
         source: Arc<io::Error>,
+    },
+}
+
+/// Why old segments were not removed, or not all. The log goes on working.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoveError {
+    /// The log takes no more changes since an earlier failure.
+    #[error(transparent)]
+    Poisoned(#[from] AppendError),
+    /// The directory cannot be read, or holds something else too.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The system refused. Safe to try again once the cause is gone.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// In which directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
 }

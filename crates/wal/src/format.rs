@@ -9,7 +9,7 @@ pub(crate) const HEADER_LEN: u64 = 64;
 /// What a frame takes beside its payload.
 pub(crate) const FRAME_LEN: usize = 16;
 /// What stands before the copies in a restart frame.
-pub(crate) const RESTART_LEN: usize = 24;
+pub(crate) const RESTART_LEN: usize = 32;
 /// Left free behind the last group of a segment: for the seal, and for a restart frame around all of its frames.
 pub(crate) const END_RESERVE: u64 = 128;
 /// The longest payload that the length field can say.
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Record,
     /// Several records that are there together or not at all.
     Batch,
-    /// Nothing, for the sake of its proof.
+    /// The number of a segment whose name is durable; and whatever its proof says.
     Mark,
     /// The end of a segment; the next one exists.
     Seal,
@@ -193,11 +193,13 @@ pub(crate) struct Restart {
     pub(crate) void_from: Place,
     /// The number of the writer's lock.
     pub(crate) fence: u64,
+    /// All segments up to this number have names that are durable.
+    pub(crate) named: u64,
 }
 
 impl Restart {
     pub(crate) fn push(&self, out: &mut Vec<u8>) {
-        for field in [self.void_from.segment, self.void_from.offset, self.fence] {
+        for field in [self.void_from.segment, self.void_from.offset, self.fence, self.named] {
             out.extend_from_slice(&field.to_le_bytes());
         }
     }
@@ -206,10 +208,21 @@ impl Restart {
     pub(crate) fn read(payload: &[u8]) -> Option<Self> {
         let (segment, rest) = payload.split_first_chunk::<8>()?;
         let (offset, rest) = rest.split_first_chunk::<8>()?;
-        let (fence, _) = rest.split_first_chunk::<8>()?;
+        let (fence, rest) = rest.split_first_chunk::<8>()?;
+        let (named, _) = rest.split_first_chunk::<8>()?;
         let void_from = Place { segment: u64::from_le_bytes(*segment), offset: u64::from_le_bytes(*offset) };
-        Some(Self { void_from, fence: u64::from_le_bytes(*fence) })
+        Some(Self { void_from, fence: u64::from_le_bytes(*fence), named: u64::from_le_bytes(*named) })
     }
+}
+
+/// Appends a mark.
+pub(crate) fn push_mark(out: &mut Vec<u8>, log: LogId, seq: u64, named: u64) {
+    push_frame(out, log, Kind::Mark, false, seq, |out| out.extend_from_slice(&named.to_le_bytes()));
+}
+
+/// Reads the payload of a mark.
+pub(crate) fn read_mark(payload: &[u8]) -> Option<u64> {
+    payload.first_chunk::<8>().map(|named| u64::from_le_bytes(*named))
 }
 
 /// The header of a segment.

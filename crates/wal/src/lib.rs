@@ -8,8 +8,12 @@ mod dir;
 mod engine;
 mod error;
 mod format;
+mod journal;
 mod log;
 mod open;
+mod operation;
+mod reader;
+mod salvage;
 mod scan;
 mod segment;
 #[cfg(any(test, feature = "sim"))]
@@ -21,7 +25,14 @@ mod window;
 
 pub use commit::Append;
 pub use dir::DirStorage;
-pub use error::{AppendError, OpenError, ReadError};
+pub use error::{AppendError, OpenError, ReadError, RemoveError};
+pub use journal::{
+    CheckpointError, Failed, InProgress, Journal, JournalError, OperationId, Pending, Recovered, Recovery, Schema, Shown,
+    Unsettled, Verdict, WriteError,
+};
 pub use log::{Entry, Log};
 pub use open::{Opened, Options, Torn};
+pub use operation::State;
+pub use reader::{DumpError, Reader, Verified, dump, verify};
+pub use salvage::{Gap, SalvageError, Salvaged, salvage};
 pub use storage::{Access, Storage, StorageFile, Tenure};

@@ -1,9 +1,13 @@
 //! A log that is open for writing.
 
+use std::sync::Arc;
+
 use crate::commit::{Append, Committer, Content};
 use crate::engine::Engine;
-use crate::error::AppendError;
+use crate::error::{AppendError, RemoveError};
 use crate::format::{Kind, batch_records};
+use crate::segment;
+use crate::storage::Storage;
 
 /// What is read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +50,13 @@ impl<'a> Entry<'a> {
 /// Dropping it keeps what was acknowledged, like a crash; [`close`](Log::close) also makes buffered records durable.
 #[derive(Debug)]
 pub struct Log {
+    storage: Arc<dyn Storage>,
     committer: Committer<Engine>,
 }
 
 impl Log {
-    pub(crate) fn new(committer: Committer<Engine>) -> Self {
-        Self { committer }
+    pub(crate) fn new(storage: Arc<dyn Storage>, committer: Committer<Engine>) -> Self {
+        Self { storage, committer }
     }
 
     /// Appends a record and returns its number once it is as safe as `how` asks.
@@ -88,6 +93,41 @@ impl Log {
     /// [`AppendError::Failed`]: what was not durable before may be lost.
     pub fn sync(&self) -> Result<(), AppendError> {
         self.committer.sync()
+    }
+
+    /// Writes down what all records so far amount to, so that opening begins there (WAL-6). The records stay until
+    /// [`remove_history`](Log::remove_history). Returns the number of the first record behind it.
+    ///
+    /// The caller sees to it that `state` has what those records say and nothing else: nobody appends meanwhile.
+    ///
+    /// # Errors
+    /// [`AppendError::Failed`] leaves open whether the checkpoint is there; in any case no record is lost.
+    ///
+    /// # Durability
+    /// It and all records before it are on disk when this returns. It begins a segment of its own.
+    pub fn checkpoint(&self, state: &[u8]) -> Result<u64, AppendError> {
+        self.committer.append(Content::Checkpoint(state), Append::DURABLE.from_reserve())
+    }
+
+    /// Removes the segments that the newest checkpoint stands for, except for the newest `keep` of them; returns how many
+    /// were removed.
+    ///
+    /// # Errors
+    /// [`RemoveError`]; the log goes on working, and what could not be removed can be another time.
+    ///
+    /// # Durability
+    /// What was removed stays so when this returns. A crash before may leave some of it, which no opening reads.
+    pub fn remove_history(&self, keep: u64) -> Result<u64, RemoveError> {
+        let Some(checkpoint) = self.committer.checkpoint()? else { return Ok(0) };
+        let io = |action| move |source| RemoveError::Io { action, path: self.storage.place().to_owned(), source };
+        let listing = segment::list(self.storage.as_ref())?;
+        let mut removed = 0;
+        for index in listing.segments.into_iter().filter(|index| *index < checkpoint.saturating_sub(keep)) {
+            self.storage.remove(&segment::name(index)).map_err(io("remove a segment in"))?;
+            removed += 1;
+        }
+        self.storage.sync_directory().map_err(io("sync"))?;
+        Ok(removed)
     }
 
     /// Makes everything durable and leaves a mark that says so, so that damage of the last records can be told from a

@@ -81,24 +81,25 @@ impl Options {
             storage.remove(leftover).map_err(|source| io_error(storage.as_ref(), "remove a leftover in", source))?;
         }
         let (engine, next_seq, opened) = if listing.segments.is_empty() {
-            self.found(storage, tenure)?
+            self.found(Arc::clone(&storage), tenure)?
         } else {
-            self.restart(storage, tenure, &listing, &mut visit)?
+            self.restart(Arc::clone(&storage), tenure, &listing, &mut visit)?
         };
         let log = engine.log();
         let segment_room = room_in(self.segment_len);
         let reserve = self.reserve.unwrap_or(segment_room / 16).min(segment_room / 4);
-        Ok((Log::new(Committer::new(engine, log, next_seq, Limits { segment_room, reserve })), opened))
+        let limits = Limits { segment_room, reserve };
+        Ok((Log::new(storage, Committer::new(engine, log, next_seq, limits)), opened))
     }
 
     /// Makes a log where there is none.
     fn found(&self, storage: Arc<dyn Storage>, tenure: Box<dyn Tenure>) -> Result<(Engine, u64, Opened), OpenError> {
         let log = LogId(storage.entropy());
         let place = Place { segment: 1, offset: HEADER_LEN };
-        let frame = restart_frame(log, 1, Restart { void_from: place, fence: tenure.fence() }, &[]);
+        let frame = restart_frame(log, 1, Restart { void_from: place, fence: tenure.fence(), named: 0 }, &[]);
         let active = self.create(storage.as_ref(), log, 1, &frame)?;
         let opened = Opened { fence: tenure.fence(), ..Opened::default() };
-        let engine = self.engine(storage, tenure, active, HEADER_LEN + frame.len() as u64)?;
+        let engine = self.engine(storage, tenure, active, HEADER_LEN + frame.len() as u64, 1, 0, None)?;
         Ok((engine, 1, opened))
     }
 
@@ -127,30 +128,28 @@ impl Options {
         let (last, next_seq, proven) = (scanner.place(), scanner.next_seq(), scanner.proven());
         // One segment is made ahead; if that was begun and torn, one more may be there.
         let ahead = if matches!(ending, Ending::Open(_)) { 1 } else { 2 };
-        check_no_gap(storage.as_ref(), listing, last.segment + ahead, scanner.intact())?;
+        check_no_gap(storage.as_ref(), listing, chain.base(), last.segment + ahead, scanner.intact())?;
         if opened.fence <= scanner.fence() {
             opened.fence_behind = Some(scanner.fence());
         }
         let log = chain.log();
         let copies = copies(storage.as_ref(), log, proven)?;
-        let restart = |void_from| {
-            restart_frame(log, proven.seq, Restart { void_from, fence: tenure.fence() }, &copies)
-        };
+        let named = scanner.named();
+        let restart = Restart { void_from: proven.place, fence: tenure.fence(), named };
+        let frame = restart_frame(log, proven.seq, restart, &copies);
+        let behind_header = HEADER_LEN + frame.len() as u64;
         let (active, end) = match ending {
             Ending::Open(tail) => {
                 if tail.dirty_to > tail.end {
                     opened.torn = Some(Torn { segment: last.segment, offset: tail.end, bytes: tail.dirty_to - tail.end });
                 }
-                let begins = Place { segment: last.segment, offset: HEADER_LEN };
-                let frame = restart(proven.place);
-                let end = tail.dirty_to + frame.len() as u64;
-                if proven.place <= begins {
+                let end = tail.clear_from + frame.len() as u64;
+                if proven.place <= (Place { segment: last.segment, offset: HEADER_LEN }) {
                     // Not even how the segment begins is known to be durable: it is made anew.
-                    let frame = restart(begins);
-                    (self.create(storage.as_ref(), log, last.segment, &frame)?, HEADER_LEN + frame.len() as u64)
+                    (self.create(storage.as_ref(), log, last.segment, &frame)?, behind_header)
                 } else if end + END_RESERVE <= scanner.segment().header.capacity {
                     let active = open_segment(storage.as_ref(), last.segment)?;
-                    write_full(active.file.as_ref(), &frame, tail.dirty_to)
+                    write_full(active.file.as_ref(), &frame, tail.clear_from)
                         .map_err(|source| io_error(storage.as_ref(), "write to a segment in", source))?;
                     active
                         .file
@@ -158,42 +157,52 @@ impl Options {
                         .map_err(|source| io_error(storage.as_ref(), "sync a segment in", source))?;
                     (active, end)
                 } else {
-                    let active = self.create(storage.as_ref(), log, last.segment + 1, &frame)?;
-                    (active, HEADER_LEN + frame.len() as u64)
+                    (self.create(storage.as_ref(), log, last.segment + 1, &frame)?, behind_header)
                 }
             }
             Ending::Sealed { torn } => {
                 if torn {
                     opened.torn = Some(Torn { segment: last.segment + 1, offset: HEADER_LEN, bytes: 0 });
                 }
-                let frame = restart(proven.place);
-                let active = self.create(storage.as_ref(), log, last.segment + 1, &frame)?;
-                (active, HEADER_LEN + frame.len() as u64)
+                (self.create(storage.as_ref(), log, last.segment + 1, &frame)?, behind_header)
             }
         };
-        let engine = self.engine(storage, tenure, active, end)?;
+        let engine = self.engine(storage, tenure, active, end, next_seq, named, chain.checkpoint())?;
         Ok((engine, next_seq, opened))
     }
 
+    /// Sees to it that the next segment is there. Names up to `named` are known to be durable.
     fn engine(
         &self,
         storage: Arc<dyn Storage>,
         tenure: Box<dyn Tenure>,
         active: Segment,
         end: u64,
+        next_seq: u64,
+        named: u64,
+        checkpoint: Option<u64>,
     ) -> Result<Engine, OpenError> {
         let index = active.header.segment + 1;
-        let log = active.header.log;
-        let spare = match segment::open(storage.as_ref(), index, Access::ReadWrite)? {
-            Some(spare) if spare.header.capacity == self.segment_len && spare.header.log == log => Some(spare),
-            _ => match segment::create(storage.as_ref(), log, index, self.segment_len, &[]) {
+        let found = if named >= index { segment::open(storage.as_ref(), index, Access::ReadWrite)? } else { None };
+        let usable = |spare: &Segment| spare.header.capacity == self.segment_len && spare.header.log == active.header.log;
+        let found = found.filter(usable);
+        let is_new = found.is_none();
+        let spare = match found {
+            Some(spare) => Some(spare),
+            None => match segment::create(storage.as_ref(), active.header.log, index, self.segment_len, &[]) {
                 Ok(spare) => Some(spare),
                 // Not needed yet. Whoever needs it is refused (WAL-8).
                 Err(error) if is_full(&error.source) && !error.uncertain => None,
                 Err(error) => return Err(self.create_error(storage.as_ref(), error)),
             },
         };
-        Ok(Engine { storage, tenure, active, end, spare, segment_len: self.segment_len, unsynced: false })
+        let place = storage.place().to_owned();
+        let mut engine = Engine { storage, tenure, active, end, spare, segment_len: self.segment_len, unsynced: false, checkpoint };
+        if is_new || named < index - 1 {
+            let failed = |source| OpenError::Io { action: "write to a segment in", path: place, source };
+            engine.mark(next_seq).map_err(failed)?;
+        }
+        Ok(engine)
     }
 
     /// Makes a segment with `frames` in it, long enough for them.
@@ -286,14 +295,13 @@ fn open_segment(storage: &dyn Storage, index: u64) -> Result<Segment, OpenError>
     }
 }
 
-/// Segments are contiguous, and none is behind `last`.
-fn check_no_gap(storage: &dyn Storage, listing: &Listing, last: u64, intact: u64) -> Result<(), ReadError> {
-    let mut expected = listing.segments.first().copied().unwrap_or(1);
-    for &index in &listing.segments {
+/// Segments are contiguous from `base` on, and none is behind `last`. What is before `base` is not needed (WAL-6).
+fn check_no_gap(storage: &dyn Storage, listing: &Listing, base: u64, last: u64, intact: u64) -> Result<(), ReadError> {
+    let needed = listing.segments.iter().copied().filter(|index| *index >= base);
+    for (index, expected) in needed.zip(base..) {
         if index != expected || index > last {
             return Err(crate::chain::missing(storage, expected.min(last), intact));
         }
-        expected = index + 1;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::ReadError;
-use crate::format::{FRAME_LEN, HEADER_LEN, Head, Kind, Place, RESTART_LEN, Restart, batch_records};
+use crate::format::{FRAME_LEN, HEADER_LEN, Head, Kind, Place, RESTART_LEN, Restart, batch_records, read_mark};
 use crate::segment::Segment;
 use crate::window::Window;
 
@@ -44,6 +44,8 @@ pub(crate) struct Tail {
     pub(crate) end: u64,
     /// Behind the last byte that is not zero; later than `end` if the tail is torn.
     pub(crate) dirty_to: u64,
+    /// From here on something may be written that must never be taken for the missing end of what is torn.
+    pub(crate) clear_from: u64,
 }
 
 /// How a segment begins.
@@ -82,6 +84,10 @@ pub(crate) struct Scanner {
     intact: u64,
     /// The number of the writer's lock in the last restart frame.
     fence: u64,
+    /// All segments up to this one are known to have durable names.
+    named: u64,
+    /// What will be known to be durable once something stands behind the restart that the segment begins with.
+    first_restart: Option<Proven>,
 }
 
 /// The restart frame whose copies are being read.
@@ -101,6 +107,7 @@ pub(crate) struct Thread {
     checkpoint_seen: Option<u64>,
     intact: u64,
     fence: u64,
+    named: u64,
 }
 
 impl Thread {
@@ -108,16 +115,36 @@ impl Thread {
     pub(crate) fn begin(segment: u64) -> Self {
         let place = Place { segment, offset: HEADER_LEN };
         let proven = Proven { place, seq: 0, since: Vec::new() };
-        Self { next_seq: None, proven, checkpoint_seen: None, intact: 0, fence: 0 }
+        Self { next_seq: None, proven, checkpoint_seen: None, intact: 0, fence: 0, named: 0 }
+    }
+}
+
+impl Thread {
+    /// Behind a gap: the next frame may have any later number.
+    pub(crate) fn resume_anywhere(&mut self) {
+        self.next_seq = None;
     }
 }
 
 impl Scanner {
     pub(crate) fn new(segment: Segment, path: PathBuf, thread: Thread) -> Self {
         let window = Window::new(segment.file.clone(), segment.header.capacity);
-        let Thread { next_seq, proven, checkpoint_seen, intact, fence } = thread;
-        let (pos, copies, content) = (HEADER_LEN, None, (0, 0));
-        Self { segment, path, window, pos, next_seq, copies, content, proven, checkpoint_seen, intact, fence }
+        let Thread { next_seq, proven, checkpoint_seen, intact, fence, named } = thread;
+        Self {
+            segment,
+            path,
+            window,
+            pos: HEADER_LEN,
+            next_seq,
+            copies: None,
+            content: (0, 0),
+            proven,
+            checkpoint_seen,
+            intact,
+            fence,
+            named,
+            first_restart: None,
+        }
     }
 
     pub(crate) fn thread(&self) -> Thread {
@@ -127,6 +154,7 @@ impl Scanner {
             checkpoint_seen: self.checkpoint_seen,
             intact: self.intact,
             fence: self.fence,
+            named: self.named,
         }
     }
 
@@ -148,6 +176,10 @@ impl Scanner {
 
     pub(crate) fn fence(&self) -> u64 {
         self.fence
+    }
+
+    pub(crate) fn named(&self) -> u64 {
+        self.named
     }
 
     /// The content of the last step: of a batch all records, as they lie.
@@ -237,8 +269,20 @@ impl Scanner {
         let (from, payload) = (self.pos, self.pos + FRAME_LEN as u64);
         let end = from + head.frame_len() as u64;
         let next = self.next_seq.unwrap_or(head.seq);
+        if self.copies.is_none() {
+            // Nothing but the restart that it is made with gets into a segment before its name is durable.
+            if from > HEADER_LEN || head.kind != Kind::Restart {
+                self.named = self.named.max(self.place().segment);
+            }
+            if let Some(proven) = self.first_restart.take() {
+                self.proven = proven;
+            }
+        }
         if head.kind == Kind::Restart {
             return self.enter_copies(head).map(|()| None);
+        }
+        if let Some(named) = read_mark(self.payload_at(head)).filter(|_| head.kind == Kind::Mark) {
+            self.named = self.named.max(named);
         }
         let count = match head.kind {
             Kind::Record => 1,
@@ -290,6 +334,7 @@ impl Scanner {
     fn enter_copies(&mut self, head: &Head) -> Result<(), ReadError> {
         let Some(restart) = Restart::read(self.payload_at(head)) else { return Err(self.damaged()) };
         self.fence = restart.fence;
+        self.named = self.named.max(restart.named);
         self.next_seq = Some(self.next_seq.unwrap_or(head.seq));
         self.proven = Proven { place: restart.void_from, seq: head.seq, since: Vec::new() };
         self.copies = Some(Copies { start: self.pos, end: self.pos + head.frame_len() as u64, seq: head.seq });
@@ -304,10 +349,34 @@ impl Scanner {
             return Err(self.damaged());
         }
         if copies.start == HEADER_LEN {
-            // A segment that begins with a restart was made whole before it had its name.
-            self.proven = Proven { place: self.place(), seq: copies.seq, since: Vec::new() };
+            // A segment that begins with a restart was made whole before it had its name, and it had its name for good
+            // before anything was put behind.
+            self.first_restart = Some(Proven { place: self.place(), seq: copies.seq, since: Vec::new() });
         }
         Ok(())
+    }
+
+    /// The first bytes of the first frame: another file has others.
+    pub(crate) fn first_head(&mut self) -> Result<Vec<u8>, ReadError> {
+        let end = HEADER_LEN + FRAME_LEN as u64;
+        self.load(HEADER_LEN, end)?;
+        Ok(self.window.bytes(HEADER_LEN, end).to_vec())
+    }
+
+    /// Goes on behind damage, with the next frame that is sound and new; `None` if there is none in this segment.
+    /// Otherwise the place where that is.
+    pub(crate) fn skip_damage(&mut self) -> Result<Option<u64>, ReadError> {
+        self.copies = None;
+        let next = self.next_seq();
+        for at in self.pos + 1..self.segment.header.capacity {
+            let Some(head) = self.frame_at(at)? else { continue };
+            if head.seq >= next || (head.kind == Kind::Restart && at > self.pos) {
+                self.pos = at;
+                self.next_seq = Some(head.seq.max(next));
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
     }
 
     /// How the segment begins; to be asked before the first step.
@@ -338,16 +407,23 @@ impl Scanner {
         }
         let rest = self.window.bytes(pos, capacity);
         let Some(last) = rest.iter().rposition(|byte| *byte != 0) else {
-            return Ok(Some(Step::End(Tail { end: pos, dirty_to: pos })));
+            return Ok(Some(Step::End(Tail { end: pos, dirty_to: pos, clear_from: pos })));
         };
         // A few times what one honest segment can need; a forged one is damaged, not slow.
         let mut budget = 16 * rest.len().max(4096);
+        // A torn frame is short of some bytes. Were the next frame put right behind it, the first byte of that would be the
+        // missing one once in 256 times. So what is written next begins where no torn frame reaches, and so far away that
+        // it completes no torn head either.
+        let mut clear = last + 1 + FRAME_LEN;
         for at in 0..=last {
             let Some(head) = rest.get(at..).and_then(Head::read) else { continue };
             let Some(frame) = rest.get(at..at + head.frame_len()) else { continue };
-            let in_reach = head.seq <= next.saturating_add(capacity);
+            if head.seq == 0 || head.seq > next.saturating_add(capacity) {
+                continue;
+            }
+            clear = clear.max(at + frame.len());
             let telling = head.kind == Kind::Restart || (head.proof && head.seq >= next) || at == 0;
-            if !in_reach || !telling {
+            if !telling {
                 continue;
             }
             let Some(left) = budget.checked_sub(frame.len()) else { return Err(self.damaged()) };
@@ -368,6 +444,6 @@ impl Scanner {
                 _ => Err(self.damaged()),
             };
         }
-        Ok(Some(Step::End(Tail { end: pos, dirty_to: pos + last as u64 + 1 })))
+        Ok(Some(Step::End(Tail { end: pos, dirty_to: pos + last as u64 + 1, clear_from: pos + clear as u64 })))
     }
 }

@@ -116,16 +116,19 @@ pub enum Access {
     ReadWrite,
 }
 
+/// How often one read or write may be interrupted by signals before that counts as a failure.
+const INTERRUPTIONS: u32 = 100;
+
 /// Reads until `buffer` is full or the file ends; returns how much was read.
 pub(crate) fn read_full(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut done = 0;
+    let (mut done, mut interrupted) = (0, 0);
     while let Some(rest) = buffer.get_mut(done..)
         && !rest.is_empty()
     {
         match file.read_at(rest, offset + done as u64) {
             Ok(0) => break,
             Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && interrupted < INTERRUPTIONS => interrupted += 1,
             Err(error) => return Err(error),
         }
     }
@@ -134,14 +137,14 @@ pub(crate) fn read_full(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) 
 
 /// Writes all of `bytes`.
 pub(crate) fn write_full(file: &dyn StorageFile, bytes: &[u8], offset: u64) -> io::Result<()> {
-    let mut done = 0;
+    let (mut done, mut interrupted) = (0, 0);
     while let Some(rest) = bytes.get(done..)
         && !rest.is_empty()
     {
         match file.write_at(rest, offset + done as u64) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && interrupted < INTERRUPTIONS => interrupted += 1,
             Err(error) => return Err(error),
         }
     }

@@ -1,14 +1,14 @@
 //! Locks: the only file that names `parking_lot` or `loom`.
 
 #[cfg(not(all(test, loom)))]
-pub(crate) use self::real::{Condvar, Mutex, MutexGuard, yield_now};
+pub(crate) use self::real::{Condvar, Mutex, MutexGuard, RwLock, yield_now};
 
 #[cfg(all(test, loom))]
-pub(crate) use self::model::{Condvar, Mutex, MutexGuard, yield_now};
+pub(crate) use self::model::{Condvar, Mutex, MutexGuard, RwLock, yield_now};
 
 #[cfg(not(all(test, loom)))]
 mod real {
-    pub(crate) use parking_lot::{Mutex, MutexGuard};
+    pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
     pub(crate) use std::thread::yield_now;
 
     /// A condition in loom's shape: waiting takes the guard and gives it back.
@@ -36,6 +36,8 @@ mod model {
     //! loom's locks in `parking_lot`'s shape.
 
     pub(crate) use loom::sync::MutexGuard;
+    /// Not modelled: the journal is above the queue, and no model runs it.
+    pub(crate) use parking_lot::RwLock;
     pub(crate) use loom::thread::yield_now;
 
     #[derive(Debug)]

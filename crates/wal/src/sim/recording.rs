@@ -1,5 +1,7 @@
 //! What was done to a simulated disk, and its replay with a crash after each step.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Dice;
 use super::disk::{Depth, Disk, Image};
 
@@ -43,10 +45,63 @@ impl Recording {
         self.operations.len()
     }
 
-    /// The steps that sync something.
-    pub fn syncs(&self) -> Vec<usize> {
-        let is_sync = |operation: &Operation| matches!(operation, Operation::Sync { .. } | Operation::SyncDirectory);
-        self.operations.iter().enumerate().filter(|(_, operation)| is_sync(operation)).map(|(step, _)| step).collect()
+    /// The notes of the test, in order.
+    pub fn notes(&self) -> Vec<u64> {
+        let note = |operation: &Operation| if let Operation::Note(note) = operation { Some(*note) } else { None };
+        self.operations.iter().filter_map(note).collect()
+    }
+
+    /// The steps that sync something, up to step `upto`, on which something later depends: a sync of the directory is left
+    /// out if another one comes before anything is written to the files that were named.
+    pub fn syncs(&self, upto: usize) -> Vec<usize> {
+        let steps = || self.operations.iter().enumerate();
+        let needed = |at: usize| {
+            let named = self.named_before(at);
+            let later = || steps().skip(at + 1);
+            let is_sync = |operation: &Operation| matches!(operation, Operation::SyncDirectory);
+            let is_use = |operation: &Operation| matches!(operation, Operation::Write { file, .. } if named.contains(file));
+            let next_sync = later().find(|(_, operation)| is_sync(operation)).map_or(usize::MAX, |(step, _)| step);
+            later().any(|(step, operation)| step < next_sync && is_use(operation))
+        };
+        let is_needed = |(at, operation): &(usize, &Operation)| match operation {
+            Operation::Sync { .. } => true,
+            Operation::SyncDirectory => needed(*at),
+            _ => false,
+        };
+        steps().take(upto).filter(is_needed).map(|(step, _)| step).collect()
+    }
+
+    /// The files that were given names between step `at` and the sync of the directory before it.
+    fn named_before(&self, at: usize) -> BTreeSet<usize> {
+        let mut files = BTreeMap::new();
+        let (mut count, mut named) = (0, BTreeSet::new());
+        for operation in self.operations.iter().take(at) {
+            match operation {
+                Operation::Create { name } => {
+                    files.insert(name, count);
+                    count += 1;
+                }
+                Operation::Rename { from, to } => {
+                    if let Some(file) = files.remove(from) {
+                        files.insert(to, file);
+                        named.insert(file);
+                    }
+                }
+                Operation::SyncDirectory => named.clear(),
+                _ => {}
+            }
+        }
+        named
+    }
+
+    /// What a step and its neighbors do, for messages.
+    pub fn describe(&self, step: usize) -> String {
+        let around = self.operations.get(step.saturating_sub(3)..=step).unwrap_or_default();
+        let text = |operation: &Operation| match operation {
+            Operation::Write { file, offset, bytes } => format!("write {file} at {offset}, {} bytes", bytes.len()),
+            other => format!("{other:?}"),
+        };
+        around.iter().map(text).collect::<Vec<_>>().join("; ")
     }
 
     /// Shows `visit` the disks that a crash may leave, before the first step and after each one. A step named by
