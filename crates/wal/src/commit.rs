@@ -1,15 +1,17 @@
 //! Group commit: whoever comes first writes and syncs for all who came meanwhile.
 //!
 //! Callers stage their frames under one lock. One of them at a time has the device and is the leader: it takes what is
-//! staged, writes it in one go, syncs it if anybody asked for that, and wakes the others.
+//! staged, writes it in one go, syncs it if anybody asked for that, and wakes the others. Tasks cannot lead, since a sync
+//! would hold up their runtime: a helper thread leads for them.
 
 use std::io;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 use crate::error::AppendError;
 use crate::format::{FRAME_LEN, Kind, LogId, MAX_PAYLOAD, push_batch_record, push_frame};
 use crate::segment::CreateError;
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, yield_now};
 
 /// What the leader drives.
 pub(crate) trait Device: Send {
@@ -107,7 +109,10 @@ impl Content<'_> {
 #[derive(Debug)]
 pub(crate) struct Committer<D> {
     queue: Mutex<Queue<D>>,
+    /// A group is done, or there is another segment: for threads.
     changed: Condvar,
+    /// Something is staged, or wanted, by tasks: for the helper.
+    work: Condvar,
     log: LogId,
     limits: Limits,
 }
@@ -143,11 +148,44 @@ struct Queue<D> {
     tried_ahead: bool,
     /// An empty buffer for the next group.
     recycled: Vec<u8>,
+    /// How many appends the last durable group had: about as many will come again.
+    company: u64,
+    tasks: Tasks,
 }
 
+/// What tasks wait for.
+#[derive(Debug, Default)]
+struct Tasks {
+    waiting: Vec<(Ticket, bool, Waker)>,
+    /// Some have not staged yet, for want of room.
+    stalled: Vec<Waker>,
+    /// How often making a segment was tried for them, and why that failed last.
+    tries: u64,
+    refused: Option<Arc<io::Error>>,
+    /// The helper is to end.
+    closing: bool,
+}
+
+/// How far an append of a task has come.
+#[derive(Debug, Default)]
+pub(crate) enum Progress {
+    /// Not staged yet.
+    #[default]
+    Begun,
+    /// Not staged yet: it needs another segment, and this many had been tried for when it said so.
+    Stalled(u64),
+    /// Staged.
+    Staged(Ticket),
+}
+
+/// How often a leader gives way to those whom the last group released: for threads, and for tasks, which take longer to
+/// come back.
+const TURNS_FOR_THREADS: u32 = 3;
+const TURNS_FOR_TASKS: u32 = 16;
+
 /// Where staged content ended up.
-#[derive(Debug, Clone, Copy)]
-struct Ticket {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket {
     first_seq: u64,
     /// It is done when so many appends are.
     count: u64,
@@ -180,8 +218,10 @@ impl<D: Device> Committer<D> {
             checkpoint,
             tried_ahead: true,
             recycled: Vec::new(),
+            company: 0,
+            tasks: Tasks::default(),
         };
-        Self { queue: Mutex::new(queue), changed: Condvar::new(), log, limits }
+        Self { queue: Mutex::new(queue), changed: Condvar::new(), work: Condvar::new(), log, limits }
     }
 
     /// Appends, and returns when that is done; the number of the first record.
@@ -197,7 +237,7 @@ impl<D: Device> Committer<D> {
                 return Err(AppendError::Failed { source: Arc::clone(source) });
             }
             queue = match queue.device.take() {
-                Some(device) => self.lead(queue, device),
+                Some(device) => self.lead(queue, device, TURNS_FOR_THREADS),
                 None => self.changed.wait(queue),
             };
         }
@@ -234,18 +274,27 @@ impl<D: Device> Committer<D> {
             }
             queue.staged_durable = true;
             queue = match queue.device.take() {
-                Some(device) => self.lead(queue, device),
+                Some(device) => self.lead(queue, device, TURNS_FOR_THREADS),
                 None => self.changed.wait(queue),
             };
         }
     }
 
-    /// Makes everything durable and lets the device go. `None` if somebody else broke it.
-    pub(crate) fn close(self) -> Result<(), AppendError> {
+    /// Makes everything durable and lets the device go.
+    pub(crate) fn close(&self) -> Result<(), AppendError> {
         self.sync()?;
         let mut queue = self.queue.lock();
+        let mut device = loop {
+            if let Some(device) = queue.device.take() {
+                break device;
+            }
+            if let Some(source) = &queue.broken {
+                return Err(AppendError::Failed { source: Arc::clone(source) });
+            }
+            queue = self.changed.wait(queue);
+        };
+        queue.broken = Some(Arc::new(io::Error::other("the log was closed")));
         let next_seq = queue.next_seq;
-        let Some(mut device) = queue.device.take() else { return Ok(()) };
         drop(queue);
         device.close(next_seq).map_err(|source| AppendError::Failed { source: Arc::new(source) })
     }
@@ -274,7 +323,7 @@ impl<D: Device> Committer<D> {
                 continue;
             };
             if !needs_segment || queue.staged.turn.is_some() {
-                queue = self.lead(queue, device);
+                queue = self.lead(queue, device, TURNS_FOR_THREADS);
                 continue;
             }
             let (guard, made) = self.prepare(queue, device);
@@ -301,17 +350,26 @@ impl<D: Device> Committer<D> {
             }
             error.source
         });
-        self.changed.notify_all();
-        (queue, made)
+        (self.announce(queue), made)
     }
 
     /// Writes what is staged, for everybody.
-    fn lead<'a>(&'a self, mut queue: Guard<'a, D>, mut device: D) -> Guard<'a, D> {
+    fn lead<'a>(&'a self, mut queue: Guard<'a, D>, mut device: D, turns: u32) -> Guard<'a, D> {
         if queue.room.spare.is_none() && !queue.tried_ahead && queue.staged.turn.is_none() {
             // The next segment is made as soon as the last spare one was taken, before it is needed. A full disk is told
             // to whoever comes to need the room.
             queue.tried_ahead = true;
             return self.prepare(queue, device).0;
+        }
+        // Whoever was just released comes a moment too late for a leader that is in a hurry, and then two half groups take
+        // turns for ever. So it gives way until as many are there as last time; a lone writer waits for nobody.
+        for _ in 0..turns {
+            if !queue.staged_durable || queue.staged_count - queue.written >= queue.company {
+                break;
+            }
+            drop(queue);
+            yield_now();
+            queue = self.queue.lock();
         }
         let empty = Group { frames: std::mem::take(&mut queue.recycled), turn: None };
         let mut group = std::mem::replace(&mut queue.staged, empty);
@@ -333,19 +391,127 @@ impl<D: Device> Committer<D> {
                 queue.written_seq = upto_seq;
                 queue.checkpoint = device.checkpoint();
                 if durable {
+                    queue.company = upto - queue.durable;
                     queue.durable = upto;
                 }
             }
             // WAL-4: the device is dropped, so that nothing can be asked of it again.
             Err(error) => {
                 queue.broken = Some(Arc::new(error));
-                self.changed.notify_all();
-                return queue;
+                return self.announce(queue);
             }
         }
         queue.device = Some(device);
+        self.announce(queue)
+    }
+
+    /// Wakes everybody whom the state of the queue concerns.
+    fn announce<'a>(&'a self, mut queue: Guard<'a, D>) -> Guard<'a, D> {
         self.changed.notify_all();
-        queue
+        let (written, durable) = (queue.written, queue.durable);
+        let broken = queue.broken.is_some();
+        let is_done = |(ticket, wants_durable, _): &mut (Ticket, bool, Waker)| {
+            broken || ticket.count <= if *wants_durable { durable } else { written }
+        };
+        let mut wakers: Vec<Waker> = queue.tasks.waiting.extract_if(.., is_done).map(|(_, _, waker)| waker).collect();
+        wakers.append(&mut queue.tasks.stalled);
+        if !queue.tasks.waiting.is_empty() {
+            self.work.notify_all();
+        }
+        if wakers.is_empty() {
+            return queue;
+        }
+        // Not under the lock: the first thing they do is to take it.
+        drop(queue);
+        wakers.into_iter().for_each(Waker::wake);
+        self.queue.lock()
+    }
+
+    /// One step of an append of a task: stages it, or says whether it is done. Never waits.
+    pub(crate) fn poll_append(
+        &self,
+        content: Content<'_>,
+        how: Append,
+        progress: &mut Progress,
+        waker: &Waker,
+    ) -> Poll<Result<u64, AppendError>> {
+        if let Err(error) = self.check_length(content, how) {
+            return Poll::Ready(Err(error));
+        }
+        let mut queue = self.queue.lock();
+        if let Progress::Staged(ticket) = *progress {
+            let done = if how.durable { queue.durable } else { queue.written };
+            if done >= ticket.count {
+                return Poll::Ready(Ok(ticket.first_seq));
+            }
+            if let Some(source) = &queue.broken {
+                return Poll::Ready(Err(AppendError::Failed { source: Arc::clone(source) }));
+            }
+            if let Some(mine) = queue.tasks.waiting.iter_mut().find(|(other, ..)| *other == ticket) {
+                mine.2.clone_from(waker);
+            } else {
+                queue.tasks.waiting.push((ticket, how.durable, waker.clone()));
+            }
+            return Poll::Pending;
+        }
+        if let Some(source) = &queue.broken {
+            return Poll::Ready(Err(AppendError::Poisoned { source: Arc::clone(source) }));
+        }
+        if let Staged::Yes(ticket) = queue.stage(self.log, content, how, self.limits.reserve) {
+            *progress = Progress::Staged(ticket);
+            queue.tasks.waiting.push((ticket, how.durable, waker.clone()));
+        } else {
+            let tries = queue.tasks.tries;
+            match *progress {
+                Progress::Stalled(before) if before < tries && queue.tasks.refused.is_some() => {
+                    let (length, source) = (content.payload_len(), queue.tasks.refused.clone());
+                    return Poll::Ready(Err(AppendError::Full { length, source }));
+                }
+                Progress::Stalled(_) => {}
+                _ => *progress = Progress::Stalled(tries),
+            }
+            queue.tasks.stalled.push(waker.clone());
+        }
+        self.work.notify_all();
+        Poll::Pending
+    }
+
+    /// Leads for tasks until [`end_serving`](Committer::end_serving). For a thread of its own.
+    pub(crate) fn serve(&self) {
+        let mut queue = self.queue.lock();
+        loop {
+            let idle = queue.tasks.waiting.is_empty() && queue.tasks.stalled.is_empty();
+            if queue.broken.is_some() || (queue.tasks.closing && idle) {
+                queue = self.announce(queue);
+                if queue.tasks.closing {
+                    return;
+                }
+            }
+            if idle || queue.broken.is_some() {
+                queue = self.work.wait(queue);
+                continue;
+            }
+            let Some(device) = queue.device.take() else {
+                queue = self.work.wait(queue);
+                continue;
+            };
+            let is_staged = queue.staged_count > queue.written || queue.staged.turn.is_some();
+            queue = if is_staged {
+                self.lead(queue, device, TURNS_FOR_TASKS)
+            } else {
+                // Nothing is staged and somebody is stalled: there is no segment to turn to.
+                let (mut queue, made) = self.prepare(queue, device);
+                queue.tasks.tries += 1;
+                queue.tasks.refused = made.err().map(Arc::new);
+                self.announce(queue)
+            };
+        }
+    }
+
+    /// Lets [`serve`](Committer::serve) end.
+    pub(crate) fn end_serving(&self) {
+        self.queue.lock().tasks.closing = true;
+        self.work.notify_all();
     }
 }
 
@@ -391,5 +557,8 @@ impl<D> Queue<D> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
+
+#[cfg(all(test, loom))]
+mod models;

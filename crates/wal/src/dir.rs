@@ -130,5 +130,5 @@ impl StorageFile for DirFile {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

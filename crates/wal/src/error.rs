@@ -149,6 +149,12 @@ pub enum AppendError {
         /// Why there is no further segment, if making one was tried.
         source: Option<Arc<io::Error>>,
     },
+    /// The thread that writes for tasks could not be started. Nothing was written.
+    #[error("cannot start the thread that writes for tasks; append from a thread, or open the log again")]
+    NoHelper {
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
     /// The write or the sync failed while this record was on its way: it may be found when the log is opened again, or
     /// not. Nothing is acknowledged until then (WAL-4).
     #[error("the write failed and the record may or may not be there; open the log again and look")]

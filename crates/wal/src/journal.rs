@@ -236,5 +236,5 @@ fn read<S: Schema>(
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

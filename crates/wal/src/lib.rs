@@ -2,7 +2,7 @@
 
 mod chain;
 mod commit;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod crash;
 mod dir;
 mod engine;

@@ -1,8 +1,11 @@
 //! A log that is open for writing.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
 
-use crate::commit::{Append, Committer, Content};
+use crate::commit::{Append, Committer, Content, Progress};
 use crate::engine::Engine;
 use crate::error::{AppendError, RemoveError};
 use crate::format::{Kind, batch_records};
@@ -51,12 +54,13 @@ impl<'a> Entry<'a> {
 #[derive(Debug)]
 pub struct Log {
     storage: Arc<dyn Storage>,
-    committer: Committer<Engine>,
+    committer: Arc<Committer<Engine>>,
+    helper: OnceLock<Result<JoinHandle<()>, Arc<io::Error>>>,
 }
 
 impl Log {
     pub(crate) fn new(storage: Arc<dyn Storage>, committer: Committer<Engine>) -> Self {
-        Self { storage, committer }
+        Self { storage, committer: Arc::new(committer), helper: OnceLock::new() }
     }
 
     /// Appends a record and returns its number once it is as safe as `how` asks.
@@ -137,5 +141,60 @@ impl Log {
     /// [`AppendError::Failed`]: what was not durable before may be lost.
     pub fn close(self) -> Result<(), AppendError> {
         self.committer.close()
+    }
+
+    /// As [`append`](Log::append), for tasks: needs no runtime and holds up none, since a thread of the log's own writes
+    /// and syncs. It is started by the first call.
+    ///
+    /// # Errors
+    /// As [`append`](Log::append).
+    ///
+    /// # Cancel safety
+    /// Dropped before it was first polled, nothing happens. After that the record may be appended all the same, whole, and
+    /// nobody is told.
+    pub async fn append_async(&self, record: &[u8], how: Append) -> Result<u64, AppendError> {
+        self.append_later(Content::Record(record), how).await
+    }
+
+    /// As [`append_batch`](Log::append_batch), for tasks.
+    ///
+    /// # Errors
+    /// As [`append`](Log::append).
+    ///
+    /// # Cancel safety
+    /// As [`append_async`](Log::append_async): all of it or nothing.
+    pub async fn append_batch_async(&self, records: &[&[u8]], how: Append) -> Result<u64, AppendError> {
+        if records.is_empty() {
+            return self.committer.next_seq();
+        }
+        self.append_later(Content::Batch(records), how).await
+    }
+
+    async fn append_later(&self, content: Content<'_>, how: Append) -> Result<u64, AppendError> {
+        self.start_helper()?;
+        let mut progress = Progress::default();
+        poll_fn(|context| self.committer.poll_append(content, how, &mut progress, context.waker())).await
+    }
+
+    fn start_helper(&self) -> Result<(), AppendError> {
+        let start = || {
+            let committer = Arc::clone(&self.committer);
+            thread::Builder::new().name("backstop-wal".to_owned()).spawn(move || committer.serve()).map_err(Arc::new)
+        };
+        match self.helper.get_or_init(start) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(AppendError::NoHelper { source: Arc::clone(source) }),
+        }
+    }
+}
+
+impl Drop for Log {
+    /// Ends the helper and waits for it, so that the lock is free afterwards.
+    fn drop(&mut self) {
+        self.committer.end_serving();
+        if let Some(Ok(helper)) = self.helper.take() {
+            // A helper that panicked has said so.
+            let _panicked = helper.join();
+        }
     }
 }

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use backstop_file_lock::Claim;
+use backstop_file_lock::{AcquireError, Claim};
 
 use crate::chain::{Chain, Ending, Reached};
 use crate::commit::{Committer, Limits};
@@ -71,7 +71,7 @@ impl Options {
         }
         let tenure = match storage.lock(LOCK_NAME, &self.claim) {
             Ok(tenure) => tenure,
-            Err(backstop_file_lock::AcquireError::Io { source, .. }) if is_read_only(&source) => {
+            Err(AcquireError::Io { source, .. }) if is_read_only(&source) => {
                 return Err(OpenError::ReadOnly { path: storage.place().to_owned(), source });
             }
             Err(error) => return Err(error.into()),
@@ -321,3 +321,6 @@ fn is_read_only(error: &io::Error) -> bool {
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -44,7 +44,7 @@ impl State {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::State::{self, Completed, Failed, InProgress, Pending, RolledBack};
 

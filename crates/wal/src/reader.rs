@@ -154,5 +154,5 @@ pub fn dump(storage: Arc<dyn Storage>, out: &mut dyn Write) -> Result<(), DumpEr
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

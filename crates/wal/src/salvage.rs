@@ -171,5 +171,5 @@ impl Copy {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

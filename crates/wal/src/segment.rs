@@ -162,5 +162,5 @@ pub(crate) fn create(
     Ok(Segment { header, file: Arc::from(file) })
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

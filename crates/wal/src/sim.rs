@@ -48,5 +48,5 @@ impl Dice {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use backstop_file_lock::{AcquireError, Claim};
-use parking_lot::Mutex;
 
 use super::disk::{Disk, Image};
 use super::recording::{Operation, Recording};
 use super::{Fault, FaultKind};
 use crate::storage::{Access, Storage, StorageFile, Tenure};
+use crate::sync::Mutex;
 
 /// A directory in memory that loses what was not synced. Clones share it.
 #[derive(Debug, Clone)]
