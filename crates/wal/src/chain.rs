@@ -130,7 +130,9 @@ impl Chain {
                         }
                         // WAL-3: nothing is written to the next segment before this one is sealed and durable. Unless that
                         // happened between the two looks: then a second look here shows it.
-                        _ if contradicted && self.is_at_fault(&mut next, tail)? => return Err(self.scanner.damaged()),
+                        _ if contradicted && Self::has_lost_its_end(tail, &mut next)? => {
+                            return Err(self.scanner.damaged());
+                        }
                         _ if contradicted => return Err(next.damaged()),
                         _ => {
                             contradicted = true;
@@ -142,8 +144,8 @@ impl Chain {
         }
     }
 
-    /// Whether this segment has lost its end, or the next one has something that nobody wrote.
-    fn is_at_fault(&self, next: &mut Scanner, tail: Tail) -> Result<bool, ReadError> {
+    /// Whether a segment that ends so has lost its end, or else the next one has something that nobody wrote.
+    fn has_lost_its_end(tail: Tail, next: &mut Scanner) -> Result<bool, ReadError> {
         Ok(tail.dirty_to > tail.end || next.opening()? != Opening::Torn || !matches!(next.step(), Ok(Step::End(_))))
     }
 

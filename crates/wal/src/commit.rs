@@ -522,7 +522,8 @@ impl<D> Queue<D> {
         let is_checkpoint = matches!(content, Content::Checkpoint(_));
         let fits_here = self.room.active >= need && !is_checkpoint;
         // WAL-8: room for closing what is open stays, here or in a segment that exists.
-        let leaves_reserve = self.room.active.saturating_sub(need) >= kept || self.room.spare.is_some_and(|room| room >= kept);
+        let leaves_reserve =
+            self.room.active.saturating_sub(need) >= kept || self.room.spare.is_some_and(|room| room >= kept);
         if !fits_here {
             if self.staged.turn.is_some() {
                 return Staged::NeedsCommit;
@@ -540,12 +541,16 @@ impl<D> Queue<D> {
         let first = self.next_seq;
         let out = self.staged.turn.as_mut().map_or(&mut self.staged.frames, |turn| &mut turn.frames);
         let pushed = match content {
-            Content::Record(record) => push_frame(out, log, Kind::Record, false, first, |out| out.extend_from_slice(record)),
+            Content::Record(record) => {
+                push_frame(out, log, Kind::Record, false, first, |out| out.extend_from_slice(record))
+            }
             Content::Checkpoint(state) => {
                 push_frame(out, log, Kind::Checkpoint, false, first, |out| out.extend_from_slice(state))
             }
             Content::Batch(records) => push_frame(out, log, Kind::Batch, false, first, |out| {
-                records.iter().for_each(|record| push_batch_record(out, record));
+                for record in records {
+                    push_batch_record(out, record);
+                }
             }),
         };
         debug_assert!(pushed, "the length was checked before");
@@ -557,7 +562,8 @@ impl<D> Queue<D> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
 
 #[cfg(all(test, loom))]

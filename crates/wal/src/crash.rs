@@ -116,10 +116,9 @@ fn run(log: &Log, storage: &SimStorage, model: &mut Model, dice: &mut Dice, step
                 storage.note(count as u64);
                 // By the time it is acknowledged, what it stands for may be gone.
                 let keep = if dice.below(2) == 0 { 0 } else { dice.below(3) as u64 };
-                match log.remove_history(keep) {
-                    Err(RemoveError::Poisoned(error)) => return Err(error),
-                    // The log goes on without that.
-                    Ok(_) | Err(_) => {}
+                // If that fails, the log goes on without.
+                if let Err(RemoveError::Poisoned(error)) = log.remove_history(keep) {
+                    return Err(error);
                 }
             }
             _ => {}
@@ -302,7 +301,7 @@ fn explore(seed: u64, effort: Effort, tally: &mut Tally) -> Result<(), Complaint
                 tally.restored += found as u64;
                 if let Some((depth, every)) = effort.second_level
                     && is_new
-                    && print % every == 0
+                    && print.is_multiple_of(every)
                 {
                     recovery.crashes(depth, seed, None, &mut |second| {
                         tally.second_level += 1;

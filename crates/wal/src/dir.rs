@@ -130,5 +130,6 @@ impl StorageFile for DirFile {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -134,7 +134,9 @@ pub enum OpenError {
 #[non_exhaustive]
 pub enum AppendError {
     /// It is longer than a segment can hold.
-    #[error("{length} bytes are more than the {limit} that fit a segment; make the segments longer or the record shorter")]
+    #[error(
+        "{length} bytes are more than the {limit} that fit a segment; make the segments longer or the record shorter"
+    )]
     TooLarge {
         /// Its length, in bytes.
         length: usize,
@@ -142,7 +144,9 @@ pub enum AppendError {
         limit: usize,
     },
     /// No room that is not kept for closing what is open (WAL-8). Nothing was written.
-    #[error("no room for {length} bytes beside the reserve, and no further segment can be made; free space or remove history")]
+    #[error(
+        "no room for {length} bytes beside the reserve, and no further segment can be made; free space or remove history"
+    )]
     Full {
         /// Its length, in bytes.
         length: usize,

@@ -271,13 +271,12 @@ impl Header {
         // The checksum stands where it stood in version 1 for ever, so that a new version is told from a bad sector.
         match (sound, version) {
             (false, _) => Err(BadHeader::Damaged),
-            (true, VERSION) => {
-                Ok(Self { log: LogId(number(12)), segment: number(20), capacity: number(28) })
-            }
+            (true, VERSION) => Ok(Self { log: LogId(number(12)), segment: number(20), capacity: number(28) }),
             (true, newer) => Err(BadHeader::Newer(newer)),
         }
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

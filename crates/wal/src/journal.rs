@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::handle::{Failed, InProgress, OperationId, Pending};
-pub use self::recovery::{Recovered, Recovery, Unsettled, Verdict};
 use self::line::Line;
+pub use self::recovery::{Recovered, Recovery, Unsettled, Verdict};
 use self::table::{Snapshot, Table};
 use crate::commit::Append;
 use crate::error::{AppendError, OpenError, RemoveError};
@@ -60,7 +60,9 @@ pub enum JournalError {
         source: serde_json::Error,
     },
     /// A record makes a move that there is not (WAL-7).
-    #[error("record {seq} moves operation {operation} from {from:?} to {to:?}, which cannot be; do not go on with this log")]
+    #[error(
+        "record {seq} moves operation {operation} from {from:?} to {to:?}, which cannot be; do not go on with this log"
+    )]
     Move {
         /// The number of the record.
         seq: u64,
@@ -236,5 +238,6 @@ fn read<S: Schema>(
     Ok(())
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -2,7 +2,8 @@
 
 mod chain;
 mod commit;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod crash;
 mod dir;
 mod engine;
@@ -27,8 +28,8 @@ pub use commit::Append;
 pub use dir::DirStorage;
 pub use error::{AppendError, OpenError, ReadError, RemoveError};
 pub use journal::{
-    CheckpointError, Failed, InProgress, Journal, JournalError, OperationId, Pending, Recovered, Recovery, Schema, Shown,
-    Unsettled, Verdict, WriteError,
+    CheckpointError, Failed, InProgress, Journal, JournalError, OperationId, Pending, Recovered, Recovery, Schema,
+    Shown, Unsettled, Verdict, WriteError,
 };
 pub use log::{Entry, Log};
 pub use open::{Opened, Options, Torn};

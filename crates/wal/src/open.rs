@@ -99,8 +99,9 @@ impl Options {
         let frame = restart_frame(log, 1, Restart { void_from: place, fence: tenure.fence(), named: 0 }, &[]);
         let active = self.create(storage.as_ref(), log, 1, &frame)?;
         let opened = Opened { fence: tenure.fence(), ..Opened::default() };
-        let engine = self.engine(storage, tenure, active, HEADER_LEN + frame.len() as u64, 1, 0, None)?;
-        Ok((engine, 1, opened))
+        let end = HEADER_LEN + frame.len() as u64;
+        let start = Start { active, end, next_seq: 1, named: 0, checkpoint: None };
+        Ok((self.engine(storage, tenure, start)?, 1, opened))
     }
 
     /// Reads a log and secures its end.
@@ -141,7 +142,8 @@ impl Options {
         let (active, end) = match ending {
             Ending::Open(tail) => {
                 if tail.dirty_to > tail.end {
-                    opened.torn = Some(Torn { segment: last.segment, offset: tail.end, bytes: tail.dirty_to - tail.end });
+                    opened.torn =
+                        Some(Torn { segment: last.segment, offset: tail.end, bytes: tail.dirty_to - tail.end });
                 }
                 let end = tail.clear_from + frame.len() as u64;
                 if proven.place <= (Place { segment: last.segment, offset: HEADER_LEN }) {
@@ -167,24 +169,17 @@ impl Options {
                 (self.create(storage.as_ref(), log, last.segment + 1, &frame)?, behind_header)
             }
         };
-        let engine = self.engine(storage, tenure, active, end, next_seq, named, chain.checkpoint())?;
-        Ok((engine, next_seq, opened))
+        let start = Start { active, end, next_seq, named, checkpoint: chain.checkpoint() };
+        Ok((self.engine(storage, tenure, start)?, next_seq, opened))
     }
 
-    /// Sees to it that the next segment is there. Names up to `named` are known to be durable.
-    fn engine(
-        &self,
-        storage: Arc<dyn Storage>,
-        tenure: Box<dyn Tenure>,
-        active: Segment,
-        end: u64,
-        next_seq: u64,
-        named: u64,
-        checkpoint: Option<u64>,
-    ) -> Result<Engine, OpenError> {
+    /// Sees to it that the next segment is there.
+    fn engine(&self, storage: Arc<dyn Storage>, tenure: Box<dyn Tenure>, start: Start) -> Result<Engine, OpenError> {
+        let Start { active, end, next_seq, named, checkpoint } = start;
         let index = active.header.segment + 1;
         let found = if named >= index { segment::open(storage.as_ref(), index, Access::ReadWrite)? } else { None };
-        let usable = |spare: &Segment| spare.header.capacity == self.segment_len && spare.header.log == active.header.log;
+        let usable =
+            |spare: &Segment| spare.header.capacity == self.segment_len && spare.header.log == active.header.log;
         let found = found.filter(usable);
         let is_new = found.is_none();
         let spare = match found {
@@ -197,7 +192,8 @@ impl Options {
             },
         };
         let place = storage.place().to_owned();
-        let mut engine = Engine { storage, tenure, active, end, spare, segment_len: self.segment_len, unsynced: false, checkpoint };
+        let mut engine =
+            Engine { storage, tenure, active, end, spare, segment_len: self.segment_len, unsynced: false, checkpoint };
         if is_new || named < index - 1 {
             let failed = |source| OpenError::Io { action: "write to a segment in", path: place, source };
             engine.mark(next_seq).map_err(failed)?;
@@ -220,6 +216,16 @@ impl Options {
             io_error(storage, error.action, error.source)
         }
     }
+}
+
+/// Where a writer goes on.
+struct Start {
+    active: Segment,
+    end: u64,
+    next_seq: u64,
+    /// Segments up to this one are known to have durable names.
+    named: u64,
+    checkpoint: Option<u64>,
 }
 
 /// What was found when a log was opened.
@@ -322,5 +328,6 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

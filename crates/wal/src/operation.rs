@@ -44,7 +44,8 @@ impl State {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::State::{self, Completed, Failed, InProgress, Pending, RolledBack};
 
@@ -52,8 +53,11 @@ mod tests {
     #[test]
     fn of_all_moves_only_five_are_allowed() {
         let all = [Pending, InProgress, Completed, Failed, RolledBack];
-        let allowed: Vec<(State, State)> =
-            all.iter().flat_map(|from| all.map(|to| (*from, to))).filter(|(from, to)| from.next(*to).is_some()).collect();
+        let allowed: Vec<(State, State)> = all
+            .iter()
+            .flat_map(|from| all.map(|to| (*from, to)))
+            .filter(|(from, to)| from.next(*to).is_some())
+            .collect();
         let five = [
             (Pending, InProgress),
             (InProgress, Completed),

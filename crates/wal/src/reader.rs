@@ -154,5 +154,6 @@ pub fn dump(storage: Arc<dyn Storage>, out: &mut dyn Write) -> Result<(), DumpEr
     Ok(())
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -110,7 +110,9 @@ pub fn salvage(
                 Ok(Step::Sealed) => break true,
                 Ok(Step::End(_)) if goes_on(damaged.as_ref(), &scanner, following) => break true,
                 Ok(Step::End(tail)) if !copy.skip(&mut scanner, path.clone(), tail.end)? => break false,
-                Err(ReadError::Damaged { offset, .. }) if !copy.skip(&mut scanner, path.clone(), offset)? => break false,
+                Err(ReadError::Damaged { offset, .. }) if !copy.skip(&mut scanner, path.clone(), offset)? => {
+                    break false;
+                }
                 Ok(Step::End(_)) | Err(ReadError::Damaged { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -171,5 +173,6 @@ impl Copy {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -252,7 +252,8 @@ impl Scanner {
         match (head.kind, self.next_seq) {
             (Kind::Restart, next) => {
                 let restart = Restart::read(self.payload_at(head));
-                restart.is_some_and(|restart| restart.void_from <= self.place()) && next.is_none_or(|next| head.seq <= next)
+                restart.is_some_and(|restart| restart.void_from <= self.place())
+                    && next.is_none_or(|next| head.seq <= next)
             }
             // Every segment begins with a proof that what is before it is durable.
             (_, None) => head.proof,
@@ -383,7 +384,8 @@ impl Scanner {
     pub(crate) fn opening(&mut self) -> Result<Opening, ReadError> {
         let Some(head) = self.frame_at(HEADER_LEN)? else {
             let upto = self.segment.header.capacity.min(HEADER_LEN + 4096);
-            let begun = !self.load(HEADER_LEN, upto)? || self.window.bytes(HEADER_LEN, upto).iter().any(|byte| *byte != 0);
+            let begun =
+                !self.load(HEADER_LEN, upto)? || self.window.bytes(HEADER_LEN, upto).iter().any(|byte| *byte != 0);
             return Ok(if begun { Opening::Torn } else { Opening::Unused });
         };
         let restart = Restart::read(self.payload_at(&head)).filter(|_| head.kind == Kind::Restart);

@@ -52,11 +52,8 @@ pub(crate) struct Listing {
 
 /// Lists the directory. A file that is no part of a log is an error, since nothing may be made or removed beside it.
 pub(crate) fn list(storage: &dyn Storage) -> Result<Listing, ReadError> {
-    let names = storage.names().map_err(|source| ReadError::Io {
-        action: "list",
-        path: storage.place().to_owned(),
-        source,
-    })?;
+    let names =
+        storage.names().map_err(|source| ReadError::Io { action: "list", path: storage.place().to_owned(), source })?;
     let mut listing = Listing::default();
     for text in names {
         match named(&text) {
@@ -137,7 +134,9 @@ pub(crate) fn create(
     let failed = |action, uncertain| move |source| CreateError { action, source, uncertain };
     let temporary = temporary_name(index);
     match storage.remove(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove a leftover in", false)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(failed("remove a leftover in", false)(error));
+        }
         _ => {}
     }
     let header = Header { log, segment: index, capacity };
@@ -162,5 +161,6 @@ pub(crate) fn create(
     Ok(Segment { header, file: Arc::from(file) })
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

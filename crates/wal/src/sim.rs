@@ -14,6 +14,8 @@
 //! * After a sync that failed, what was to be synced may be there or not, readers are shown it all the same, and later
 //!   syncs that succeed do nothing about it.
 
+#![expect(clippy::indexing_slicing, reason = "a simulator: an index that is wrong is a bug in it, to be seen at once")]
+
 mod disk;
 mod faults;
 mod recording;
@@ -24,7 +26,7 @@ pub use self::faults::{Fault, FaultKind};
 pub use self::recording::{Crash, Recording};
 pub use self::storage::SimStorage;
 
-/// Pseudo-random numbers that are the same for the same seed on every machine (SplitMix64).
+/// Pseudo-random numbers that are the same for the same seed on every machine (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(u64);
 
@@ -48,5 +50,6 @@ impl Dice {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -36,9 +36,9 @@ mod model {
     //! loom's locks in `parking_lot`'s shape.
 
     pub(crate) use loom::sync::MutexGuard;
+    pub(crate) use loom::thread::yield_now;
     /// Not modelled: the journal is above the queue, and no model runs it.
     pub(crate) use parking_lot::RwLock;
-    pub(crate) use loom::thread::yield_now;
 
     #[derive(Debug)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

@@ -34,7 +34,8 @@ impl Window {
             return Ok(false);
         }
         if from < self.start || to > self.end {
-            let wanted = usize::try_from((to - from).max(STEP as u64).min(self.limit - from)).map_err(io::Error::other)?;
+            let wanted =
+                usize::try_from((to - from).max(STEP as u64).min(self.limit - from)).map_err(io::Error::other)?;
             if self.buffer.len() < wanted {
                 self.buffer.resize(wanted, 0);
             }

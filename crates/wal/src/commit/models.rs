@@ -27,7 +27,8 @@ struct Writer {
 impl Device for Writer {
     fn commit(&mut self, group: &mut Group, durable: bool) -> io::Result<()> {
         assert!(!self.failed, "asked again after a failure");
-        let written = self.disk.written.fetch_add(group.frames.len() as u64, Ordering::SeqCst) + group.frames.len() as u64;
+        let written =
+            self.disk.written.fetch_add(group.frames.len() as u64, Ordering::SeqCst) + group.frames.len() as u64;
         if durable {
             if self.disk.syncs.fetch_add(1, Ordering::SeqCst) == self.fails_at {
                 self.failed = true;

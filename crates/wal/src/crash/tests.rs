@@ -1,3 +1,6 @@
+#![expect(clippy::print_stdout, reason = "the counts are the result")]
+#![expect(clippy::case_sensitive_file_extension_comparisons, reason = "the names are ours")]
+
 use std::sync::Arc;
 
 use super::*;
@@ -206,8 +209,13 @@ fn an_error_at_any_operation_of_an_opening_changes_nothing() {
                 }
                 drop(first);
                 storage.heal();
-                let (_, _, found) = open(&storage).unwrap_or_else(|error| panic!("seed {seed}, {kind:?} at {at}: {error}"));
-                assert_eq!(check_found(&model, model.records.len() as u64, &found), Ok(()), "seed {seed}, {kind:?} at {at}");
+                let (_, _, found) =
+                    open(&storage).unwrap_or_else(|error| panic!("seed {seed}, {kind:?} at {at}: {error}"));
+                assert_eq!(
+                    check_found(&model, model.records.len() as u64, &found),
+                    Ok(()),
+                    "seed {seed}, {kind:?} at {at}"
+                );
             }
         }
     }

@@ -72,6 +72,7 @@ impl<S: Schema> Recovery<S> {
     ///
     /// # Errors
     /// [`WriteError`]; then it stays open.
+    #[expect(clippy::needless_pass_by_value, reason = "settled once: the value is spent")]
     pub fn settle(
         &mut self,
         journal: &Journal<S>,

@@ -48,10 +48,9 @@ fn what_was_in_the_air_is_visited_once_in_order_and_stays_until_it_is_settled() 
     let (journal, ..) = open(&storage).unwrap();
     let first = journal.begin("first".to_owned()).unwrap();
     let second = journal.begin("second".to_owned()).unwrap().start().unwrap();
-    let _third = journal.begin("third".to_owned()).unwrap().start().unwrap();
+    let third = journal.begin("third".to_owned()).unwrap().start().unwrap();
     journal.begin("at rest".to_owned()).unwrap().start().unwrap().complete(&[]).unwrap();
-    drop((first, second));
-    drop(_third);
+    drop((first, second, third));
     drop(journal);
 
     let (journal, recovery, _) = open(&storage).unwrap();

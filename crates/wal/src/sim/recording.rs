@@ -59,7 +59,8 @@ impl Recording {
             let named = self.named_before(at);
             let later = || steps().skip(at + 1);
             let is_sync = |operation: &Operation| matches!(operation, Operation::SyncDirectory);
-            let is_use = |operation: &Operation| matches!(operation, Operation::Write { file, .. } if named.contains(file));
+            let is_use =
+                |operation: &Operation| matches!(operation, Operation::Write { file, .. } if named.contains(file));
             let next_sync = later().find(|(_, operation)| is_sync(operation)).map_or(usize::MAX, |(step, _)| step);
             later().any(|(step, operation)| step < next_sync && is_use(operation))
         };
