@@ -1,0 +1,76 @@
+//! The operations that are not at rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::OperationId;
+use crate::operation::State;
+
+/// By number, so in the order in which they were begun.
+#[derive(Debug)]
+pub(super) struct Table<K> {
+    open: BTreeMap<u64, (State, K)>,
+    /// Failed ones that somebody may still roll back.
+    failed: BTreeSet<u64>,
+}
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self { open: BTreeMap::new(), failed: BTreeSet::new() }
+    }
+}
+
+/// What a checkpoint holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Snapshot<K, S> {
+    operations: Vec<(u64, State, K)>,
+    failed: BTreeSet<u64>,
+    state: S,
+}
+
+impl<K: Clone> Table<K> {
+    pub(super) fn begin(&mut self, number: u64, kind: K) {
+        self.open.insert(number, (State::Pending, kind));
+    }
+
+    /// Makes a move, or says where the operation is that cannot make it.
+    pub(super) fn advance(&mut self, number: u64, to: State) -> Result<(), Option<State>> {
+        let failed = self.failed.contains(&number).then_some(State::Failed);
+        let from = self.open.get(&number).map(|(state, _)| *state).or(failed);
+        let next = from.and_then(|from| from.next(to)).ok_or(from)?;
+        self.failed.remove(&number);
+        if next == State::Failed {
+            self.failed.insert(number);
+        }
+        if next.is_at_rest() {
+            self.open.remove(&number);
+        } else if let Some((state, _)) = self.open.get_mut(&number) {
+            *state = next;
+        }
+        Ok(())
+    }
+
+    pub(super) fn open(&self) -> Vec<(OperationId, State, K)> {
+        self.open.iter().map(|(number, (state, kind))| (OperationId(*number), *state, kind.clone())).collect()
+    }
+
+    pub(super) fn snapshot<S>(&self, state: S) -> Snapshot<K, S> {
+        let operations = self.open.iter().map(|(number, (state, kind))| (*number, *state, kind.clone())).collect();
+        Snapshot { operations, failed: self.failed.clone(), state }
+    }
+
+    pub(super) fn restore<S>(&mut self, snapshot: Snapshot<K, S>) -> S {
+        self.open = snapshot.operations.into_iter().map(|(number, state, kind)| (number, (state, kind))).collect();
+        self.failed = snapshot.failed;
+        snapshot.state
+    }
+
+    pub(super) fn forget_failed(&mut self) {
+        self.failed.clear();
+    }
+
+    pub(super) fn forget_one_failed(&mut self, number: u64) {
+        self.failed.remove(&number);
+    }
+}

@@ -1,0 +1,200 @@
+//! A log that is open for writing.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+
+use crate::commit::{Append, Committer, Content, Progress};
+use crate::engine::Engine;
+use crate::error::{AppendError, RemoveError};
+use crate::format::{Kind, batch_records};
+use crate::segment;
+use crate::storage::Storage;
+
+/// What is read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition: whoever reads must know all there is")]
+pub enum Entry<'a> {
+    /// What all records before `seq` amount to.
+    Checkpoint {
+        /// The number of the first record behind it.
+        seq: u64,
+        /// As it was given.
+        state: &'a [u8],
+    },
+    /// A record.
+    Record {
+        /// Its number; the first record of a log has number 1, and no number is left out.
+        seq: u64,
+        /// As it was appended.
+        bytes: &'a [u8],
+    },
+}
+
+impl<'a> Entry<'a> {
+    /// The entries of one frame.
+    pub(crate) fn each(kind: Kind, seq: u64, payload: &'a [u8], visit: &mut dyn FnMut(Self)) {
+        match kind {
+            Kind::Record => visit(Self::Record { seq, bytes: payload }),
+            Kind::Checkpoint => visit(Self::Checkpoint { seq, state: payload }),
+            Kind::Batch => {
+                for (seq, bytes) in (seq..).zip(batch_records(payload).flatten()) {
+                    visit(Self::Record { seq, bytes });
+                }
+            }
+            Kind::Mark | Kind::Seal | Kind::Restart => {}
+        }
+    }
+}
+
+/// A log that is open for writing, by this process alone (WAL-5). Shared between threads behind an `Arc` or by reference.
+///
+/// Dropping it keeps what was acknowledged, like a crash; [`close`](Log::close) also makes buffered records durable.
+#[derive(Debug)]
+pub struct Log {
+    storage: Arc<dyn Storage>,
+    committer: Arc<Committer<Engine>>,
+    helper: OnceLock<Result<JoinHandle<()>, Arc<io::Error>>>,
+}
+
+impl Log {
+    pub(crate) fn new(storage: Arc<dyn Storage>, committer: Committer<Engine>) -> Self {
+        Self { storage, committer: Arc::new(committer), helper: OnceLock::new() }
+    }
+
+    /// Appends a record and returns its number once it is as safe as `how` asks.
+    ///
+    /// Threads that append at the same time share one write and one sync.
+    ///
+    /// # Errors
+    /// [`AppendError::Failed`] leaves open whether the record is there; every other error means that it is not.
+    ///
+    /// # Durability
+    /// With [`Append::DURABLE`] it and all records before it are on disk when this returns (WAL-1).
+    pub fn append(&self, record: &[u8], how: Append) -> Result<u64, AppendError> {
+        self.committer.append(Content::Record(record), how)
+    }
+
+    /// Appends records that are read back together or not at all (WAL-2); returns the number of the first, or the next
+    /// number if there are none.
+    ///
+    /// # Errors
+    /// As [`append`](Log::append), for all of them.
+    ///
+    /// # Durability
+    /// As [`append`](Log::append).
+    pub fn append_batch(&self, records: &[&[u8]], how: Append) -> Result<u64, AppendError> {
+        if records.is_empty() {
+            return self.committer.next_seq();
+        }
+        self.committer.append(Content::Batch(records), how)
+    }
+
+    /// Makes everything that was appended so far durable.
+    ///
+    /// # Errors
+    /// [`AppendError::Failed`]: what was not durable before may be lost.
+    pub fn sync(&self) -> Result<(), AppendError> {
+        self.committer.sync()
+    }
+
+    /// Writes down what all records so far amount to, so that opening begins there (WAL-6). The records stay until
+    /// [`remove_history`](Log::remove_history). Returns the number of the first record behind it.
+    ///
+    /// The caller sees to it that `state` has what those records say and nothing else: nobody appends meanwhile.
+    ///
+    /// # Errors
+    /// [`AppendError::Failed`] leaves open whether the checkpoint is there; in any case no record is lost.
+    ///
+    /// # Durability
+    /// It and all records before it are on disk when this returns. It begins a segment of its own.
+    pub fn checkpoint(&self, state: &[u8]) -> Result<u64, AppendError> {
+        self.committer.append(Content::Checkpoint(state), Append::DURABLE.from_reserve())
+    }
+
+    /// Removes the segments that the newest checkpoint stands for, except for the newest `keep` of them; returns how many
+    /// were removed.
+    ///
+    /// # Errors
+    /// [`RemoveError`]; the log goes on working, and what could not be removed can be another time.
+    ///
+    /// # Durability
+    /// What was removed stays so when this returns. A crash before may leave some of it, which no opening reads.
+    pub fn remove_history(&self, keep: u64) -> Result<u64, RemoveError> {
+        let Some(checkpoint) = self.committer.checkpoint()? else { return Ok(0) };
+        let io = |action| move |source| RemoveError::Io { action, path: self.storage.place().to_owned(), source };
+        let listing = segment::list(self.storage.as_ref())?;
+        let mut removed = 0;
+        for index in listing.segments.into_iter().filter(|index| *index < checkpoint.saturating_sub(keep)) {
+            self.storage.remove(&segment::name(index)).map_err(io("remove a segment in"))?;
+            removed += 1;
+        }
+        self.storage.sync_directory().map_err(io("sync"))?;
+        Ok(removed)
+    }
+
+    /// Makes everything durable and leaves a mark that says so, so that damage of the last records can be told from a
+    /// torn tail. Then lets the lock go.
+    ///
+    /// # Errors
+    /// [`AppendError::Failed`]: what was not durable before may be lost.
+    pub fn close(self) -> Result<(), AppendError> {
+        self.committer.close()
+    }
+
+    /// As [`append`](Log::append), for tasks: needs no runtime and holds up none, since a thread of the log's own writes
+    /// and syncs. It is started by the first call.
+    ///
+    /// # Errors
+    /// As [`append`](Log::append).
+    ///
+    /// # Cancel safety
+    /// Dropped before it was first polled, nothing happens. After that the record may be appended all the same, whole, and
+    /// nobody is told.
+    pub async fn append_async(&self, record: &[u8], how: Append) -> Result<u64, AppendError> {
+        self.append_later(Content::Record(record), how).await
+    }
+
+    /// As [`append_batch`](Log::append_batch), for tasks.
+    ///
+    /// # Errors
+    /// As [`append`](Log::append).
+    ///
+    /// # Cancel safety
+    /// As [`append_async`](Log::append_async): all of it or nothing.
+    pub async fn append_batch_async(&self, records: &[&[u8]], how: Append) -> Result<u64, AppendError> {
+        if records.is_empty() {
+            return self.committer.next_seq();
+        }
+        self.append_later(Content::Batch(records), how).await
+    }
+
+    async fn append_later(&self, content: Content<'_>, how: Append) -> Result<u64, AppendError> {
+        self.start_helper()?;
+        let mut progress = Progress::default();
+        poll_fn(|context| self.committer.poll_append(content, how, &mut progress, context.waker())).await
+    }
+
+    fn start_helper(&self) -> Result<(), AppendError> {
+        let start = || {
+            let committer = Arc::clone(&self.committer);
+            thread::Builder::new().name("backstop-wal".to_owned()).spawn(move || committer.serve()).map_err(Arc::new)
+        };
+        match self.helper.get_or_init(start) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(AppendError::NoHelper { source: Arc::clone(source) }),
+        }
+    }
+}
+
+impl Drop for Log {
+    /// Ends the helper and waits for it, so that the lock is free afterwards.
+    fn drop(&mut self) {
+        self.committer.end_serving();
+        if let Some(Ok(helper)) = self.helper.take() {
+            // A helper that panicked has said so.
+            let _panicked = helper.join();
+        }
+    }
+}

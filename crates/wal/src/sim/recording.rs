@@ -1,0 +1,144 @@
+//! What was done to a simulated disk, and its replay with a crash after each step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Dice;
+use super::disk::{Depth, Disk, Image};
+
+/// One change of a disk, or a note of the test.
+#[derive(Debug, Clone)]
+pub(super) enum Operation {
+    Create { name: String },
+    Write { file: usize, offset: usize, bytes: Vec<u8> },
+    Allocate { file: usize, length: usize },
+    Sync { file: usize },
+    SyncFailed { file: usize },
+    Rename { from: String, to: String },
+    Remove { name: String },
+    SyncDirectory,
+    SyncDirectoryFailed,
+    Note(u64),
+}
+
+/// What was done to a [`SimStorage`](super::SimStorage), in order, from the disk that it began with.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    pub(super) start: Image,
+    pub(super) operations: Vec<Operation>,
+}
+
+/// A disk that a crash may leave.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Crash<'a> {
+    /// After which step.
+    pub step: usize,
+    /// The notes that the test had made by then: what had been acknowledged.
+    pub notes: &'a [u64],
+    /// The disk.
+    pub image: &'a Image,
+}
+
+impl Recording {
+    /// How many changes and notes there are.
+    pub fn steps(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// The notes of the test, in order.
+    pub fn notes(&self) -> Vec<u64> {
+        let note = |operation: &Operation| if let Operation::Note(note) = operation { Some(*note) } else { None };
+        self.operations.iter().filter_map(note).collect()
+    }
+
+    /// The steps that sync something, up to step `upto`, on which something later depends: a sync of the directory is left
+    /// out if another one comes before anything is written to the files that were named.
+    pub fn syncs(&self, upto: usize) -> Vec<usize> {
+        let steps = || self.operations.iter().enumerate();
+        let needed = |at: usize| {
+            let named = self.named_before(at);
+            let later = || steps().skip(at + 1);
+            let is_sync = |operation: &Operation| matches!(operation, Operation::SyncDirectory);
+            let is_use =
+                |operation: &Operation| matches!(operation, Operation::Write { file, .. } if named.contains(file));
+            let next_sync = later().find(|(_, operation)| is_sync(operation)).map_or(usize::MAX, |(step, _)| step);
+            later().any(|(step, operation)| step < next_sync && is_use(operation))
+        };
+        let is_needed = |(at, operation): &(usize, &Operation)| match operation {
+            Operation::Sync { .. } => true,
+            Operation::SyncDirectory => needed(*at),
+            _ => false,
+        };
+        steps().take(upto).filter(is_needed).map(|(step, _)| step).collect()
+    }
+
+    /// The files that were given names between step `at` and the sync of the directory before it.
+    fn named_before(&self, at: usize) -> BTreeSet<usize> {
+        let mut files = BTreeMap::new();
+        let (mut count, mut named) = (0, BTreeSet::new());
+        for operation in self.operations.iter().take(at) {
+            match operation {
+                Operation::Create { name } => {
+                    files.insert(name, count);
+                    count += 1;
+                }
+                Operation::Rename { from, to } => {
+                    if let Some(file) = files.remove(from) {
+                        files.insert(to, file);
+                        named.insert(file);
+                    }
+                }
+                Operation::SyncDirectory => named.clear(),
+                _ => {}
+            }
+        }
+        named
+    }
+
+    /// What a step and its neighbors do, for messages.
+    pub fn describe(&self, step: usize) -> String {
+        let around = self.operations.get(step.saturating_sub(3)..=step).unwrap_or_default();
+        let text = |operation: &Operation| match operation {
+            Operation::Write { file, offset, bytes } => format!("write {file} at {offset}, {} bytes", bytes.len()),
+            other => format!("{other:?}"),
+        };
+        around.iter().map(text).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Shows `visit` the disks that a crash may leave, before the first step and after each one. A step named by
+    /// `skipped` does nothing: the disk lied. Ends when `visit` returns `false`, and returns what it returned last.
+    pub fn crashes(
+        &self,
+        depth: Depth,
+        seed: u64,
+        skipped: Option<usize>,
+        visit: &mut dyn FnMut(Crash<'_>) -> bool,
+    ) -> bool {
+        let mut disk = Disk::from_image(&self.start);
+        let mut dice = Dice::new(seed);
+        let mut notes = Vec::new();
+        let mut go_on = true;
+        let mut show = |disk: &Disk, step: usize, notes: &[u64]| {
+            disk.crashes(depth, &mut dice, &mut |image| {
+                if go_on {
+                    go_on = visit(Crash { step, notes, image });
+                }
+            });
+            go_on
+        };
+        if !show(&disk, 0, &notes) {
+            return false;
+        }
+        for (at, operation) in self.operations.iter().enumerate() {
+            if let Operation::Note(note) = operation {
+                notes.push(*note);
+            } else if skipped != Some(at) {
+                disk.apply(operation);
+            }
+            if !show(&disk, at + 1, &notes) {
+                return false;
+            }
+        }
+        true
+    }
+}
