@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use backstop::file_lock::AcquireError;
-use backstop::{Contradiction, JournalError, OpenError, RecordError};
+use backstop::wal::{OpenError as LogError, ReadError};
+use backstop::{Contradiction, OpenError, OpenJournalError, RecordError};
 
 /// Why the program cannot go on. The text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +15,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Lock(#[from] AcquireError),
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(#[from] OpenJournalError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("the simulator's account is damaged: {0}")]
@@ -43,10 +44,11 @@ impl Failure {
                 AcquireError::NotAFile { .. } | AcquireError::WritableByAll { .. } | AcquireError::NetworkFs { .. },
             )
             | Self::Open(OpenError::OtherHome { .. } | OpenError::SettleTooShort { .. } | OpenError::NoPause) => 2,
-            Self::Lock(AcquireError::Held { .. }) => 3,
+            Self::Lock(AcquireError::Held { .. })
+            | Self::Journal(OpenJournalError::Open(LogError::Locked(AcquireError::Held { .. }))) => 3,
             Self::Unresolved => 4,
-            Self::Journal(JournalError::Damaged { .. } | JournalError::Newer { .. } | JournalError::Foreign { .. })
-            | Self::Open(OpenError::Contradiction(_) | OpenError::Record(RecordError::Contradiction(_)))
+            Self::Journal(error) if is_damage(error) => 5,
+            Self::Open(OpenError::Contradiction(_) | OpenError::Record(RecordError::Contradiction(_)))
             | Self::Contradiction(_)
             | Self::SimulatorState(_) => 5,
             Self::Lock(_)
@@ -56,5 +58,16 @@ impl Failure {
             | Self::Broker(_)
             | Self::Output(_) => 1,
         })
+    }
+}
+
+/// Whether there are records that cannot be read, or not understood.
+fn is_damage(error: &OpenJournalError) -> bool {
+    match error {
+        OpenJournalError::Open(LogError::Read(error)) | OpenJournalError::Read(error) => {
+            !matches!(error, ReadError::Io { .. } | ReadError::Overtaken { .. })
+        }
+        OpenJournalError::Foreign { .. } | OpenJournalError::Checkpoint { .. } => true,
+        _ => false,
     }
 }

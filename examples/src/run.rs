@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use backstop::clock::{Clock, SystemClock};
 use backstop::file_lock::{Claim, Lock};
-use backstop::{Desk, FileJournal, told};
+use backstop::{Desk, LogJournal, told};
 
 use crate::cli::{Common, RunArgs};
 use crate::failure::Failure;
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     dir.create()?;
     let claim = Claim { label: "paper-trader".to_owned(), since: clock.wall() };
     let lock = Lock::acquire(dir.lock(), &claim)?;
-    let (journal, contents) = FileJournal::open(&dir.journal())?;
+    let (journal, contents) = LogJournal::open(&dir.journal(), claim)?;
     let signals = Signals::listen()?;
 
     let wired = wiring::connect(target, &dir, settings.settle, &clock).await?;
@@ -44,8 +44,8 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
 
     let settings = Arc::new(settings);
     let view = Arc::new(View::start(&desk, common.json, &wired.described, &settings));
-    if contents.torn > 0 {
-        view.say(&format!("the journal ended in half a record ({} bytes), which was cut off", contents.torn));
+    if let Some(torn) = &contents.torn {
+        view.say(&format!("the journal ended in half a record, which counts for nothing ({torn})"));
     }
     let end = Session::trade(&desk, &clock, &settings, &view, signals).await;
     let stopped = desk.stop().await;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use backstop::clock::Timestamp;
 use backstop::file_lock::{LockState, Presence};
-use backstop::{Contents, FileJournal, Operation, Position, SlotId, Stage, State, told};
+use backstop::{Contents, LogJournal, Operation, Position, SlotId, Stage, State, told};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -203,7 +203,7 @@ fn read(dir: &StateDir) -> Result<(State, Option<LockState>), Failure> {
 /// positions.
 fn contents(dir: &StateDir) -> Result<Contents, Failure> {
     dir.exists()?;
-    Ok(FileJournal::read(&dir.journal())?)
+    Ok(LogJournal::read(&dir.journal())?)
 }
 
 fn lock_view(lock: Option<&LockState>, state: &State) -> LockView {

@@ -17,8 +17,8 @@
 //! # What holds across a crash
 //!
 //! The state is the fold of the [`Record`]s in the journal ([`State::replay`]): what was acknowledged is there, and an
-//! order that may have left has its intent there. The journal is a text file for now; [`Journal`] is the wall behind
-//! which the write-ahead log will stand.
+//! order that may have left has its intent there. [`LogJournal`] keeps it in a write-ahead log; [`Journal`] is the wall
+//! behind which another store could stand.
 //!
 //! # When to take something else
 //!
@@ -40,7 +40,7 @@ pub use desk::{
 };
 pub use gate::{Freshness, GuardRefusal, LimitBreach, Limits, MarketView, QuoteRefusal};
 pub use ids::{InvalidName, SessionId, SlotId, StrategyName};
-pub use journal::{Contents, FileJournal, Journal, JournalError, MemoryJournal};
+pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, OpenJournalError};
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};
 pub use refusal::{ExitRefusal, Malformed, Refusal};
 pub use state::{
@@ -53,6 +53,7 @@ pub use backstop_broker as broker;
 pub use backstop_clock as clock;
 pub use backstop_file_lock as file_lock;
 pub use backstop_quote as quote;
+pub use backstop_wal as wal;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

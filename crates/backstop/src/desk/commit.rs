@@ -19,7 +19,7 @@ pub enum RecordError {
     /// It could not have been read back. Nothing was written.
     #[error("a record was not written because no restart could read it: this is a bug in Backstop, or the broker lies")]
     Contradiction(#[from] Contradiction),
-    /// The journal failed, and takes nothing more until it is opened anew.
+    /// The journal did not take it.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The runtime is shutting down.
@@ -68,7 +68,9 @@ impl Inner {
             return Err(RecordError::LockLost);
         }
         if let Err(error) = self.journal.append(Arc::clone(&batch)).await {
-            self.failed.lock().get_or_insert_with(|| told(&error));
+            if matches!(error, JournalError::Failed { .. }) {
+                self.failed.lock().get_or_insert_with(|| told(&error));
+            }
             return Err(error.into());
         }
         self.note_changes(&batch);

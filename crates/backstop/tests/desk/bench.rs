@@ -402,7 +402,7 @@ impl Journal for FullJournal {
     async fn append(&self, _: Arc<Batch>) -> Result<(), JournalError> {
         let mut left = self.0.lock();
         if *left == 0 {
-            return Err(JournalError::Failed { path: "full".into() });
+            return Err(JournalError::Failed { source: "the disk is gone".into() });
         }
         *left -= 1;
         Ok(())
@@ -421,7 +421,7 @@ impl Journal for SlowJournal {
     }
 }
 
-/// Like [`backstop::FileJournal`]: a write goes on when nobody waits for it any more.
+/// Like [`backstop::LogJournal`]: a write goes on when nobody waits for it any more.
 #[derive(Debug, Default)]
 pub(crate) struct DetachedJournal {
     pub(crate) kept: Arc<MemoryJournal>,
