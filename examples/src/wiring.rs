@@ -82,7 +82,7 @@ pub(crate) fn simulation(args: &MarketArgs, symbols: &[(Symbol, Option<Decimal>)
 
 /// Reads recorded quotes.
 pub(crate) fn replay(path: &Path) -> Result<Replay, Failure> {
-    Replay::read(path).map_err(|error| Failure::Usage(error.to_string()))
+    Replay::read(path).map_err(|error| Failure::Usage(told(&error)))
 }
 
 fn faults(mix: &str) -> Result<FaultPlan, Failure> {

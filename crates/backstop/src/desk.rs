@@ -222,14 +222,6 @@ impl Desk {
         };
         let inner = Arc::new(inner);
         inner.commit(vec![opened]).await?;
-        if history.is_empty() && inner.lock.fence() > 1 {
-            let text = format!(
-                "this directory was opened {} time(s) before, and there is no record of it. If the journal was deleted or \
-                 moved, put it back; what earlier runs opened is not known here",
-                inner.lock.fence() - 1
-            );
-            inner.alert("journal", text).await;
-        }
         Ok(Self { inner })
     }
 

@@ -69,7 +69,10 @@ impl Summary {
             open_positions: state.positions.len(),
             halted: state.halted.as_ref().map(|halted| halted.reason.clone()),
             unresolved,
-            has_result: end.began_flat && state.positions.is_empty() && state.operations.is_empty(),
+            has_result: end.began_flat
+                && state.positions.is_empty()
+                && state.operations.is_empty()
+                && state.reconciled.as_ref().is_none_or(|compared| compared.drift.is_empty()),
             truth,
         }
     }

@@ -82,7 +82,7 @@ impl Desk {
         let held_at = inner.clock.mono();
         let held = inner.broker.positions().await?;
         inner.verify_pending(&orders, &held).await;
-        let drift = inner.drift(&held, held_at);
+        let drift = inner.drift(&held, held_at, &inner.unrecorded(&orders));
         inner.note_comparison(&drift).await;
         let open = inner.state.lock().operations.len();
         Ok(Comparison { open, drift })
@@ -144,9 +144,45 @@ impl Inner {
         if let Some(text) = self.violation(orders) {
             self.halt_aloud("account", text).await;
         }
+        let unrecorded = self.unrecorded(orders);
+        if !unrecorded.is_empty() {
+            let held = unrecorded.iter().map(|(symbol, quantity)| format!("{quantity} {symbol}"));
+            let text = format!(
+                "orders under this strategy's name that are not in the records have left {} at the broker: if the journal \
+                 was deleted or moved, put it back; otherwise close it by hand",
+                held.collect::<Vec<_>>().join(", ")
+            );
+            self.alert("journal", text).await;
+        }
         for (id, order) in self.surplus(orders) {
             self.cancel(&id, &order).await;
         }
+    }
+
+    /// What orders under this strategy's name have left open of which there is no record, symbol by symbol: an earlier
+    /// state directory's, or a journal's that was lost.
+    fn unrecorded(&self, orders: &OrderList) -> BTreeMap<Symbol, Decimal> {
+        let state = self.state.lock();
+        let mut net = BTreeMap::new();
+        for order in orders.orders() {
+            let id = order.label.as_deref().and_then(|label| ClientOrderId::new(label).ok());
+            let slot = id.as_ref().and_then(|id| SlotId::of_label(id.as_str()));
+            // Names are kept for two days only, and a broker's list may go back further than that.
+            let is_ours = |slot: SlotId| {
+                slot.strategy == self.config.strategy && state.issued_from.is_none_or(|from| slot.session.day >= from)
+            };
+            if !slot.is_some_and(is_ours) || id.is_none_or(|id| state.issued.contains_key(&id)) {
+                continue;
+            }
+            if let Progress::Final(fills) = order.progress() {
+                for fill in fills {
+                    let sum = net.entry(fill.symbol.clone()).or_insert(Decimal::ZERO);
+                    *sum = sum.saturating_add(fill.signed_quantity());
+                }
+            }
+        }
+        net.retain(|_, quantity| !quantity.is_zero());
+        net
     }
 
     /// Orders that work under a name of ours, beside the one that is known or after the name came to rest.
@@ -255,8 +291,8 @@ impl Inner {
     /// Signed net quantities that differ, of every symbol that the book holds or that was traded today (REC-4). What is
     /// in flight or freshly changed is not judged (REC-3). Other symbols are other people's.
     ///
-    /// `held` was asked for at `asked`.
-    fn drift(&self, held: &[BrokerPosition], asked: Mono) -> Vec<Drift> {
+    /// `held` was asked for at `asked`; `also` are further symbols to compare.
+    fn drift(&self, held: &[BrokerPosition], asked: Mono, also: &BTreeMap<Symbol, Decimal>) -> Vec<Drift> {
         let (attended, now) = (self.attended.lock().clone(), self.clock.mono());
         let state = self.state.lock();
         let in_flight: BTreeSet<&Symbol> = (state.operations.iter())
@@ -268,7 +304,7 @@ impl Inner {
         let changed = self.changed.lock();
         let young = |symbol: &Symbol| changed.get(symbol).is_some_and(|at| asked.since(*at) < self.config.settle);
         let net = state.net();
-        let symbols: BTreeSet<&Symbol> = net.keys().chain(&state.traded).collect();
+        let symbols: BTreeSet<&Symbol> = net.keys().chain(&state.traded).chain(also.keys()).collect();
         let judged = symbols.into_iter().filter(|symbol| !in_flight.contains(symbol) && !young(symbol));
         judged
             .filter_map(|symbol| {

@@ -63,7 +63,9 @@ impl Limits {
     /// written down. What is working or unknown counts as open (LIMIT-2).
     pub(crate) fn breaches(self, order: &OrderRequest, state: &State, claimed: &[&[Leg]]) -> Vec<LimitBreach> {
         let entries = || state.operations.values().filter(|operation| operation.purpose == Purpose::Open);
-        let open = state.positions.len() + entries().count() + claimed.len();
+        // One that is closed by its fills and awaits the broker's word takes nobody's place.
+        let positions = state.positions.values().filter(|position| !position.is_flat()).count();
+        let open = positions + entries().count() + claimed.len();
         let held = state.positions.values().flat_map(|position| &position.legs);
         let held = held
             .filter(|leg| !leg.quantity.is_zero())

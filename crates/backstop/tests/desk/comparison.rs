@@ -145,3 +145,35 @@ async fn a_balance_that_a_fill_overtook_does_not_overwrite_it() {
     assert_eq!(desk.state().cash, Some(bench.sim().ledger().cash));
     assert_eq!(desk.read_cash().await.unwrap(), Some(bench.sim().ledger().cash));
 }
+
+// proves: REC-4
+#[tokio::test(start_paused = true)]
+async fn what_a_lost_journal_knew_is_missed_at_every_start_until_it_is_settled() {
+    let bench = calm();
+    let _held = enter(&bench.desk().await, 1).await;
+    for _ in 0..2 {
+        // No record of it; and a directory that never traded is not accused.
+        let desk = bench.desk().await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let compared = desk.reconcile().await.unwrap();
+        assert_eq!(compared.drift.len(), 1, "{compared:?}");
+        assert!(desk.state().alerts["journal"].text.contains("10 SPY"), "{:?}", desk.state().alerts);
+    }
+    let elsewhere = calm();
+    let desk = elsewhere.desk().await;
+    assert!(desk.state().alerts.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_that_awaits_the_brokers_word_takes_nobodys_place() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    for number in 1..=3 {
+        let (slot, end) = enter(&desk, number).await;
+        assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+        bench.sim().trade_by_hand(&spy(), 1);
+        assert!(matches!(leave(&desk, &slot).await, ExitEnd::Pending { .. }));
+    }
+    let (_, end) = enter(&desk, 4).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "the limit is three: {end:?}");
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, OrderKind, Symbol};
 use backstop::file_lock::{Claim, Lock};
-use backstop::{Desk, EntryEnd, ExitEnd, MemoryJournal, Record, Refusal, State};
+use backstop::{Desk, EntryEnd, ExitEnd, MemoryJournal, Refusal, State};
 use backstop_sim::{FaultKind, FaultPlan};
 use parking_lot::Mutex;
 
@@ -192,19 +192,4 @@ async fn what_says_nothing_new_is_not_written_at_every_poll() {
     }
     let written = journal.batches().len() - before;
     assert!((1..=4).contains(&written), "{written} records in a minute");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_directory_that_was_used_and_has_no_records_is_said_to_be_one() {
-    let bench = calm();
-    let claim = Claim { label: "test".to_owned(), since: bench.clock.wall() };
-    let dir = tempfile::tempdir().unwrap();
-    drop(Lock::acquire(dir.path().join("lock"), &claim).unwrap());
-    let lock = Lock::acquire(dir.path().join("lock"), &claim).unwrap();
-    let journal = Arc::new(MemoryJournal::default());
-    let desk = Desk::open(config(), bench.broker.clone(), Arc::clone(&bench.clock), lock, journal.clone(), &[]);
-    drop(desk.await.unwrap());
-    let batches = journal.batches();
-    let told = |record: &&Record| matches!(record, Record::Alert { text, .. } if text.contains("1 time(s) before"));
-    assert_eq!(batches.iter().flat_map(|batch| &batch.records).filter(told).count(), 1);
 }
