@@ -26,7 +26,11 @@ fn what_was_appended_is_read_back_over_many_segments() {
     let (log, ..) = open(&path).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..200).for_each(|_| drop(log.append(&[b'x'; 300], Append::DURABLE).unwrap())));
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    log.append(&[b'x'; 300], Append::DURABLE).unwrap();
+                }
+            });
         }
     });
     log.close().unwrap();
