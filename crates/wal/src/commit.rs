@@ -563,8 +563,4 @@ impl<D> Queue<D> {
 }
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;
-
-#[cfg(all(test, loom))]
-mod models;

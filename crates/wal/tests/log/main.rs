@@ -1,5 +1,7 @@
 //! The log on a real disk.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::Arc;
 
 use backstop_wal::{
