@@ -105,7 +105,7 @@ impl<S: Schema> Journal<S> {
     /// [`Recovery`], which is to be run before anything new is begun.
     ///
     /// # Errors
-    /// [`JournalError`]; then nothing was changed or dropped.
+    /// [`JournalError`]; then no record was changed or dropped.
     pub fn open(
         storage: Arc<dyn Storage>,
         options: &Options,

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Append, Committer, Content, Device, Group, Limits, Room};
+use crate::commit::{Append, Committer, Content, Device, Group, Limits, Room};
 use crate::format::{FRAME_LEN, LogId};
 use crate::segment::CreateError;
 
@@ -114,7 +114,7 @@ fn a_task_and_a_thread_are_both_acknowledged_and_the_helper_ends() {
             let committer = Arc::clone(&committer);
             loom::thread::spawn(move || committer.serve())
         };
-        let mut append = super::Progress::default();
+        let mut append = crate::commit::Progress::default();
         let future = std::future::poll_fn(|context| {
             committer.poll_append(Content::Record(b""), Append::DURABLE, &mut append, context.waker())
         });
