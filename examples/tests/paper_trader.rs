@@ -375,6 +375,38 @@ fn killed_again_and_again_it_enters_each_slot_once_and_ends_with_the_truth() {
     compare(&book, &ledger);
 }
 
+// proves: WAL-1, DESK-2
+#[test]
+fn killed_fifty_times_its_log_opens_each_time_and_knows_every_order_that_the_broker_has() {
+    let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let simulator = Simulator::start(sim_dir.path(), "none");
+    let mut moment: u64 = 7;
+    for _ in 0..50 {
+        let mut command = paper_trader(dir.path());
+        let running = Running::start(simulator.reach(session(&mut command, "60", "300ms")).args([
+            "--broker",
+            "tradier",
+            "--flatten-at-end",
+        ]));
+        // Anywhere from before the lock to some orders later; the same moments in each run of the test.
+        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::park_timeout(Duration::from_millis(5 + (moment >> 33) % 500));
+        drop(running);
+        let output = paper_trader(dir.path()).args(["log", "--json"]).output().unwrap();
+        // Killed before it made its directory, there is nothing to open yet.
+        assert!(code(&output) == 0 || !dir.path().join("lock").exists(), "{}", text(&output));
+    }
+    let log = String::from_utf8(paper_trader(dir.path()).args(["log", "--json"]).output().unwrap().stdout).unwrap();
+    let ledger = simulator.ledger();
+    let orders = ledger["orders"].as_array().unwrap();
+    let tags: Vec<&str> = orders.iter().filter_map(|order| order["tag"].as_str()).collect();
+    assert!(tags.len() >= 20, "{} orders in fifty lives", tags.len());
+    for tag in &tags {
+        assert!(log.lines().any(|line| line.contains("\"intent\"") && line.contains(tag)), "{tag} has no intent");
+        assert_eq!(tags.iter().filter(|other| *other == tag).count(), 1, "{tag} was sent twice");
+    }
+}
+
 /// The book is the broker's account, whether all came to rest or not: only what is reported as not at rest may differ.
 #[track_caller]
 fn compare(book: &Value, ledger: &Value) {
