@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use backstop_file_lock::AcquireError;
 
@@ -89,7 +90,8 @@ fn stretches(journal: &Path) -> Vec<Stretch> {
 }
 
 /// Lets contenders run; calls `disturb` `rounds` times, each time after something happened, and kills one of them at
-/// every `kill_every`th.
+/// every `kill_every`th. At every third, one of them sleeps through it (SIGSTOP), with the lock or without, and wakes in a
+/// world that has moved on.
 fn torture(dir: &Path, rounds: usize, kill_every: usize, mut disturb: impl FnMut(usize, &Path)) -> Vec<Stretch> {
     let (lock, journal) = (dir.join("lock"), dir.join("journal"));
     fs::write(&journal, "").unwrap();
@@ -103,7 +105,16 @@ fn torture(dir: &Path, rounds: usize, kill_every: usize, mut disturb: impl FnMut
             fs::metadata(&journal).unwrap().len() >= enough
         });
         assert!(grown, "the contenders got stuck in round {round}:\n{}", fs::read_to_string(&journal).unwrap());
+        let sleeper = (round % 3 == 1).then_some(round / 3 % CONTENDERS);
+        if let Some(sleeper) = sleeper {
+            contenders[sleeper].signal("STOP");
+        }
         disturb(round, &lock);
+        if let Some(sleeper) = sleeper {
+            // The others go on meanwhile, if the sleeper does not hold the lock.
+            thread::park_timeout(Duration::from_millis(5));
+            contenders[sleeper].signal("CONT");
+        }
         if round % kill_every == 0 {
             let victim = &mut contenders[round / kill_every % CONTENDERS];
             victim.kill();
