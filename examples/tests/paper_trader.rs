@@ -1,5 +1,11 @@
 //! The real binary, over real sockets, as a person or a script uses it.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in a test a failure is the message")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "in a test a failure is the message, and what is skipped is said"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -578,4 +584,41 @@ fn two_simulators_do_not_share_an_account() {
     let _first = Simulator::start(dir.path(), "none");
     let output = paper_trader(dir.path()).args(["simulator", "--port", "0"]).output().unwrap();
     assert_eq!(code(&output), 3, "{}", text(&output));
+}
+
+// proves: DESK-2
+#[test]
+fn no_byte_of_an_order_leaves_before_its_intent_is_synced() {
+    let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    if !works.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: no strace here that may trace (Debian: apt-get install strace)");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (state, trace) = (dir.path().join("state"), dir.path().join("trace"));
+    let mut traced = Command::new("strace");
+    traced
+        .args(["-f", "-qq", "-y", "-s", "4096", "-e", "trace=pwrite64,fdatasync,write,writev,sendto", "-o"])
+        .arg(&trace);
+    let mut command = paper_trader(&state);
+    session(&mut command, "2", "500ms").args(["--faults", "none"]);
+    let output = traced.arg(command.get_program()).args(command.get_args()).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+
+    let trace = fs::read_to_string(&trace).unwrap();
+    let lines: Vec<&str> = trace.lines().collect();
+    let after = |line: &str, mark: &str| Some(line.split_once(mark)?.1.split(['&', '"', ' ']).next()?.to_owned());
+    // Only a request that places an order has its label in the form of a form.
+    let sent: Vec<(usize, String)> =
+        lines.iter().enumerate().filter_map(|(at, line)| Some((at, after(line, "tag=bs-")?))).collect();
+    assert!(sent.len() >= 4, "two entries and their exits: {sent:?}");
+    for (at, tag) in sent {
+        let is_intent = |line: &&&str| line.contains("pwrite64(") && line.contains("intent") && line.contains(&tag);
+        let before = &lines[..at];
+        let written =
+            before.iter().rposition(|line| is_intent(&line)).unwrap_or_else(|| panic!("{tag}: no intent before"));
+        let synced =
+            before[written..].iter().any(|line| line.contains("fdatasync") && line.trim_end().ends_with("= 0"));
+        assert!(synced, "{tag}: sent with its intent written and not synced");
+    }
 }
