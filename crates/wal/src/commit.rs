@@ -32,6 +32,9 @@ pub(crate) trait Device: Send {
     /// The segment that begins with the newest checkpoint.
     fn checkpoint(&self) -> Option<u64>;
 
+    /// Whether it may still write.
+    fn check_tenure(&self) -> io::Result<()>;
+
     /// Makes everything durable and says so on the disk.
     fn close(&mut self, next_seq: u64) -> io::Result<()>;
 }
@@ -256,6 +259,37 @@ impl<D: Device> Committer<D> {
                 None => self.changed.wait(queue),
             };
         }
+    }
+
+    /// Does `work` while nobody writes or makes segments. If it fails, nothing is acknowledged any more (WAL-4): a sync of
+    /// the directory that failed may have swallowed what another needs.
+    pub(crate) fn exclusively<T>(&self, work: impl FnOnce() -> io::Result<T>) -> Result<T, AppendError> {
+        let mut queue = self.queue.lock();
+        let device = loop {
+            if let Some(source) = &queue.broken {
+                return Err(AppendError::Poisoned { source: Arc::clone(source) });
+            }
+            if let Some(device) = queue.device.take() {
+                break device;
+            }
+            queue = self.changed.wait(queue);
+        };
+        drop(queue);
+        let done = device.check_tenure().and_then(|()| work());
+        let mut queue = self.queue.lock();
+        let outcome = match done {
+            Ok(done) => {
+                queue.device = Some(device);
+                Ok(done)
+            }
+            Err(error) => {
+                let source = Arc::new(error);
+                queue.broken = Some(Arc::clone(&source));
+                Err(AppendError::Failed { source })
+            }
+        };
+        drop(self.announce(queue));
+        outcome
     }
 
     /// Makes everything durable and lets the device go.

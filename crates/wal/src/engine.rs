@@ -104,6 +104,8 @@ impl Device for Engine {
         }
         if durable {
             self.sync()?;
+            // WAL-5: what another writer has written over meanwhile is not acknowledged.
+            self.check_tenure()?;
         }
         // WAL-6: only now, since what it stands for may be removed once it is durable itself.
         if group.turn.as_ref().is_some_and(|turn| turn.is_checkpoint && durable) {
@@ -115,9 +117,12 @@ impl Device for Engine {
     fn prepare(&mut self, next_seq: u64) -> Result<(), CreateError> {
         if self.spare.is_none() {
             let index = self.active.header.segment + 1;
-            self.spare = Some(segment::create(self.storage.as_ref(), self.log(), index, self.segment_len, &[])?);
             let uncertain = |source| CreateError { action: "write to a segment in", source, uncertain: true };
-            self.mark(next_seq).map_err(uncertain)?;
+            // WAL-5: under that name there may be a segment of another writer by now.
+            self.check_tenure().map_err(uncertain)?;
+            let held = || self.check_tenure();
+            self.spare = Some(segment::create(self.storage.as_ref(), self.log(), index, self.segment_len, &[], &held)?);
+            self.check_tenure().and_then(|()| self.mark(next_seq)).map_err(uncertain)?;
         }
         Ok(())
     }
@@ -134,8 +139,12 @@ impl Device for Engine {
         self.checkpoint
     }
 
+    fn check_tenure(&self) -> io::Result<()> {
+        Self::check_tenure(self)
+    }
+
     fn close(&mut self, next_seq: u64) -> io::Result<()> {
-        self.check_tenure()?;
+        Self::check_tenure(self)?;
         Self::close(self, next_seq)
     }
 }

@@ -82,9 +82,15 @@ pub enum WriteError {
     /// The log did not acknowledge it. [`AppendError`] says whether it may be there all the same.
     #[error(transparent)]
     Append(#[from] AppendError),
-    /// It cannot be written as JSON. Nothing was written.
-    #[error("it cannot be written as JSON")]
+    /// It cannot be written as JSON, or not be read back from it. Nothing was written.
+    #[error("it cannot be written as JSON and read back")]
     Encode(#[source] serde_json::Error),
+    /// The operation cannot make this move: it is not this journal's, or somebody else has moved it. Nothing was written.
+    #[error("operation {operation} is not one of this journal that can make this move")]
+    Move {
+        /// The operation.
+        operation: u64,
+    },
 }
 
 /// A journal that is open for writing.
@@ -132,7 +138,7 @@ impl<S: Schema> Journal<S> {
     /// # Errors
     /// [`WriteError`]; then it must not be done. [`AppendError::Full`] keeps room for closing what is open (WAL-8).
     pub fn begin(&self, kind: S::Kind) -> Result<Pending<'_, S>, WriteError> {
-        let line = Line::<&S::Kind, &S::Fact>::Begin { kind: &kind }.encode()?;
+        let line = line::checked::<S>(&Line::Begin { kind: &kind })?;
         let _shared = self.gate.read();
         let seq = self.log.append(&line, Append::DURABLE)?;
         self.table.lock().begin(seq, kind.clone());
@@ -144,7 +150,7 @@ impl<S: Schema> Journal<S> {
     /// # Errors
     /// [`WriteError`].
     pub fn record(&self, fact: &S::Fact, how: Append) -> Result<u64, WriteError> {
-        let line = Line::<&S::Kind, &S::Fact>::Fact { fact }.encode()?;
+        let line = line::checked::<S>(&Line::Fact { fact })?;
         let _shared = self.gate.read();
         Ok(self.log.append(&line, how)?)
     }
@@ -161,8 +167,11 @@ impl<S: Schema> Journal<S> {
     /// [`CheckpointError`]; no record is lost by it.
     pub fn checkpoint(&self, state: impl FnOnce() -> S::State, keep: u64) -> Result<u64, CheckpointError> {
         let alone = self.gate.write();
-        let snapshot = self.table.lock().snapshot(state());
+        let state = state();
+        let snapshot = self.table.lock().snapshot(state);
         let bytes = serde_json::to_vec(&snapshot).map_err(WriteError::Encode)?;
+        // What it stands for may be removed: it must be readable.
+        let _read: Snapshot<S::Kind, S::State> = serde_json::from_slice(&bytes).map_err(WriteError::Encode)?;
         self.log.checkpoint(&bytes).map_err(WriteError::Append)?;
         drop(alone);
         Ok(self.log.remove_history(keep)?)
@@ -180,15 +189,21 @@ impl<S: Schema> Journal<S> {
     fn advance(&self, id: OperationId, path: &[State], facts: &[S::Fact]) -> Result<(), WriteError> {
         let mut lines = Vec::with_capacity(path.len() + facts.len());
         for to in path {
-            lines.push(Line::<&S::Kind, &S::Fact>::Move { operation: id.0, to: *to }.encode()?);
+            lines.push(line::checked::<S>(&Line::Move { operation: id.0, to: *to })?);
         }
         for fact in facts {
-            lines.push(Line::<&S::Kind, &S::Fact>::Fact { fact }.encode()?);
+            lines.push(line::checked::<S>(&Line::Fact { fact })?);
         }
         let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
         let _shared = self.gate.read();
-        // What closes an operation may use the room that is kept for it (WAL-8).
-        self.log.append_batch(&lines, Append::DURABLE.from_reserve())?;
+        // WAL-7: before it is on disk. A handle of another journal, or of a recovery that is over, gets no further.
+        let from = self.table.lock().state(id.0);
+        let reached =
+            path.iter().try_fold(from.ok_or(WriteError::Move { operation: id.0 })?, |state, to| state.next(*to));
+        let Some(reached) = reached else { return Err(WriteError::Move { operation: id.0 }) };
+        // What closes an operation may use the room that is kept for it, what starts one may not (WAL-8).
+        let how = if reached.is_at_rest() { Append::DURABLE.from_reserve() } else { Append::DURABLE };
+        self.log.append_batch(&lines, how)?;
         let mut table = self.table.lock();
         for to in path {
             let moved = table.advance(id.0, *to);

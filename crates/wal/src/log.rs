@@ -76,8 +76,8 @@ impl Log {
         self.committer.append(Content::Record(record), how)
     }
 
-    /// Appends records that are read back together or not at all (WAL-2); returns the number of the first, or the next
-    /// number if there are none.
+    /// Appends records that are read back together or not at all (WAL-2); returns the number of the first. With none,
+    /// nothing is written or synced, and the next number is returned.
     ///
     /// # Errors
     /// As [`append`](Log::append), for all of them.
@@ -117,21 +117,25 @@ impl Log {
     /// were removed.
     ///
     /// # Errors
-    /// [`RemoveError`]; the log goes on working, and what could not be removed can be another time.
+    /// [`RemoveError`]. If the disk refused, the log takes nothing more until it is opened again (WAL-4); no record is lost.
     ///
     /// # Durability
     /// What was removed stays so when this returns. A crash before may leave some of it, which no opening reads.
     pub fn remove_history(&self, keep: u64) -> Result<u64, RemoveError> {
         let Some(checkpoint) = self.committer.checkpoint()? else { return Ok(0) };
-        let io = |action| move |source| RemoveError::Io { action, path: self.storage.place().to_owned(), source };
         let listing = segment::list(self.storage.as_ref())?;
-        let mut removed = 0;
-        for index in listing.segments.into_iter().filter(|index| *index < checkpoint.saturating_sub(keep)) {
-            self.storage.remove(&segment::name(index)).map_err(io("remove a segment in"))?;
-            removed += 1;
+        let old = listing.segments.into_iter().filter(|index| *index < checkpoint.saturating_sub(keep));
+        let old: Vec<u64> = old.collect();
+        if old.is_empty() {
+            return Ok(0);
         }
-        self.storage.sync_directory().map_err(io("sync"))?;
-        Ok(removed)
+        Ok(self.committer.exclusively(|| {
+            for index in &old {
+                self.storage.remove(&segment::name(*index))?;
+            }
+            self.storage.sync_directory()?;
+            Ok(old.len() as u64)
+        })?)
     }
 
     /// Makes everything durable and leaves a mark that says so, so that damage of the last records can be told from a

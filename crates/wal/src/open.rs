@@ -135,7 +135,11 @@ impl Options {
         }
         let log = chain.log();
         let copies = copies(storage.as_ref(), log, proven)?;
-        let named = scanner.named();
+        // A spare of another length is to be replaced. Its name is durable, that of its successor not yet: this is on disk
+        // before the one takes the place of the other, so that no later opening trusts the wrong one.
+        let ahead_of = segment::open(storage.as_ref(), last.segment + 1, Access::Read).ok().flatten();
+        let replaced = ahead_of.is_some_and(|spare| spare.header.capacity != self.segment_len);
+        let named = if replaced { scanner.named().min(last.segment) } else { scanner.named() };
         let restart = Restart { void_from: proven.place, fence: tenure.fence(), named };
         let frame = restart_frame(log, proven.seq, restart, &copies);
         let behind_header = HEADER_LEN + frame.len() as u64;
@@ -184,12 +188,14 @@ impl Options {
         let is_new = found.is_none();
         let spare = match found {
             Some(spare) => Some(spare),
-            None => match segment::create(storage.as_ref(), active.header.log, index, self.segment_len, &[]) {
-                Ok(spare) => Some(spare),
-                // Not needed yet. Whoever needs it is refused (WAL-8).
-                Err(error) if is_full(&error.source) && !error.uncertain => None,
-                Err(error) => return Err(self.create_error(storage.as_ref(), error)),
-            },
+            None => {
+                match segment::create(storage.as_ref(), active.header.log, index, self.segment_len, &[], &|| Ok(())) {
+                    Ok(spare) => Some(spare),
+                    // Not needed yet. Whoever needs it is refused (WAL-8).
+                    Err(error) if is_full(&error.source) && !error.uncertain => None,
+                    Err(error) => return Err(self.create_error(storage.as_ref(), error)),
+                }
+            }
         };
         let place = storage.place().to_owned();
         let mut engine =
@@ -205,7 +211,8 @@ impl Options {
     fn create(&self, storage: &dyn Storage, log: LogId, index: u64, frames: &[u8]) -> Result<Segment, OpenError> {
         let least = HEADER_LEN + frames.len() as u64 + END_RESERVE / 2;
         let capacity = self.segment_len.max(least);
-        segment::create(storage, log, index, capacity, frames).map_err(|error| self.create_error(storage, error))
+        segment::create(storage, log, index, capacity, frames, &|| Ok(()))
+            .map_err(|error| self.create_error(storage, error))
     }
 
     fn create_error(&self, storage: &dyn Storage, error: CreateError) -> OpenError {

@@ -91,7 +91,7 @@ pub fn salvage(
             copy.gap(chain::path(damaged.as_ref(), expected), 0, None);
             thread.resume_anywhere();
         }
-        expected = index + 1;
+        expected = index.saturating_add(1);
         let path = chain::path(damaged.as_ref(), index);
         let segment = match segment::open(damaged.as_ref(), index, Access::Read) {
             Ok(Some(segment)) => segment,

@@ -318,7 +318,7 @@ impl Scanner {
         if known {
             return Ok(None);
         }
-        self.next_seq = Some(head.seq + count);
+        self.next_seq = Some(head.seq.saturating_add(count));
         self.intact += count;
         self.content = (payload, end);
         Ok(Some(Step::Content { kind: head.kind, seq: head.seq }))
@@ -335,7 +335,8 @@ impl Scanner {
     fn enter_copies(&mut self, head: &Head) -> Result<(), ReadError> {
         let Some(restart) = Restart::read(self.payload_at(head)) else { return Err(self.damaged()) };
         self.fence = restart.fence;
-        self.named = self.named.max(restart.named);
+        // Not the greater one: an opening that is to replace a segment takes back what was said of its name.
+        self.named = restart.named;
         self.next_seq = Some(self.next_seq.unwrap_or(head.seq));
         self.proven = Proven { place: restart.void_from, seq: head.seq, since: Vec::new() };
         self.copies = Some(Copies { start: self.pos, end: self.pos + head.frame_len() as u64, seq: head.seq });

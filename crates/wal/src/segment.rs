@@ -120,7 +120,8 @@ pub(crate) struct CreateError {
     pub(crate) uncertain: bool,
 }
 
-/// Makes segment `index` with `frames` in it and zeros behind them, in place of the one of that name, if there is one.
+/// Makes segment `index` with `frames` in it and zeros behind them, in place of the one of that name, if there is one and
+/// `held` still says that it may be replaced.
 ///
 /// # Durability
 /// It is whole before it has its name, and it has its name for good when this returns.
@@ -130,6 +131,7 @@ pub(crate) fn create(
     index: u64,
     capacity: u64,
     frames: &[u8],
+    held: &dyn Fn() -> io::Result<()>,
 ) -> Result<Segment, CreateError> {
     let failed = |action, uncertain| move |source| CreateError { action, source, uncertain };
     let temporary = temporary_name(index);
@@ -155,6 +157,7 @@ pub(crate) fn create(
         let _removed = storage.remove(&temporary);
         return Err(failed("make a segment in", false)(error));
     }
+    held().map_err(failed("name a segment in", true))?;
     // The sync came first: a name that is kept in a crash leads to a whole segment.
     storage.rename(&temporary, &name(index)).map_err(failed("name a segment in", true))?;
     storage.sync_directory().map_err(failed("sync", true))?;

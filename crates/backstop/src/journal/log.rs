@@ -131,6 +131,12 @@ impl Reading {
 impl Journal for LogJournal {
     async fn append(&self, batch: Arc<Batch>) -> Result<(), JournalError> {
         let bytes = serde_json::to_vec(&*batch).map_err(|error| JournalError::Refused { source: error.into() })?;
+        // A record that no restart can read would be worse than none.
+        let read: Result<Batch, _> = serde_json::from_slice(&bytes);
+        if read.as_ref().is_ok_and(|read| read != &*batch) {
+            return Err(JournalError::Refused { source: "it reads back as something else".into() });
+        }
+        read.map_err(|error| JournalError::Refused { source: error.into() })?;
         let how = if may_wait(&batch) { Append::DURABLE } else { Append::DURABLE.from_reserve() };
         match self.log.append_async(&bytes, how).await {
             Ok(_) => Ok(()),
@@ -149,8 +155,7 @@ fn may_wait(batch: &Batch) -> bool {
     batch.records.iter().all(|record| {
         matches!(
             record,
-            Record::Opened { .. }
-                | Record::CashRead { .. }
+            Record::CashRead { .. }
                 | Record::SessionBegun { .. }
                 | Record::Refused { .. }
                 | Record::Reconciled { .. }

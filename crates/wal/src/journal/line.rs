@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::WriteError;
+use super::{Schema, WriteError};
 use crate::operation::State;
 
 /// One record. The number of an operation is that of its first record.
@@ -14,8 +14,9 @@ pub(super) enum Line<K, F> {
     Fact { fact: F },
 }
 
-impl<K: Serialize, F: Serialize> Line<K, F> {
-    pub(super) fn encode(&self) -> Result<Vec<u8>, WriteError> {
-        serde_json::to_vec(self).map_err(WriteError::Encode)
-    }
+/// As JSON that was read back once: a record that no opening can understand would be worse than none.
+pub(super) fn checked<S: Schema>(line: &Line<&S::Kind, &S::Fact>) -> Result<Vec<u8>, WriteError> {
+    let bytes = serde_json::to_vec(line).map_err(WriteError::Encode)?;
+    let _read: Line<S::Kind, S::Fact> = serde_json::from_slice(&bytes).map_err(WriteError::Encode)?;
+    Ok(bytes)
 }

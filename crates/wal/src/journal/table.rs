@@ -34,10 +34,15 @@ impl<K: Clone> Table<K> {
         self.open.insert(number, (State::Pending, kind));
     }
 
+    /// Where an operation is that can still move.
+    pub(super) fn state(&self, number: u64) -> Option<State> {
+        let failed = self.failed.contains(&number).then_some(State::Failed);
+        self.open.get(&number).map(|(state, _)| *state).or(failed)
+    }
+
     /// Makes a move, or says where the operation is that cannot make it.
     pub(super) fn advance(&mut self, number: u64, to: State) -> Result<(), Option<State>> {
-        let failed = self.failed.contains(&number).then_some(State::Failed);
-        let from = self.open.get(&number).map(|(state, _)| *state).or(failed);
+        let from = self.state(number);
         let next = from.and_then(|from| from.next(to)).ok_or(from)?;
         self.failed.remove(&number);
         if next == State::Failed {

@@ -153,3 +153,70 @@ fn checkpoints_keep_what_is_open_over_any_crash() {
         });
     }
 }
+
+// proves: WAL-8
+#[test]
+fn what_was_started_on_a_full_disk_can_be_closed() {
+    let storage = SimStorage::default();
+    let options = options().segment_len(4096).reserve(1000);
+    let (journal, ..) = Journal::<Orders>::open(Arc::new(storage.clone()), &options, |_| {}).unwrap();
+    let begin = || journal.begin("buy".to_owned());
+    // As many as the reserve can close.
+    let started: Vec<_> = (0..8).map(|_| begin().unwrap().start().unwrap()).collect();
+    storage.limit(Some(0));
+    let mut pending = Vec::new();
+    while let Ok(begun) = begin() {
+        pending.push(begun);
+    }
+    // To start one is no way to close it, so it has to leave the reserve alone.
+    for begun in pending {
+        let _refused = begun.start();
+    }
+    for order in started {
+        order.complete(&[]).unwrap();
+    }
+}
+
+// proves: WAL-7
+#[test]
+fn settled_in_another_journal_it_is_refused_before_anything_is_written() {
+    let (one, other) = (SimStorage::default(), SimStorage::default());
+    drop(open(&one).unwrap().0.begin("buy".to_owned()).unwrap());
+    let (_journal, mut recovery, _) = open(&one).unwrap();
+    let (wrong, ..) = open(&other).unwrap();
+    let unsettled = recovery.take().unwrap();
+    let refused = recovery.settle(&wrong, unsettled, Verdict::Completed(vec![]));
+    assert!(matches!(refused, Err(WriteError::Move { .. })), "{refused:?}");
+    drop(wrong);
+    assert!(open(&other).is_ok());
+}
+
+#[derive(Debug)]
+enum Odd {}
+
+impl Schema for Odd {
+    type Kind = BTreeMap<u32, String>;
+    type Fact = u64;
+    type State = usize;
+}
+
+#[test]
+fn what_could_not_be_read_back_is_refused() {
+    let storage = SimStorage::default();
+    let open = || Journal::<Odd>::open(Arc::new(storage.clone()), &options(), |_| {});
+    let (journal, ..) = open().unwrap();
+    // Through a tagged enum, JSON's text keys do not become numbers again.
+    let begun = journal.begin(BTreeMap::from([(1, "SPY".to_owned())]));
+    assert!(matches!(begun, Err(WriteError::Encode(_))));
+    drop(begun);
+    drop(journal);
+    assert!(open().is_ok());
+}
+
+#[test]
+fn a_checkpoint_may_ask_what_is_open() {
+    let storage = SimStorage::default();
+    let (journal, ..) = Journal::<Odd>::open(Arc::new(storage), &options(), |_| {}).unwrap();
+    let _open = journal.begin(BTreeMap::new()).unwrap();
+    journal.checkpoint(|| journal.open_operations().len(), 0).unwrap();
+}

@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::crash::{open, options};
+use crate::error::AppendError;
 use crate::format::Header;
-use crate::sim::{Image, SimStorage};
+use crate::sim::{Depth, Fault, FaultKind, Image, SimStorage};
 use crate::{Append, Reader};
 
 fn closed(count: usize) -> Image {
@@ -149,4 +150,77 @@ fn opening_reads_from_the_checkpoint_on_whatever_the_history() {
         storage.operations() - before
     };
     assert_eq!(operations_to_open(10), operations_to_open(2000));
+}
+
+// proves: WAL-5
+#[test]
+fn a_writer_that_lost_its_lock_makes_no_segment_over_its_successors() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        let storage = crate::DirStorage::create_or_open(dir.path().join("log")).unwrap();
+        let mut records = 0;
+        options().open(Arc::new(storage), |_| records += 1).map(|(log, _)| (log, records))
+    };
+    let (old, _) = open().unwrap();
+    for _ in 0..4 {
+        old.append(&[b'a'; 200], Append::DURABLE).unwrap();
+    }
+    // The next thing that the old one would do is to make segment 3.
+    std::fs::remove_file(dir.path().join("log/lock")).unwrap();
+    let (new, _) = open().unwrap();
+    for _ in 0..6 {
+        new.append(&[b'b'; 200], Append::DURABLE).unwrap();
+    }
+    assert!(old.append(b"x", Append::DURABLE).is_err());
+    drop((old, new));
+    assert_eq!(open().unwrap().1, 10);
+}
+
+// proves: WAL-1
+#[test]
+fn opened_with_another_segment_length_after_a_failed_opening_it_loses_nothing() {
+    let storage = SimStorage::default();
+    drop(open(&storage).unwrap());
+    let longer = || options().segment_len(2048);
+    let mut crashes = 0;
+    for at in 0..60 {
+        let storage = SimStorage::new(storage.image());
+        storage.plan(Fault { at, kind: FaultKind::Error(5), lasting: false });
+        let _failed = longer().open(Arc::new(storage.clone()), |_| {});
+        storage.heal();
+        let Ok((log, _)) = longer().open(Arc::new(storage.clone()), |_| {}) else { continue };
+        for number in 1..=4 {
+            log.append(&[b'r'; 300], Append::DURABLE).unwrap();
+            storage.note(number);
+        }
+        storage.recording().crashes(Depth { exhaustive_up_to: 3, random: 4 }, 1, None, &mut |crash| {
+            crashes += 1;
+            let acknowledged = crash.notes.last().copied().unwrap_or(0);
+            let mut found = 0;
+            longer().open(Arc::new(SimStorage::new(crash.image.clone())), |_| found += 1).unwrap();
+            assert!(found >= acknowledged, "{found} of {acknowledged} after a fault at {at}");
+            true
+        });
+    }
+    assert!(crashes > 1_000, "{crashes}");
+}
+
+// proves: WAL-4
+#[test]
+fn a_sync_of_the_directory_that_fails_in_a_removal_ends_the_acknowledgements() {
+    let storage = SimStorage::default();
+    let (log, ..) = open(&storage).unwrap();
+    log.append(b"old", Append::DURABLE).unwrap();
+    log.checkpoint(b"state").unwrap();
+    let faults = (0..8).filter(|ahead| {
+        storage.plan(Fault { at: storage.operations() + ahead, kind: FaultKind::Error(5), lasting: false });
+        let refused = log.remove_history(0).is_err();
+        storage.heal();
+        refused
+    });
+    assert!(faults.count() > 0);
+    assert!(matches!(log.append(b"new", Append::DURABLE), Err(AppendError::Poisoned { .. })));
+    drop(log);
+    let (_, _, found) = open(&storage).unwrap();
+    assert!(found.records.is_empty(), "what the checkpoint stands for");
 }

@@ -51,6 +51,10 @@ impl Device for Writer {
         None
     }
 
+    fn check_tenure(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn close(&mut self, _next_seq: u64) -> io::Result<()> {
         Ok(())
     }
