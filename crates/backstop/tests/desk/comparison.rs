@@ -74,9 +74,12 @@ async fn what_is_in_flight_is_not_judged() {
     let desk = bench.desk().await;
     let plan = plan(&desk).await;
     bench.inject(FaultKind::AnswerLost);
+    // The positions are read before the entry's own look at the orders arrives.
+    *bench.broker.orders_delay.lock() = Duration::from_secs(5);
     let (end, compared) = tokio::join!(desk.try_to(desk.slot(1).unwrap(), plan), async {
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(bench.held(), Decimal::TEN, "filled, and nobody here knows");
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        *bench.broker.orders_delay.lock() = Duration::ZERO;
+        assert_eq!((bench.held(), desk.state().operations.len()), (Decimal::TEN, 1), "filled, and nobody here knows");
         desk.reconcile().await.unwrap()
     });
     assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");

@@ -54,10 +54,15 @@ async fn a_list_that_was_asked_for_too_early_proves_nothing_however_late_it_arri
     let desk = bench.desk().await;
     bench.sim().set_faults(FaultPlan::none().with_delay(FaultKind::LateProcessing, Duration::from_millis(5_800)));
     bench.inject(FaultKind::LateProcessing);
-    *bench.broker.orders_delay.lock() = Duration::from_secs(2);
-    let (slow, quick) = tokio::join!(enter(&desk, 1), async {
+    // Asked for at 5.0 s, with the witness in it and before the order lands, the list arrives when the settling time is over.
+    *bench.broker.orders_delay.lock() = Duration::from_millis(1_500);
+    let witness = async {
         tokio::time::sleep(Duration::from_millis(4_100)).await;
         enter(&desk, 2).await
+    };
+    let (slow, quick, ()) = tokio::join!(enter(&desk, 1), witness, async {
+        tokio::time::sleep(Duration::from_millis(4_600)).await;
+        *bench.broker.orders_delay.lock() = Duration::from_millis(4_500);
     });
     assert!(matches!(quick.1, EntryEnd::Opened(_)), "{quick:?}");
     let absent = matches!(&slow.1, EntryEnd::NotExecuted { end: OrderEnd::NotPlaced { .. } });
