@@ -26,9 +26,9 @@ use crate::sync::{Mutex, RwLock};
 /// What a journal is made of. All of it is written as JSON, so that `strings` on a segment still helps.
 pub trait Schema: 'static {
     /// An operation, with all that is needed to carry it out, to look it up and to undo it.
-    type Kind: Serialize + DeserializeOwned + Clone + fmt::Debug + Send;
+    type Kind: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send;
     /// Something that became so.
-    type Fact: Serialize + DeserializeOwned + fmt::Debug;
+    type Fact: Serialize + DeserializeOwned + PartialEq + fmt::Debug;
     /// What all facts up to a checkpoint amount to.
     type State: Serialize + DeserializeOwned + fmt::Debug;
 }
@@ -85,6 +85,9 @@ pub enum WriteError {
     /// It cannot be written as JSON, or not be read back from it. Nothing was written.
     #[error("it cannot be written as JSON and read back")]
     Encode(#[source] serde_json::Error),
+    /// It reads back from JSON as something else. Nothing was written.
+    #[error("it reads back from JSON as something else; give it another shape")]
+    Unfaithful,
     /// The operation cannot make this move: it is not this journal's, or somebody else has moved it. Nothing was written.
     #[error("operation {operation} is not one of this journal that can make this move")]
     Move {
@@ -138,7 +141,7 @@ impl<S: Schema> Journal<S> {
     /// # Errors
     /// [`WriteError`]; then it must not be done. [`AppendError::Full`] keeps room for closing what is open (WAL-8).
     pub fn begin(&self, kind: S::Kind) -> Result<Pending<'_, S>, WriteError> {
-        let line = line::checked::<S>(&Line::Begin { kind: &kind })?;
+        let line = line::checked::<S>(&Line::Begin(&kind))?;
         let _shared = self.gate.read();
         let seq = self.log.append(&line, Append::DURABLE)?;
         self.table.lock().begin(seq, kind.clone());
@@ -150,7 +153,7 @@ impl<S: Schema> Journal<S> {
     /// # Errors
     /// [`WriteError`].
     pub fn record(&self, fact: &S::Fact, how: Append) -> Result<u64, WriteError> {
-        let line = line::checked::<S>(&Line::Fact { fact })?;
+        let line = line::checked::<S>(&Line::Fact(fact))?;
         let _shared = self.gate.read();
         Ok(self.log.append(&line, how)?)
     }
@@ -192,7 +195,7 @@ impl<S: Schema> Journal<S> {
             lines.push(line::checked::<S>(&Line::Move { operation: id.0, to: *to })?);
         }
         for fact in facts {
-            lines.push(line::checked::<S>(&Line::Fact { fact })?);
+            lines.push(line::checked::<S>(&Line::Fact(fact))?);
         }
         let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
         let _shared = self.gate.read();
@@ -242,8 +245,8 @@ fn read<S: Schema>(
             visit(Shown::State(table.restore(snapshot)));
         }
         Entry::Record { seq, bytes } => match serde_json::from_slice(bytes).map_err(unreadable(seq))? {
-            Line::<S::Kind, S::Fact>::Begin { kind } => table.begin(seq, kind),
-            Line::Fact { fact } => visit(Shown::Fact(fact)),
+            Line::<S::Kind, S::Fact>::Begin(kind) => table.begin(seq, kind),
+            Line::Fact(fact) => visit(Shown::Fact(fact)),
             Line::Move { operation, to } => {
                 let refused = |from| JournalError::Move { seq, operation, from, to };
                 table.advance(operation, to).map_err(refused)?;

@@ -78,8 +78,8 @@ fn what_was_in_the_air_is_visited_once_in_order_and_stays_until_it_is_settled() 
 fn a_move_that_there_is_not_is_refused_when_it_is_read() {
     let storage = SimStorage::default();
     let (log, ..) = crate::crash::open(&storage).unwrap();
-    log.append(br#"{"record":"begin","kind":"x"}"#, Append::DURABLE).unwrap();
-    log.append(br#"{"record":"move","operation":1,"to":"completed"}"#, Append::DURABLE).unwrap();
+    log.append(br#"{"begin":"x"}"#, Append::DURABLE).unwrap();
+    log.append(br#"{"move":{"operation":1,"to":"completed"}}"#, Append::DURABLE).unwrap();
     drop(log);
     let error = open(&storage).unwrap_err();
     let JournalError::Move { seq: 2, operation: 1, from: Some(State::Pending), to: State::Completed } = error else {
@@ -91,7 +91,7 @@ fn a_move_that_there_is_not_is_refused_when_it_is_read() {
 fn a_record_that_cannot_be_understood_stops_the_opening() {
     let storage = SimStorage::default();
     let (log, ..) = crate::crash::open(&storage).unwrap();
-    log.append(b"{\"record\":\"dance\"}", Append::DURABLE).unwrap();
+    log.append(b"{\"dance\":1}", Append::DURABLE).unwrap();
     drop(log);
     assert!(matches!(open(&storage).unwrap_err(), JournalError::Unreadable { seq: 1, .. }));
 }
@@ -196,21 +196,8 @@ enum Odd {}
 
 impl Schema for Odd {
     type Kind = BTreeMap<u32, String>;
-    type Fact = u64;
+    type Fact = u8;
     type State = usize;
-}
-
-#[test]
-fn what_could_not_be_read_back_is_refused() {
-    let storage = SimStorage::default();
-    let open = || Journal::<Odd>::open(Arc::new(storage.clone()), &options(), |_| {});
-    let (journal, ..) = open().unwrap();
-    // Through a tagged enum, JSON's text keys do not become numbers again.
-    let begun = journal.begin(BTreeMap::from([(1, "SPY".to_owned())]));
-    assert!(matches!(begun, Err(WriteError::Encode(_))));
-    drop(begun);
-    drop(journal);
-    assert!(open().is_ok());
 }
 
 #[test]
@@ -220,3 +207,5 @@ fn a_checkpoint_may_ask_what_is_open() {
     let _open = journal.begin(BTreeMap::new()).unwrap();
     journal.checkpoint(|| journal.open_operations().len(), 0).unwrap();
 }
+
+mod shapes;
