@@ -66,7 +66,7 @@ fn neither_taking_nor_releasing_nor_refusing_removes_or_shortens_the_file() {
 fn whatever_the_kernel_refuses_with_it_never_means_taken() {
     let Some((_dir, lock)) = setup() else { return };
     assert_eq!(traced(&lock, &["-e", "trace=none"]).0, "taken");
-    for call in ["flock", "openat", "fstat,statx,newfstatat", "pread64", "pwrite64", "fdatasync"] {
+    for call in ["flock", "openat", "fstat,statx,newfstatat", "fstatfs", "pread64", "pwrite64", "fdatasync"] {
         for error in ["EIO", "ENOLCK", "EMFILE", "EACCES", "ENOSPC", "EINTR"] {
             // A call that was interrupted is made again, so it is interrupted once only.
             let when = if error == "EINTR" { "1" } else { "1+" };

@@ -18,7 +18,7 @@ use backstop_file_lock::AcquireError;
 use crate::acquire;
 use crate::process::{Role, exit_with_parent};
 
-const CONTENDERS: usize = 4;
+const CONTENDERS: usize = 8;
 
 /// What each process does until it is killed.
 pub(crate) fn contend(lock: &Path, journal: &Path) {
