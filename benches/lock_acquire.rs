@@ -1,7 +1,7 @@
 //! The lock file: a start, a refused start, and the question before each order. In the target directory, so on the disk
 //! that the workspace is on.
 
-#![expect(clippy::expect_used, reason = "a bench that cannot be set up stops")]
+#![expect(clippy::expect_used, clippy::print_stderr, reason = "a bench that cannot be set up stops")]
 
 use std::fs::{self, File, OpenOptions};
 use std::hint::black_box;
@@ -20,20 +20,36 @@ fn claim() -> Claim {
     Claim { label: "bench".to_owned(), since: Timestamp::UNIX_EPOCH }
 }
 
-/// Taken and released. The floor opens, locks and closes; the second one does what LOCK-4 and LOCK-5 ask for as well: the record is read, written in
-/// place and synced.
+/// Taken and released. The floor opens, locks and closes; the second one does what LOCK-4 and LOCK-5 ask for as well: the
+/// record is read, written in place and synced.
 fn acquire(criterion: &mut Criterion) {
     let folder = folder();
     let path = folder.path().join("lock");
-    drop(Lock::acquire(&path, &claim()).expect("free"));
-
-    let mut group = criterion.benchmark_group("lock_acquire");
-    group.bench_function("floor", |b| b.iter(|| locked(black_box(&path)).expect("free")));
     let floor = folder.path().join("floor");
     fs::write(&floor, [b' '; READ]).expect("a file");
+
+    let mut group = criterion.benchmark_group("lock_acquire");
+    group.bench_function("floor", |b| b.iter(|| locked(black_box(&floor)).expect("free")));
     group.bench_function("floor, durable record", |b| {
         b.iter(|| recorded(black_box(&floor)).expect("free"));
     });
+    group.bench_function("backstop", |b| b.iter(|| Lock::acquire(black_box(&path), &claim()).expect("free").fence()));
+    group.finish();
+}
+
+/// The same on a file system in memory, where a sync costs nothing: what is left is all that is not the sync.
+fn acquire_in_memory(criterion: &mut Criterion) {
+    let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
+        eprintln!("SKIPPED: lock_acquire_in_memory: no file system in memory at /dev/shm");
+        return;
+    };
+    let path = folder.path().join("lock");
+    let floor = folder.path().join("floor");
+    fs::write(&floor, [b' '; READ]).expect("a file");
+
+    let mut group = criterion.benchmark_group("lock_acquire_in_memory");
+    group.bench_function("floor", |b| b.iter(|| locked(black_box(&floor)).expect("free")));
+    group.bench_function("floor, record", |b| b.iter(|| recorded(black_box(&floor)).expect("free")));
     group.bench_function("backstop", |b| b.iter(|| Lock::acquire(black_box(&path), &claim()).expect("free").fence()));
     group.finish();
 }
@@ -93,5 +109,5 @@ fn recorded(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-criterion_group!(benches, acquire, refused, still_held);
+criterion_group!(benches, acquire, acquire_in_memory, refused, still_held);
 criterion_main!(benches);

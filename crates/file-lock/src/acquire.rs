@@ -5,9 +5,11 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::fs::OFlags;
+
 use crate::inode::{self, FileId};
 use crate::patience::Patience;
-use crate::record::Content;
+use crate::record::Slots;
 use crate::watch::Watch;
 use crate::{AcquireError, NetworkFs, filesystem, sys};
 
@@ -20,14 +22,22 @@ pub(crate) fn lock_file_at(
     network: NetworkFs,
     patience: &Patience<'_>,
 ) -> Result<(File, FileId), AcquireError> {
+    let io = |source| AcquireError::Io { action: "lock", path: path.to_owned(), source };
     for _ in 0..MAX_TRIES {
-        let Some(file) = open(path, network)? else { continue };
-        let io = |source| AcquireError::Io { action: "lock", path: path.to_owned(), source };
-        match wait(&file, path, patience).map_err(io)? {
-            Attempt::Locked(id) => return Ok((file, id)),
+        let Some((file, id)) = open(path, network)? else { continue };
+        let mut outcome = attempt(&file, id, path).map_err(io)?;
+        if outcome != Attempt::Held || !patience.is_out() {
+            // LOCK-7: before the lock is used, or waited for. Who is refused anyway need not know.
+            refuse_network(&file, path, network)?;
+        }
+        if outcome == Attempt::Held {
+            outcome = wait(&file, id, path, patience).map_err(io)?;
+        }
+        match outcome {
+            Attempt::Locked => return Ok((file, id)),
             Attempt::Held => {
                 // LOCK-4: whatever the file holds, even if it cannot be read at all, the refusal stands.
-                let holder = Content::read(&file).ok().and_then(Content::newest);
+                let holder = Slots::read(&file).ok().and_then(|slots| slots.holder());
                 return Err(AcquireError::Held { path: path.to_owned(), holder });
             }
             Attempt::Moved => {}
@@ -39,80 +49,98 @@ pub(crate) fn lock_file_at(
 /// Attempts until the file is locked or has moved, or `patience` has run out.
 ///
 /// The same descriptor throughout: to open and close the file each time would look like a release to all who wait for it.
-fn wait(file: &File, path: &Path, patience: &Patience<'_>) -> io::Result<Attempt> {
-    let mut outcome = attempt(file, path)?;
-    if outcome == Attempt::Held && !patience.is_out() {
-        let mut watch = Watch::of(path);
-        // Once more before the first pause: what happened before the watch was set shows in no event.
-        while {
-            outcome = attempt(file, path)?;
-            outcome == Attempt::Held && !patience.is_out()
-        } {
-            watch.pause(patience.left());
-        }
+fn wait(file: &File, id: FileId, path: &Path, patience: &Patience<'_>) -> io::Result<Attempt> {
+    if patience.is_out() {
+        return Ok(Attempt::Held);
     }
-    Ok(outcome)
+    let mut watch = Watch::of(path);
+    // Once more before the first pause: what happened before the watch was set shows in no event.
+    loop {
+        let outcome = attempt(file, id, path)?;
+        if outcome != Attempt::Held {
+            return Ok(outcome);
+        }
+        // Who holds a file that moved keeps nobody out of the one at the path.
+        if !is_at(path, id)? {
+            return Ok(Attempt::Moved);
+        }
+        if patience.is_out() {
+            return Ok(Attempt::Held);
+        }
+        watch.pause(patience.left());
+    }
 }
 
 /// How an attempt to lock an open file ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Attempt {
     /// It is locked, and it was at the path after it had been.
-    Locked(FileId),
-    /// Somebody else has it locked, and it is at the path.
+    Locked,
+    /// Somebody else has it locked.
     Held,
-    /// The path names another file by now, or none.
+    /// It is not at the path any more.
     Moved,
 }
 
-fn attempt(file: &File, path: &Path) -> io::Result<Attempt> {
-    let locked = sys::try_lock(file)?;
-    let id = FileId::of(file)?;
-    // LOCK-1: asked after locking. Somebody may have deleted or replaced the file since it was opened; a lock on what was
-    // there before keeps nobody out. Links are not followed, so a link that slipped in is no match either (LOCK-7).
-    if FileId::at(path)? != Some(id) {
-        return Ok(Attempt::Moved);
+fn attempt(file: &File, id: FileId, path: &Path) -> io::Result<Attempt> {
+    if !sys::try_lock(file)? {
+        return Ok(Attempt::Held);
     }
-    Ok(if locked { Attempt::Locked(id) } else { Attempt::Held })
+    // LOCK-1: asked after locking. Somebody may have deleted or replaced the file since it was opened; a lock on what was
+    // there before keeps nobody out.
+    Ok(if is_at(path, id)? { Attempt::Locked } else { Attempt::Moved })
+}
+
+/// Whether `path` names the file `id`. A link to it does not (LOCK-7).
+pub(crate) fn is_at(path: &Path, id: FileId) -> io::Result<bool> {
+    Ok(FileId::at(path)? == Some(id))
 }
 
 /// The file at `path`, made where there is none; `None` when the path changed in between.
 ///
 /// std opens every file with `O_CLOEXEC`, so a program that the holder starts does not keep the lock alive (LOCK-3).
-fn open(path: &Path, network: NetworkFs) -> Result<Option<File>, AcquireError> {
+pub(crate) fn open(path: &Path, network: NetworkFs) -> Result<Option<(File, FileId)>, AcquireError> {
     let io = |action| move |source| AcquireError::Io { action, path: path.to_owned(), source };
-    let on_network = |found| AcquireError::NetworkFs { path: path.to_owned(), found };
     let mut options = OpenOptions::new();
+    // LOCK-7: no link is followed, and whatever else stands there is not waited for until it is known for what it is.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     // Never `truncate`: the record of the holder is in there (LOCK-2, LOCK-4).
-    options.read(true).write(true).mode(0o600);
-    let entry = inode::entry(path).map_err(io("look at"))?;
-    match &entry {
-        Some(found) => refuse_unfit(found, path)?,
-        // LOCK-7: asked of the directory first, so that nothing is made where it is of no use.
-        None if network == NetworkFs::Refuse => {
-            let directory = File::open(path.parent().unwrap_or(path)).map_err(io("open the directory of"))?;
-            filesystem::network(&directory)
-                .map_err(io("look at the file system of"))?
-                .map_or(Ok(()), |found| Err(on_network(found)))?;
-        }
-        None => {}
-    }
-    // `create_new` makes a file or fails; it never opens what a link leads to.
-    let file = match options.create_new(entry.is_none()).open(path) {
+    options.read(true).write(true).mode(0o600).custom_flags(flags.bits().cast_signed());
+    let file = match options.open(path) {
         Ok(file) => file,
-        Err(e) if entry.is_none() && e.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
-        // Not for a missing directory: that one would be missing the next time too.
-        Err(e) if entry.is_some() && e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(io("open")(e)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            // LOCK-7: asked of the directory, so that nothing is made where it is of no use.
+            let directory = File::open(path.parent().unwrap_or(path)).map_err(io("open the directory of"))?;
+            refuse_network(&directory, path, network)?;
+            // `create_new` makes a file or fails; it never opens what a link leads to.
+            match options.create_new(true).open(path) {
+                Ok(file) => file,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+                Err(e) => return Err(io("make")(e)),
+            }
+        }
+        Err(e) => {
+            // A link, a directory and a socket cannot be opened like this: say so, rather than what the system says.
+            let entry = inode::entry(path).map_err(io("look at"))?;
+            entry.as_ref().map_or(Ok(()), |found| refuse_unfit(found, path))?;
+            return Err(io("open")(e));
+        }
     };
-    // Once more, of what was opened: the path may have changed in between.
-    refuse_unfit(&file.metadata().map_err(io("look at"))?, path)?;
-    if network == NetworkFs::Refuse
-        && let Some(found) = filesystem::network(&file).map_err(io("look at the file system of"))?
-    {
-        return Err(on_network(found));
+    let metadata = file.metadata().map_err(io("look at"))?;
+    refuse_unfit(&metadata, path)?;
+    Ok(Some((file, FileId::from(&metadata))))
+}
+
+/// LOCK-7: where another machine may reach the file and not see the lock.
+fn refuse_network(file: &File, path: &Path, network: NetworkFs) -> Result<(), AcquireError> {
+    if network == NetworkFs::Allow {
+        return Ok(());
     }
-    Ok(Some(file))
+    match filesystem::network(file) {
+        Ok(None) => Ok(()),
+        Ok(Some(found)) => Err(AcquireError::NetworkFs { path: path.to_owned(), found }),
+        Err(source) => Err(AcquireError::Io { action: "look at the file system of", path: path.to_owned(), source }),
+    }
 }
 
 /// LOCK-7: what cannot be a lock file, or what others could take away or forge.

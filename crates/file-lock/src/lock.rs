@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::inode::FileId;
 use crate::patience::Patience;
-use crate::record::{self, Content};
+use crate::record::{self, Content, Slots};
 use crate::{AcquireError, AcquireOptions, Claim, Holder, RaiseError, acquire, sys};
 
 /// A lock that this process holds.
@@ -91,11 +91,8 @@ impl Lock {
         options: &AcquireOptions,
         wanted: &dyn Fn() -> bool,
     ) -> Result<Self, AcquireError> {
-        let path = std::path::absolute(given).map_err(|source| AcquireError::Io {
-            action: "resolve",
-            path: given.to_owned(),
-            source,
-        })?;
+        let path = if given.is_absolute() { Ok(given.to_owned()) } else { std::path::absolute(given) };
+        let path = path.map_err(|source| AcquireError::Io { action: "resolve", path: given.to_owned(), source })?;
         let patience = Patience::new(options.wait, wanted);
         let (file, id) = acquire::lock_file_at(&path, options.network_fs, &patience)?;
         let holder = record_acquisition(&file, &path, &claim.after(patience.spent()))?;
@@ -124,7 +121,7 @@ impl Lock {
         if self.lost.load(Ordering::Relaxed) {
             return false;
         }
-        let held = matches!(FileId::at(&self.path), Ok(Some(id)) if id == self.id);
+        let held = acquire::is_at(&self.path, self.id).unwrap_or(false);
         if !held {
             self.lost.store(true, Ordering::Relaxed);
         }
@@ -148,8 +145,8 @@ impl Lock {
         }
         let fence = floor.checked_add(1).ok_or(RaiseError::FenceSpent { floor })?;
         let raised = Holder { fence, ..self.holder.clone() };
-        Content::read(&self.file)
-            .and_then(|before| record::write(&self.file, before.records(), &raised))
+        Slots::read(&self.file)
+            .and_then(|before| record::write(&self.file, before.content().records(), &raised))
             .map_err(|source| RaiseError::Io { path: self.path.clone(), source })?;
         self.holder = raised;
         Ok(fence)
@@ -169,7 +166,7 @@ impl Drop for Lock {
 /// Writes who holds `file` now, under a fence number greater than all before it.
 fn record_acquisition(file: &File, path: &Path, claim: &Claim) -> Result<Holder, AcquireError> {
     let io = |action| move |source| AcquireError::Io { action, path: path.to_owned(), source };
-    let before = Content::read(file).map_err(io("read"))?;
+    let before = Slots::read(file).map_err(io("read"))?.content();
     let fence = match &before {
         Content::Empty => {
             // LOCK-5: before the first record, not after, so that a file with a record is known to have a durable name,

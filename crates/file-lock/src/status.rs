@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::inode::{self, FileId};
 use crate::proc_locks::{self, Flock, flocks};
-use crate::record::Content;
+use crate::record::Slots;
 use crate::{Holder, ReadStateError, host};
 
 /// A lock as seen from outside, at one moment.
@@ -45,7 +45,7 @@ impl LockState {
             return Err(ReadStateError::NotAFile { path: path.to_owned(), found });
         }
         let file = File::open(path).map_err(io)?;
-        let holder = Content::read(&file).map_err(io)?.newest();
+        let holder = Slots::read(&file).map_err(io)?.holder();
         let id = FileId::of(&file).map_err(io)?;
         let presence = match proc_locks::list() {
             Some(list) => presence(flocks(&list), id, holder.as_ref(), host::name().as_deref()),

@@ -1,11 +1,16 @@
 use std::fs;
+use std::time::Duration;
 
 use super::*;
 
 type Change = fn(&Path);
 
-fn opened(path: &Path) -> File {
+fn opened(path: &Path) -> (File, FileId) {
     open(path, NetworkFs::Refuse).unwrap().expect("nobody changes the path")
+}
+
+fn attempt_on((file, id): &(File, FileId), path: &Path) -> Attempt {
+    attempt(file, *id, path).unwrap()
 }
 
 /// A lock as it is often written: open, lock; in the end delete, unlock.
@@ -31,13 +36,12 @@ fn a_file_deleted_while_another_waited_lets_one_in_where_the_naive_lock_lets_in_
 
     let path = dir.path().join("ours.lock");
     let a = opened(&path);
-    assert!(matches!(attempt(&a, &path).unwrap(), Attempt::Locked(_)));
+    assert_eq!(attempt_on(&a, &path), Attempt::Locked);
     let b = opened(&path);
     fs::remove_file(&path).unwrap();
-    sys::unlock(&a).unwrap();
+    sys::unlock(&a.0).unwrap();
     let c = opened(&path);
-    let inside =
-        [&b, &c].into_iter().filter(|file| matches!(attempt(file, &path).unwrap(), Attempt::Locked(_))).count();
+    let inside = [&b, &c].into_iter().filter(|file| attempt_on(file, &path) == Attempt::Locked).count();
     assert_eq!(inside, 1);
 }
 
@@ -62,18 +66,18 @@ fn a_file_that_moved_between_opening_and_locking_is_not_the_lock() {
         let _absent = fs::remove_file(&path);
         let file = opened(&path);
         change(&path);
-        assert_eq!(attempt(&file, &path).unwrap(), Attempt::Moved, "{what}");
+        assert_eq!(attempt_on(&file, &path), Attempt::Moved, "{what}");
     }
 }
 
 #[test]
-fn a_refusal_by_the_holder_of_a_file_that_moved_is_no_refusal() {
+fn who_holds_a_file_that_moved_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("lock");
     let holder = opened(&path);
-    assert!(matches!(attempt(&holder, &path).unwrap(), Attempt::Locked(_)));
-    let late = opened(&path);
-    assert_eq!(attempt(&late, &path).unwrap(), Attempt::Held);
+    assert_eq!(attempt_on(&holder, &path), Attempt::Locked);
+    let (file, id) = opened(&path);
     fs::remove_file(&path).unwrap();
-    assert_eq!(attempt(&late, &path).unwrap(), Attempt::Moved);
+    let patience = Patience::new(Duration::MAX, &|| true);
+    assert_eq!(wait(&file, id, &path, &patience).unwrap(), Attempt::Moved);
 }
