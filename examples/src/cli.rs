@@ -72,6 +72,12 @@ pub(crate) enum Command {
     Positions,
     /// Show what happened, oldest first. Works beside a running bot; takes no lock.
     Log,
+    /// Let no entry pass, until somebody resumes. Exits and cancels pass. Works beside a bot that hangs.
+    Halt(PullArgs),
+    /// Let no order pass, not even an exit, until somebody resumes.
+    Freeze(PullArgs),
+    /// Take back every halt and freeze, by name and with a reason. Both are kept.
+    Resume(ResumeArgs),
     /// Run the simulated broker alone, speaking Tradier's protocol, until a signal.
     Simulator(SimulatorArgs),
 }
@@ -161,6 +167,28 @@ pub(crate) struct MarketArgs {
     /// Simulator: replay recorded quotes from a .csv or .csv.gz file.
     #[arg(long, value_name = "FILE")]
     pub(crate) quotes: Option<PathBuf>,
+}
+
+/// Who halts, and why.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PullArgs {
+    /// Who halts [default: the user's name].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+    pub(crate) reason: String,
+}
+
+/// Who resumes, and why.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ResumeArgs {
+    /// Who answers for it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: String,
+    /// Why it is safe to go on.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Clone, Args)]

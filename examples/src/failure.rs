@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use backstop::file_lock::AcquireError;
 use backstop::wal::{OpenError as LogError, ReadError};
-use backstop::{Contradiction, OpenError, OpenJournalError, RecordError};
+use backstop::{Contradiction, OpenError, OpenJournalError, RecordError, SwitchError};
 
 /// Why the program cannot go on. The text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Journal(#[from] OpenJournalError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
     #[error("the simulator's account is damaged: {0}")]
     SimulatorState(String),
     #[error("cannot create the state directory {}; choose another with --state-dir", path.display())]
@@ -40,6 +42,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Usage(_)
             | Self::NoState(_)
+            | Self::Switch(SwitchError::Nameless)
             | Self::Lock(
                 AcquireError::NotAFile { .. } | AcquireError::WritableByAll { .. } | AcquireError::NetworkFs { .. },
             )
@@ -54,6 +57,7 @@ impl Failure {
             Self::Lock(_)
             | Self::Journal(_)
             | Self::Open(_)
+            | Self::Switch(_)
             | Self::StateDir { .. }
             | Self::Broker(_)
             | Self::Output(_) => 1,

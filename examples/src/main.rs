@@ -5,6 +5,7 @@
 mod cli;
 mod duration;
 mod failure;
+mod halt;
 mod render;
 mod run;
 mod simulator;
@@ -16,7 +17,7 @@ mod wiring;
 use std::io::Write;
 use std::process::ExitCode;
 
-use backstop::told;
+use backstop::{Level, told};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
@@ -47,6 +48,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Status => status::status(&dir, common.json),
         Command::Positions => status::positions(&dir, common.json),
         Command::Log => status::log(&dir, common.json),
+        Command::Halt(args) => halt::pull(Level::Halt, &args, &common),
+        Command::Freeze(args) => halt::pull(Level::Freeze, &args, &common),
+        Command::Resume(args) => halt::resume(&args, &common),
     }
 }
 

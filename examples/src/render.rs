@@ -2,7 +2,7 @@
 
 use backstop::broker::{Decimal, Fill, OrderKind, OrderRequest, Side};
 use backstop::clock::Timestamp;
-use backstop::{Batch, OrderEnd, Purpose, Record};
+use backstop::{Batch, Level, OrderEnd, Purpose, Record};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -61,9 +61,16 @@ pub(crate) fn line(record: &Record) -> Option<String> {
             let rows = drift.iter().map(|d| format!("{}: book {}, broker {}", d.symbol, d.tracked, d.broker));
             format!("DRIFT       {}", rows.collect::<Vec<_>>().join("; "))
         }
-        Record::Halted { reason } => format!("HALTED      {reason}"),
+        Record::Halted { level, by, reason, .. } => {
+            let word = if *level == Level::Freeze { "FROZEN" } else { "HALTED" };
+            format!("{word}      by {by}: {reason}")
+        }
+        Record::Resumed { lifts, by, reason, .. } => {
+            format!("RESUMED     by {by}: {reason} ({} pull(s) taken back)", lifts.len())
+        }
         Record::Alert { subject, text } => format!("ALERT       {subject}: {text}"),
-        Record::Stopped => "stopped     in good order".to_owned(),
+        Record::Stopped { halted: None } => "stopped     in good order".to_owned(),
+        Record::Stopped { halted: Some(why) } => format!("stopped     {why}"),
         other => format!("{other:?}"),
     })
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use backstop::clock::{Clock, SystemClock};
 use backstop::file_lock::{Claim, Lock};
-use backstop::{Desk, LogJournal, told};
+use backstop::{Desk, LogJournal, Switch, told};
 
 use crate::cli::{Common, RunArgs};
 use crate::failure::Failure;
@@ -34,18 +34,22 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     dir.create()?;
     let claim = Claim { label: "paper-trader".to_owned(), since: clock.wall() };
     let lock = Lock::acquire(dir.lock(), &claim)?;
+    let switch = Switch::open(&dir.switch())?;
     let (journal, contents) = LogJournal::open(&dir.journal(), claim)?;
     let signals = Signals::listen()?;
 
     let wired = wiring::connect(target, &dir, settings.settle, &clock).await?;
     let (config, history) = (settings.desk(wired.home.clone())?, &contents.batches);
-    let desk =
-        Desk::open(config, Arc::clone(&wired.broker), Arc::clone(&clock), lock, Arc::new(journal), history).await?;
+    let (broker, journal) = (Arc::clone(&wired.broker), Arc::new(journal));
+    let desk = Desk::open(config, broker, Arc::clone(&clock), lock, switch, journal, history).await?;
 
     let settings = Arc::new(settings);
     let view = Arc::new(View::start(&desk, common.json, &wired.described, &settings));
     if let Some(torn) = &contents.torn {
         view.say(&format!("the journal ended in half a record, which counts for nothing ({torn})"));
+    }
+    if let Some(pull) = desk.state().halted() {
+        view.say(&format!("{pull}: no entry passes until `paper-trader resume --by NAME --reason TEXT`"));
     }
     let end = Session::trade(&desk, &clock, &settings, &view, signals).await;
     let stopped = desk.stop().await;

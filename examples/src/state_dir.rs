@@ -36,6 +36,11 @@ impl StateDir {
         self.0.join("journal")
     }
 
+    /// The kill switch.
+    pub(crate) fn switch(&self) -> PathBuf {
+        self.0.join("switch")
+    }
+
     /// Held by whoever serves the simulated account.
     pub(crate) fn simulator_lock(&self) -> PathBuf {
         self.0.join("simulator.lock")

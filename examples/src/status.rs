@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use backstop::clock::Timestamp;
 use backstop::file_lock::{LockState, Presence};
-use backstop::{Contents, LogJournal, Operation, Position, SlotId, Stage, State, told};
+use backstop::{Contents, Level, LogJournal, Operation, Position, Pull, SlotId, Stage, State, Switch, told};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -35,8 +35,13 @@ struct LockView {
 
 #[derive(Debug, Serialize)]
 struct HaltedView {
-    since: Timestamp,
+    /// `null` where the switch itself is what is wrong.
+    since: Option<Timestamp>,
     reason: String,
+    by: String,
+    level: Level,
+    /// How many pulls stand; one resume takes all of them back.
+    pulls: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,7 +109,7 @@ pub(crate) fn status(dir: &StateDir, json: bool) -> Result<(), Failure> {
     let (state, lock) = read(dir)?;
     let status = Status {
         lock: lock_view(lock.as_ref(), &state),
-        halted: state.halted.as_ref().map(|h| HaltedView { since: h.since, reason: h.reason.clone() }),
+        halted: halted_view(dir, &state),
         session: state.session.as_ref().map(|s| SessionView {
             id: s.id.to_string(),
             limit: s.limit,
@@ -206,6 +211,20 @@ fn contents(dir: &StateDir) -> Result<Contents, Failure> {
     Ok(LogJournal::read(&dir.journal())?)
 }
 
+/// By the switch itself, which may say more than the bot has seen.
+fn halted_view(dir: &StateDir, state: &State) -> Option<HaltedView> {
+    let standing = match Switch::read(&dir.switch(), &state.halts, state.switch_newest) {
+        Ok(standing) => standing,
+        // As the bot counts it.
+        Err(error) => {
+            let (by, reason) = ("nobody known".to_owned(), told(&error));
+            return Some(HaltedView { since: None, reason, by, level: Level::Halt, pulls: 1 });
+        }
+    };
+    let Pull { level, by, reason, since } = standing.strongest()?.clone();
+    Some(HaltedView { since, reason, by, level, pulls: standing.pulls().len() })
+}
+
 fn lock_view(lock: Option<&LockState>, state: &State) -> LockView {
     let held = match lock.map(|lock| lock.presence) {
         Some(Presence::Held) => Some(true),
@@ -266,7 +285,11 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
     };
     writeln!(out, "lock       {lock} (fence {})", status.lock.fence)?;
     match &status.halted {
-        Some(halted) => writeln!(out, "halted     since {}: {}", halted.since, halted.reason)?,
+        Some(halted) => {
+            let since = halted.since.map_or("?".to_owned(), |since| since.to_string());
+            writeln!(out, "{:<10} since {since} by {}: {}", halted.level, halted.by, halted.reason)?;
+            writeln!(out, "           to go on: `paper-trader resume --by NAME --reason TEXT`")?;
+        }
         None => writeln!(out, "halted     no")?,
     }
     let session = status.session.as_ref().map_or("none yet".to_owned(), |s| {

@@ -187,6 +187,8 @@ pub(crate) async fn start(config: SimConfig, dir: &StateDir, clock: &Arc<dyn Clo
     let account = Lock::acquire(dir.simulator_lock(), &claim)?;
     let server = SimServer::start(config.with_persistence(dir.simulator())).await.map_err(|error| match error {
         StartError::State(error @ StateError::Settings { .. }) => Failure::Usage(told(&error)),
+        // A disk that is full or refuses is not damage.
+        StartError::State(error @ StateError::Io { .. }) => Failure::Broker(told(&error)),
         StartError::State(error) => Failure::SimulatorState(told(&error)),
         error => Failure::Broker(told(&error)),
     })?;

@@ -7,6 +7,9 @@
     reason = "in a test a failure is the message, and what is skipped is said"
 )]
 
+#[path = "paper_trader/halts.rs"]
+mod halts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -489,6 +492,18 @@ fn a_damaged_journal_is_refused_with_5_and_left_as_it_is() {
         assert!(text(&output).contains("is damaged at byte"), "{}", text(&output));
     }
     assert_eq!(fs::read(&path).unwrap(), damaged);
+}
+
+#[test]
+fn a_simulated_account_that_cannot_be_written_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    // In the way of the file that is written beside the account.
+    fs::create_dir(dir.path().join("simulator.json.new")).unwrap();
+    for command in [vec!["run", "--faults=none"], vec!["simulator", "--port=0"]] {
+        let output = paper_trader(dir.path()).args(command).output().unwrap();
+        assert_eq!(code(&output), 1, "{}", text(&output));
+        assert!(text(&output).contains("rights and space"), "{}", text(&output));
+    }
 }
 
 #[test]

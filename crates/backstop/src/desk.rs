@@ -3,6 +3,7 @@
 mod commit;
 mod entry;
 mod exit;
+mod halt;
 mod reconcile;
 mod settle;
 mod verify;
@@ -10,7 +11,7 @@ mod verify;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use backstop_broker::{
@@ -28,6 +29,7 @@ use crate::ids::StrategyName;
 use crate::journal::Journal;
 use crate::record::{Batch, Record};
 use crate::state::{Contradiction, Session, State};
+use crate::switch::Switch;
 use crate::{SessionId, SlotId};
 
 pub use commit::RecordError;
@@ -110,6 +112,7 @@ pub(crate) struct Inner {
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     lock: Lock,
+    switch: Switch,
     guard: Arc<Guard>,
     state: Mutex<State>,
     /// When each submit of this process ended, at the latest; what is not here was sent by an earlier process.
@@ -132,8 +135,10 @@ pub(crate) struct Inner {
     turn: tokio::sync::Mutex<()>,
     ready: AtomicBool,
     stopping: AtomicBool,
-    /// A halt that was asked for in this process, recorded or not.
-    halt_asked: Mutex<Option<String>>,
+    /// For what this process has halted because it cannot go on.
+    halted_for: Mutex<BTreeSet<&'static str>>,
+    /// How many submits in a row have ended in doubt.
+    doubts: AtomicU32,
     /// Entries and exits whose tasks have not ended.
     running: Mutex<usize>,
     at_rest: Notify,
@@ -163,7 +168,7 @@ impl Moment {
 }
 
 impl Desk {
-    /// Opens a desk on `lock` and `journal`, whose batches so far are `history`.
+    /// Opens a desk on `lock`, `switch` and `journal`, whose batches so far are `history`.
     ///
     /// Exits are possible at once; entries only after [`recover`](Desk::recover) and
     /// [`begin_session`](Desk::begin_session).
@@ -178,6 +183,7 @@ impl Desk {
         broker: Arc<dyn Broker>,
         clock: Arc<dyn Clock>,
         mut lock: Lock,
+        switch: Switch,
         journal: Arc<dyn Journal>,
         history: &[Batch],
     ) -> Result<Self, OpenError> {
@@ -194,6 +200,8 @@ impl Desk {
         }
         // LOCK-5: a file that was deleted counts from one again; the journal remembers.
         lock.raise_fence_above(state.fence)?;
+        // HALT-1: what stood when the last process looked, stands, also if its records were deleted since.
+        switch.remember(&state.halts, state.switch_newest);
         let opened = Record::Opened { home: config.home.clone(), fence: lock.fence() };
         let inner = Inner {
             opened: Moment::now(&*clock),
@@ -202,6 +210,7 @@ impl Desk {
             clock,
             journal,
             lock,
+            switch,
             guard: Arc::default(),
             state: Mutex::new(state),
             sent: Mutex::default(),
@@ -214,7 +223,8 @@ impl Desk {
             turn: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
-            halt_asked: Mutex::default(),
+            halted_for: Mutex::default(),
+            doubts: AtomicU32::default(),
             running: Mutex::default(),
             at_rest: Notify::new(),
             reconciling: tokio::sync::Mutex::default(),
@@ -222,6 +232,7 @@ impl Desk {
         };
         let inner = Arc::new(inner);
         inner.commit(vec![opened]).await?;
+        inner.note_switch().await;
         Ok(Self { inner })
     }
 
@@ -360,8 +371,8 @@ impl Desk {
         self.inner.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Shuts entries, waits until every entry and exit that was asked for has ended, and records that the process left in
-    /// good order.
+    /// Shuts entries, waits until every entry and exit that was asked for has ended, and records that the process left
+    /// so, halted or not.
     ///
     /// # Errors
     /// [`RecordError`] when that could not be recorded.
@@ -379,18 +390,8 @@ impl Desk {
             }
             rested.await;
         }
-        self.inner.commit(vec![Record::Stopped]).await
-    }
-
-    /// Halts entries until the process ends. Exits go on.
-    ///
-    /// # Errors
-    /// [`RecordError`] when it could not be recorded; entries are halted all the same.
-    ///
-    /// # Cancel safety
-    /// Entries are halted from the first poll on, and the record is written although the future is dropped.
-    pub async fn halt(&self, reason: &str) -> Result<(), RecordError> {
-        self.inner.halt(reason).await
+        let halted = self.inner.note_switch().await.strongest().map(ToString::to_string);
+        self.inner.commit(vec![Record::Stopped { halted }]).await
     }
 }
 

@@ -9,9 +9,10 @@
 //! * **Open**: take the lock, read the journal, settle with the broker what an earlier process left in the air
 //!   ([`Desk::recover`]); only then may entries pass.
 //! * **Entry** ([`Desk::enter`]): halt, limits, guard, fresh quotes, reserved cash, intent on disk, request budget, and
-//!   once more halt, lock and quotes; submit; follow. A lost answer is looked up by client order id, never repeated.
+//!   once more quotes, lock and halt; submit; follow. A lost answer is looked up by client order id, never repeated.
 //! * **Exit** ([`Desk::exit`]): intent on disk, submit, follow, verify at the broker. No entry gate stands in its way.
 //! * **Reconcile** ([`Desk::reconcile`]): what nobody looks after is settled by evidence; book and broker are compared.
+//! * **Halt** ([`Desk::halt`], [`Switch`]): no entry passes, in this process and every later one, until somebody resumes.
 //! * **Stop** ([`Desk::stop`]): no new entries, what works is brought to rest.
 //!
 //! # What holds across a crash
@@ -32,6 +33,7 @@ mod journal;
 mod record;
 mod refusal;
 mod state;
+mod switch;
 mod told;
 
 pub use desk::{
@@ -44,9 +46,9 @@ pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, Op
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};
 pub use refusal::{ExitRefusal, Malformed, Refusal};
 pub use state::{
-    Alert, Contradiction, Halted, HeldLeg, Issued, Operation, Pending, Position, Reconciled, Session, SlotState, Stage,
-    State,
+    Alert, Contradiction, HeldLeg, Issued, Operation, Pending, Position, Reconciled, Session, SlotState, Stage, State,
 };
+pub use switch::{Level, Pull, PullId, Pulled, Resumed, Standing, Switch, SwitchError};
 pub use told::told;
 
 pub use backstop_broker as broker;

@@ -7,6 +7,7 @@ use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest,
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::switch::{Level, PullId};
 use crate::{SessionId, SlotId};
 
 /// Records that are on disk together or not at all.
@@ -106,10 +107,31 @@ pub enum Record {
         /// Every symbol whose quantities differ.
         drift: Vec<Drift>,
     },
-    /// Entries stop until further notice.
+    /// The kill switch was seen pulled.
     Halted {
+        /// The pull's name.
+        id: PullId,
+        /// How much it shuts.
+        level: Level,
+        /// Who pulled.
+        by: String,
         /// Why, for people.
         reason: String,
+        /// Since when; unknown where the switch itself is what is wrong.
+        since: Option<Timestamp>,
+        /// The number of the newest record of the switch at that moment.
+        newest: u64,
+    },
+    /// Pulls of the kill switch were seen taken back.
+    Resumed {
+        /// Which.
+        lifts: Vec<PullId>,
+        /// Who.
+        by: String,
+        /// Why, for people.
+        reason: String,
+        /// The number of the newest record of the switch at that moment.
+        newest: u64,
     },
     /// Somebody should look.
     Alert {
@@ -118,8 +140,12 @@ pub enum Record {
         /// What happened, and what to do.
         text: String,
     },
-    /// The process left in good order.
-    Stopped,
+    /// The process left with every entry and exit that it was asked for at an end.
+    Stopped {
+        /// Why the kill switch stood pulled then, if it did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        halted: Option<String>,
+    },
 }
 
 /// What an order is for.

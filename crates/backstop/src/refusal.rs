@@ -8,6 +8,7 @@ use backstop_broker::{ClientOrderId, Decimal, InvalidId, InvalidOrder, NotGrante
 use crate::SlotId;
 use crate::desk::RecordError;
 use crate::gate::{GuardRefusal, LimitBreach, QuoteRefusal};
+use crate::switch::Pull;
 
 /// Why an entry was turned away. For each of the preconditions of DESK-1 there is one; nothing reached the broker.
 #[derive(Debug, thiserror::Error)]
@@ -19,11 +20,11 @@ pub enum Refusal {
     /// The desk is stopping.
     #[error("the desk is stopping")]
     Stopping,
-    /// Entries are halted.
-    #[error("entries are halted: {reason}")]
+    /// The kill switch is pulled.
+    #[error("entries are {pull}")]
     Halted {
-        /// Why.
-        reason: String,
+        /// By whom and why.
+        pull: Pull,
     },
     /// The lock of the state directory is not ours any more.
     #[error("the lock of the state directory was replaced: another instance may be running")]
@@ -148,6 +149,12 @@ pub enum ExitRefusal {
     Unverified {
         /// The position.
         slot: SlotId,
+    },
+    /// The kill switch is pulled so far that exits do not pass either.
+    #[error("exits are {pull}")]
+    Frozen {
+        /// By whom and why.
+        pull: Pull,
     },
     /// The lock of the state directory is not ours any more.
     #[error("the lock of the state directory was replaced: another instance may be closing the position")]

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::record::{Batch, Drift, OrderEnd, Purpose, Record};
+use crate::switch::{Pull, PullId, strongest};
 use crate::{SessionId, SlotId};
 
 /// What a desk knows.
@@ -38,8 +39,10 @@ pub struct State {
     pub turnover: u64,
     /// The account's cash, if it was ever read.
     pub cash: Option<Decimal>,
-    /// Since when and why entries are halted.
-    pub halted: Option<Halted>,
+    /// Pulls of the kill switch that were seen to stand when it was last asked. The switch itself may say more by now.
+    pub halts: BTreeMap<PullId, Pull>,
+    /// The number of the newest record of the kill switch that was seen.
+    pub switch_newest: u64,
     /// The newest comparison with the broker.
     pub reconciled: Option<Reconciled>,
     /// What was last said about each subject that somebody should look at.
@@ -160,15 +163,6 @@ pub enum SlotState {
     NotExecuted,
 }
 
-/// Entries are halted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Halted {
-    /// Since when.
-    pub since: Timestamp,
-    /// Why, for people.
-    pub reason: String,
-}
-
 /// A comparison with the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reconciled {
@@ -222,8 +216,8 @@ impl State {
             Record::Opened { home, fence } => {
                 self.home = Some(home.clone());
                 self.fence = *fence;
-                // Halts, alerts and comparisons of an earlier process are its own; what caused them is looked at anew.
-                self.halted = None;
+                // Alerts and comparisons of an earlier process are its own; what caused them is looked at anew. A halt is
+                // not: it ends when somebody resumes (HALT-2).
                 self.alerts.clear();
                 self.reconciled = None;
             }
@@ -264,14 +258,20 @@ impl State {
                 self.alerts.remove(&slot.to_string());
             }
             Record::Reconciled { drift } => self.reconciled = Some(Reconciled { at, drift: drift.clone() }),
-            Record::Halted { reason } => {
-                self.halted.get_or_insert_with(|| Halted { since: at, reason: reason.clone() });
+            Record::Halted { id, level, by, reason, since, newest } => {
+                let pull = Pull { level: *level, by: by.clone(), reason: reason.clone(), since: since.or(Some(at)) };
+                self.halts.insert(id.clone(), pull);
+                self.switch_newest = self.switch_newest.max(*newest);
+            }
+            Record::Resumed { lifts, newest, .. } => {
+                self.halts.retain(|id, _| !lifts.contains(id));
+                self.switch_newest = self.switch_newest.max(*newest);
             }
             Record::Alert { subject, text } => {
                 let since = self.alerts.get(subject).map_or(at, |alert| alert.since);
                 self.alerts.insert(subject.clone(), Alert { since, text: text.clone() });
             }
-            Record::Stopped => {}
+            Record::Stopped { .. } => {}
         }
         Ok(())
     }
@@ -465,6 +465,11 @@ impl State {
     fn possible(&self, of: impl Fn(&SessionId) -> bool) -> u32 {
         let open = self.operations.values().filter(|operation| operation.purpose == Purpose::Open);
         u32::try_from(open.filter(|operation| of(&operation.slot.session)).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The pull of the kill switch that shuts most, if one was seen to stand.
+    pub fn halted(&self) -> Option<&Pull> {
+        strongest(self.halts.values())
     }
 
     /// The order that is closing a position, if one is not at rest.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, MarketState, Quotes, ReadError, Symbol};
 use backstop::clock::Clock;
-use backstop::{CashError, Desk, EntryEnd, ExitEnd, SessionError, SessionId, SlotId, State, told};
+use backstop::{CashError, Desk, EntryEnd, ExitEnd, Level, SessionError, SessionId, SlotId, State, told};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -249,6 +249,8 @@ impl Session {
                 leaving.remove(&slot);
                 self.note_exit(&slot, &end, &mut not_before);
             }
+            // What another process does to the kill switch is told and written down at once.
+            self.desk.ask_switch().await;
             let state = self.desk.state();
             if leaving.len() < state.positions.len() && self.desk.failure().is_none() {
                 let quotes = self.quotes_of(&state).await;
@@ -320,9 +322,10 @@ impl Session {
             if self.is_asked_to_stop() && !was_asked {
                 was_asked = true;
                 deadline = Instant::now() + patience;
-                if !settings.flatten_at_end {
-                    return;
-                }
+            }
+            let is_frozen = self.desk.state().halted().is_some_and(|pull| pull.level == Level::Freeze);
+            if was_asked && (is_frozen || !settings.flatten_at_end) {
+                return;
             }
             if let Some(failure) = self.desk.failure() {
                 self.view.say(&format!("nothing is sent any more: {failure}"));

@@ -67,7 +67,7 @@ impl Summary {
             cash_book: end.cash_book,
             cash_broker: end.cash_broker,
             open_positions: state.positions.len(),
-            halted: state.halted.as_ref().map(|halted| halted.reason.clone()),
+            halted: state.halted().map(ToString::to_string),
             unresolved,
             has_result: end.began_flat
                 && state.positions.is_empty()
@@ -120,6 +120,7 @@ impl Summary {
         }
         if let Some(halted) = &self.halted {
             writeln!(out, "HALTED          {halted}")?;
+            writeln!(out, "                (to go on: `paper-trader resume --by NAME --reason TEXT`)")?;
         }
         if !self.unresolved.is_empty() {
             writeln!(out, "UNRESOLVED      {} (`paper-trader status` shows more):", self.unresolved.len())?;

@@ -47,7 +47,11 @@ impl Inner {
         tokio::spawn(async move { inner.write(records, still).await }).await.unwrap_or(Err(RecordError::Interrupted))
     }
 
-    async fn write(&self, records: Vec<Record>, still: impl FnOnce(&State) -> bool) -> Result<bool, RecordError> {
+    async fn write(
+        self: &Arc<Self>,
+        records: Vec<Record>,
+        still: impl FnOnce(&State) -> bool,
+    ) -> Result<bool, RecordError> {
         let _turn = self.turn.lock().await;
         let mut after = {
             let state = self.state.lock();
@@ -65,11 +69,13 @@ impl Inner {
         }
         // WAL-5: another instance may have the journal by now.
         if !self.lock.still_held() {
+            self.halt_for_lock();
             return Err(RecordError::LockLost);
         }
         if let Err(error) = self.journal.append(Arc::clone(&batch)).await {
             if matches!(error, JournalError::Failed { .. }) {
-                self.failed.lock().get_or_insert_with(|| told(&error));
+                let text = self.failed.lock().get_or_insert_with(|| told(&error)).clone();
+                self.halt_at_once("journal", &text);
             }
             return Err(error.into());
         }
@@ -91,26 +97,16 @@ impl Inner {
         }
     }
 
+    /// LOCK-6: another instance may be at work on this account. Neither opens anything until a person has looked.
+    pub(super) fn halt_for_lock(self: &Arc<Self>) {
+        self.halt_at_once("lock", "the lock of the state directory was replaced: another instance may be running");
+    }
+
     /// As [`commit`](Inner::commit), where a failure can only be reported: the journal refuses everything after it.
     pub(super) async fn note(self: &Arc<Self>, records: Vec<Record>) {
         if let Err(error) = self.commit(records).await {
             tracing::error!(error = told(&error), "a record could not be written");
         }
-    }
-
-    pub(super) async fn halt(self: &Arc<Self>, reason: &str) -> Result<(), RecordError> {
-        // At once, and also if the journal takes no records any more.
-        self.halt_asked.lock().get_or_insert_with(|| reason.to_owned());
-        let record = Record::Halted { reason: reason.to_owned() };
-        self.commit_if(vec![record], |state| state.halted.is_none()).await.map(|_| ())
-    }
-
-    /// Halts, where a failure can only be reported: entries are halted all the same.
-    pub(super) async fn halt_aloud(self: &Arc<Self>, subject: &str, text: String) {
-        if let Err(error) = self.halt(&text).await {
-            tracing::error!(error = told(&error), "the halt could not be recorded");
-        }
-        self.alert(subject, text).await;
     }
 
     /// Raises an alert, unless the same was said before.

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! Proposed -> Limited -> Guarded -> Priced -> Reserved -> Budgeted -> Recorded -> Cleared -> submit
-//!   halt       limits     guard     quotes     cash       budget      journal     once more: halt, lock, quotes
+//!   halt       limits     guard     quotes     cash       budget      journal     once more: quotes, lock, halt
 //! ```
 
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::SlotId;
 use crate::gate::{Fresh, GuardRefusal, MarketView, Permit, Verdict, least_cost};
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::refusal::{Malformed, Refusal};
+use crate::switch::Level;
 use crate::told::told;
 
 /// What a strategy wants to open.
@@ -98,6 +99,9 @@ impl Inner {
     }
 
     async fn note_refusal(self: &Arc<Self>, slot: &SlotId, refusal: &Refusal) {
+        if matches!(refusal, Refusal::Halted { .. }) {
+            self.note_switch().await;
+        }
         let (gate, now) = (refusal.gate(), self.clock.mono());
         let is_new = {
             let mut refused = self.refused.lock();
@@ -120,20 +124,20 @@ impl Inner {
         reserved.budgeted(self).await?.recorded(self).await?.cleared(self)
     }
 
-    /// What may stop an entry at any moment, asked first and asked last.
-    fn check_open(&self) -> Result<(), Refusal> {
+    /// What may stop an entry at any moment, asked first and asked last; of it the kill switch last (HALT-1).
+    fn check_open(self: &Arc<Self>) -> Result<(), Refusal> {
         if self.is_stopping() {
             return Err(Refusal::Stopping);
         }
         if !self.ready.load(Ordering::SeqCst) {
             return Err(Refusal::Recovering);
         }
-        let halted = self.state.lock().halted.as_ref().map(|halted| halted.reason.clone());
-        if let Some(reason) = halted.or_else(|| self.halt_asked.lock().clone()) {
-            return Err(Refusal::Halted { reason });
-        }
         // LOCK-6: asked before each order.
-        if self.lock.still_held() { Ok(()) } else { Err(Refusal::LockLost) }
+        if !self.lock.still_held() {
+            self.halt_for_lock();
+            return Err(Refusal::LockLost);
+        }
+        self.check_switch(Level::Halt).map_err(|pull| Refusal::Halted { pull })
     }
 }
 
@@ -164,7 +168,7 @@ struct Amounts {
 }
 
 impl Proposed {
-    fn new(desk: &Inner, slot: &SlotId, plan: EntryPlan, view: MarketView) -> Result<Self, Refusal> {
+    fn new(desk: &Arc<Inner>, slot: &SlotId, plan: EntryPlan, view: MarketView) -> Result<Self, Refusal> {
         desk.check_open()?;
         if slot.strategy != desk.config.strategy {
             return Err(GuardRefusal::OtherSession { slot: slot.clone() }.into());
@@ -283,7 +287,7 @@ struct Reserved {
 
 impl Reserved {
     /// The wait for request budget comes before the intent: without budget, the slot and its name are not used up.
-    async fn budgeted(self, desk: &Inner) -> Result<Budgeted, Refusal> {
+    async fn budgeted(self, desk: &Arc<Inner>) -> Result<Budgeted, Refusal> {
         let granted = desk.broker.grant(Priority::Entry, desk.config.freshness.max_age).await;
         let checked = granted.map_err(Refusal::from).and_then(|grant| {
             self.priced.fresh.last_look(desk)?;
@@ -332,7 +336,7 @@ struct Recorded {
 
 impl Recorded {
     /// The last look, with nothing to wait for between it and the submit.
-    fn cleared(self, desk: &Inner) -> Result<Cleared, Stopped> {
+    fn cleared(self, desk: &Arc<Inner>) -> Result<Cleared, Stopped> {
         match self.fresh.last_look(desk) {
             Ok(()) => {
                 let Self { slot, order, permit, grant, attended, .. } = self;
@@ -348,10 +352,12 @@ impl Recorded {
 }
 
 impl Fresh {
-    /// What may have changed while the order waited: halt, lock, and the quotes have not stopped aging (QUOTE-5).
-    fn last_look(&self, desk: &Inner) -> Result<(), Refusal> {
-        desk.check_open()?;
-        if self.is_valid(desk.clock.mono()) { Ok(()) } else { Err(Refusal::QuoteExpired) }
+    /// What may have changed while the order waited: the quotes have not stopped aging (QUOTE-5), lock, halt.
+    fn last_look(&self, desk: &Arc<Inner>) -> Result<(), Refusal> {
+        if !self.is_valid(desk.clock.mono()) {
+            return Err(Refusal::QuoteExpired);
+        }
+        desk.check_open()
     }
 }
 

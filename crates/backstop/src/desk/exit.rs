@@ -1,6 +1,6 @@
 //! An exit: one at a time for a position, never past its quantity, never forgotten.
 //!
-//! No entry gate stands in its way (law 4): not halt, not limits, not quotes, not cash.
+//! No entry gate stands in its way (law 4): not halt, not limits, not quotes, not cash. Only a freeze does (HALT-2).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::SlotId;
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::refusal::{ExitRefusal, Malformed};
 use crate::state::{HeldLeg, State};
+use crate::switch::Level;
 use crate::told::told;
 
 /// How long an exit waits for request budget.
@@ -82,7 +83,11 @@ impl Inner {
             Ok(recorded) => recorded,
             Err(refusal) => return ExitEnd::Refused(refusal),
         };
-        let rest = self.send(&order, grant).await;
+        // HALT-2: once more, the disk may have taken its time.
+        let rest = match self.check_switch(Level::Freeze) {
+            Ok(()) => self.send(&order, grant).await,
+            Err(pull) => self.end(order.client_order_id(), OrderEnd::NotSent { reason: pull.to_string() }).await,
+        };
         match rest {
             Rest::Unresolved { reason } => self.pend(slot, reason).await,
             Rest::Finished { end, .. } if self.state.lock().positions.get(slot).is_none_or(|left| !left.is_flat()) => {
@@ -103,8 +108,10 @@ impl Inner {
         let grant = self.broker.grant(Priority::Exit, BUDGET_WAIT).await;
         let grant = grant.map_err(|source| ExitRefusal::Budget { within: BUDGET_WAIT, source })?;
         if !self.lock.still_held() {
+            self.halt_for_lock();
             return Err(ExitRefusal::LockLost);
         }
+        self.check_switch(Level::Freeze).map_err(|pull| ExitRefusal::Frozen { pull })?;
         let (order, attempt, attended) = self.claim_exit(slot, plan)?;
         let purpose = Purpose::Close { attempt };
         let (reserve, margin) = (Decimal::ZERO, Decimal::ZERO);

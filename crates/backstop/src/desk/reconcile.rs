@@ -74,6 +74,7 @@ impl Desk {
     pub async fn reconcile(&self) -> Result<Comparison, ReadError> {
         let inner = &self.inner;
         let _one = inner.reconciling.lock().await;
+        inner.note_switch().await;
         let asked = inner.clock.mono();
         let orders = inner.broker.orders().await?;
         inner.settle_unattended(Listed { orders: &orders, asked }).await;

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::{Inner, Moment};
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::state::Operation;
+use crate::switch::Level;
 use crate::told::told;
 
 /// The longest pause between two looks for an order that cannot be found.
@@ -54,14 +55,19 @@ impl Inner {
         let outcome = self.broker.submit(order, grant).await;
         self.sent.lock().insert(id.clone(), Moment::now(&*self.clock));
         let end = match outcome {
-            Outcome::Rejected(rejection) => OrderEnd::Rejected { reason: rejection.to_string() },
+            Outcome::Rejected(rejection) => {
+                self.no_doubt();
+                OrderEnd::Rejected { reason: rejection.to_string() }
+            }
             Outcome::NotSent(why) => OrderEnd::NotSent { reason: told(&why) },
             Outcome::Accepted(broker_order_id) => {
+                self.no_doubt();
                 self.note(vec![Record::Accepted { client_order_id: id.clone(), broker_order_id }]).await;
                 return self.follow(id).await;
             }
             Outcome::Unknown(doubt) => {
                 self.note(vec![Record::Doubted { client_order_id: id.clone(), reason: doubt.to_string() }]).await;
+                self.count_doubt().await;
                 return self.follow(id).await;
             }
         };
@@ -221,8 +227,13 @@ impl Inner {
         // By either clock: the wall clock knows of the time before this process, and may be set back.
         let age = Duration::try_from(self.clock.wall().duration_since(operation.since)).unwrap_or_default();
         let timed_out = age.max(now.since(self.sent(id).mono)) >= self.config.fill_timeout;
-        let unwanted = operation.purpose == Purpose::Open && self.is_stopping();
-        if timed_out || unwanted || surplus {
+        let level = self.switch.standing().level();
+        let due = match operation.purpose {
+            Purpose::Open => timed_out || self.is_stopping() || level.is_some(),
+            // HALT-2: frozen, an exit that works could not be sent again.
+            Purpose::Close { .. } => timed_out && level < Some(Level::Freeze),
+        };
+        if due || surplus {
             self.cancel(id, &order.id).await;
         }
     }

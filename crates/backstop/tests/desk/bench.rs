@@ -15,7 +15,7 @@ use backstop::clock::{Clock, ManualClock, Timestamp};
 use backstop::file_lock::{Claim, Lock};
 use backstop::{
     Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, Freshness, Journal, JournalError, Limits,
-    MarketView, MemoryJournal, OpenError, SlotId, StrategyName,
+    MarketView, MemoryJournal, OpenError, SlotId, StrategyName, Switch,
 };
 use backstop_sim::{FaultKind, FaultPlan, Hours, SimBroker, SimConfig, SimHandle};
 use parking_lot::Mutex;
@@ -58,6 +58,12 @@ impl Bench {
         Self { broker, clock, manual, directory: tempfile::tempdir().unwrap(), locks: AtomicUsize::new(0) }
     }
 
+    /// The same account, traded from another state directory.
+    pub(crate) fn elsewhere(&self) -> Self {
+        let (broker, clock, manual) = (Arc::clone(&self.broker), Arc::clone(&self.clock), Arc::clone(&self.manual));
+        Self { broker, clock, manual, directory: tempfile::tempdir().unwrap(), locks: AtomicUsize::new(0) }
+    }
+
     pub(crate) fn sim(&self) -> SimHandle {
         self.broker.inner.handle()
     }
@@ -71,6 +77,16 @@ impl Bench {
         self.directory.path().join(format!("lock-{}", self.locks.load(Ordering::SeqCst)))
     }
 
+    /// Where the kill switch of this state directory is.
+    pub(crate) fn switch_path(&self) -> PathBuf {
+        self.directory.path().join("switch")
+    }
+
+    /// The kill switch, as another process has it.
+    pub(crate) fn switch(&self) -> Switch {
+        Switch::open(&self.switch_path()).unwrap()
+    }
+
     /// A desk on `journal`, not yet recovered. Each has a lock file of its own, because the one before it may still be
     /// held by tasks of a desk that is supposed to be dead.
     pub(crate) async fn open(&self, journal: Arc<dyn Journal>, history: &[Batch]) -> Result<Desk, OpenError> {
@@ -78,7 +94,7 @@ impl Bench {
         let claim = Claim { label: "test".to_owned(), since: self.clock.wall() };
         let lock = Lock::acquire(self.lock_path(), &claim).unwrap();
         let broker: Arc<dyn Broker> = self.broker.clone();
-        Desk::open(config(), broker, Arc::clone(&self.clock), lock, journal, history).await
+        Desk::open(config(), broker, Arc::clone(&self.clock), lock, self.switch(), journal, history).await
     }
 
     /// A desk that is ready for entries of today's session.
@@ -238,6 +254,8 @@ pub(crate) struct Metered {
     pub(crate) cancel_does_nothing: AtomicBool,
     /// How many cancels were asked for.
     pub(crate) cancels: AtomicUsize,
+    /// The label of each order that was handed in, and what a test put in between.
+    pub(crate) submitted: Mutex<Vec<String>>,
     /// The adapter panics once, after the request has left.
     pub(crate) panic_in_submit: AtomicBool,
     /// How long the list of orders and the balances are on their way.
@@ -267,6 +285,7 @@ impl Metered {
             order_fails: AtomicBool::new(false),
             cancel_does_nothing: AtomicBool::new(false),
             cancels: AtomicUsize::new(0),
+            submitted: Mutex::default(),
             panic_in_submit: AtomicBool::new(false),
             orders_delay: Mutex::default(),
             balances_delay: Mutex::default(),
@@ -294,6 +313,7 @@ impl Broker for Metered {
     }
 
     async fn submit(&self, order: &OrderRequest, grant: Grant) -> Outcome<BrokerOrderId> {
+        self.submitted.lock().push(order.client_order_id().to_string());
         if self.panic_in_submit.swap(false, Ordering::SeqCst) {
             let (inner, order) = (self.inner.clone(), order.clone());
             tokio::spawn(async move { drop(inner.submit(&order, grant).await) });

@@ -91,7 +91,7 @@ async fn orders_of_yesterday_that_are_still_listed_are_no_strangers() {
         tokio::time::sleep(DAY).await;
         desk.begin_session(day, 4, None).await.unwrap();
         desk.reconcile().await.unwrap();
-        assert!(desk.state().halted.is_none(), "{:?}", desk.state().halted);
+        assert!(desk.state().halted().is_none(), "{:?}", desk.state().halted());
     }
     assert!(desk.state().positions.contains_key(&slot));
 }

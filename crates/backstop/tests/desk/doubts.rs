@@ -44,7 +44,7 @@ async fn an_adapter_that_panics_after_the_request_has_left_does_not_shorten_the_
         desk.reconcile().await.unwrap();
     }
     assert_eq!(tracked(&desk), bench.held());
-    assert!(desk.state().operations.is_empty() && desk.state().halted.is_none());
+    assert!(desk.state().operations.is_empty() && desk.state().halted().is_none());
 }
 
 // proves: DESK-7
@@ -68,7 +68,7 @@ async fn a_list_that_was_asked_for_too_early_proves_nothing_however_late_it_arri
     let absent = matches!(&slow.1, EntryEnd::NotExecuted { end: OrderEnd::NotPlaced { .. } });
     assert!(!absent, "{slow:?}");
     desk.reconcile().await.unwrap();
-    assert!(desk.state().halted.is_none());
+    assert!(desk.state().halted().is_none());
 }
 
 // proves: DESK-7
@@ -104,7 +104,7 @@ async fn an_order_that_turns_up_after_it_was_judged_absent_halts_and_is_told() {
     tokio::time::sleep(Duration::from_mins(5)).await;
     let compared = desk.reconcile().await.unwrap();
     assert_eq!(bench.held(), Decimal::TEN);
-    assert!(desk.state().halted.is_some());
+    assert!(desk.state().halted().is_some());
     assert!(desk.state().alerts["account"].text.contains("at the broker"));
     assert_eq!(compared.drift.len(), 1);
 }

@@ -58,7 +58,7 @@ async fn with_any_one_precondition_missing_nothing_reaches_the_wire() {
     let end = desk.try_to(foreign, good.clone()).await;
     assert!(matches!(end, EntryEnd::Refused(Refusal::Guard(_))), "{end:?}");
 
-    desk.halt("test").await.unwrap();
+    desk.halt("test", "test").await.unwrap();
     let end = desk.try_to(desk.slot(2).unwrap(), good.clone()).await;
     assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
     assert_eq!(bench.requests(), 0);
@@ -169,7 +169,7 @@ async fn a_halt_that_comes_while_the_order_waits_for_budget_stops_it() {
     let entering = desk.try_to(desk.slot(1).unwrap(), plan);
     let halting = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        desk.halt("test").await.unwrap();
+        desk.halt("test", "test").await.unwrap();
     };
     let (end, ()) = tokio::join!(entering, halting);
     assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
@@ -269,7 +269,7 @@ async fn an_order_that_the_broker_did_twice_halts_entries() {
     let (_, _end) = enter(&desk, 1).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     desk.reconcile().await.unwrap();
-    assert!(desk.state().halted.is_some());
+    assert!(desk.state().halted().is_some());
     let (_, end) = enter(&desk, 2).await;
     assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
 }
@@ -337,5 +337,5 @@ async fn the_surplus_of_an_order_that_the_broker_did_twice_is_canceled_and_halts
     assert_eq!(orders.orders().len(), 2);
     assert!(orders.orders().iter().all(|order| order.status.is_terminal()), "{orders:?}");
     let again = bench.ready(Arc::new(backstop::MemoryJournal::default()), &journal.batches()).await;
-    assert!(again.state().halted.is_some(), "the cause is looked at anew");
+    assert!(again.state().halted().is_some(), "the cause is looked at anew");
 }

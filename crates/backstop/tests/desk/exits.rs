@@ -38,7 +38,7 @@ async fn a_position_leaves_the_book_when_the_broker_agrees_and_not_before() {
 #[tokio::test(start_paused = true)]
 async fn an_exit_passes_while_entries_are_halted_or_stopping_and_quotes_are_gone() {
     let (bench, desk, slot) = opened(1).await;
-    desk.halt("test").await.unwrap();
+    desk.halt("test", "test").await.unwrap();
     desk.stop_entries();
     bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::QuoteMissing, 1_000));
     assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
@@ -178,7 +178,7 @@ async fn an_exit_is_not_held_up_by_entries_that_are_refused_at_every_poll() {
     let bench = Bench::new(1, FaultPlan::none());
     let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
     let (slot, _) = enter(&desk, 1).await;
-    desk.halt("test").await.unwrap();
+    desk.halt("test", "test").await.unwrap();
     let plan = crate::bench::plan(&desk).await;
     for _ in 0..500 {
         let (desk, plan, slot) = (desk.clone(), plan.clone(), desk.slot(2).unwrap());

@@ -48,7 +48,7 @@ async fn session(seed: u64) -> BTreeMap<FaultKind, u64> {
     assert!(ledger.positions.is_empty(), "seed {seed}: {:?}", ledger.positions);
     assert_eq!(desk.state().cash, Some(ledger.cash), "seed {seed}: to the cent");
     assert_eq!(desk.state().reserved(), Decimal::ZERO, "seed {seed}");
-    assert!(desk.state().halted.is_none(), "seed {seed}: {:?}", desk.state().halted);
+    assert!(desk.state().halted().is_none(), "seed {seed}: {:?}", desk.state().halted());
     ledger.faults
 }
 

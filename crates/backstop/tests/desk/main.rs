@@ -8,6 +8,7 @@ mod days;
 mod doubts;
 mod entries;
 mod exits;
+mod halts;
 mod hostile;
 mod restarts;
 mod writing;

@@ -61,14 +61,15 @@ async fn a_halt_that_is_dropped_while_it_writes_halts() {
     let bench = calm();
     let journal = Arc::new(DetachedJournal::default());
     let desk = bench.ready(journal.clone(), &[]).await;
-    tokio::time::timeout(Duration::from_millis(10), desk.halt("test")).await.unwrap_err();
+    tokio::time::timeout(Duration::from_millis(10), desk.halt("test", "test")).await.unwrap_err();
     let (_, end) = enter(&desk, 1).await;
     assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
-    assert!(State::replay(&journal.kept.batches()).unwrap().halted.is_some());
+    assert!(State::replay(&journal.kept.batches()).unwrap().halted().is_some());
 }
 
+// proves: HALT-1
 #[tokio::test(start_paused = true)]
-async fn a_halt_that_cannot_be_recorded_halts_all_the_same() {
+async fn a_halt_that_cannot_be_written_anywhere_halts_all_the_same() {
     let bench = calm();
     // Room for: opened, compared, cash, session.
     let desk = bench.ready(Arc::new(FullJournal(Mutex::new(4))), &[]).await;
@@ -76,7 +77,9 @@ async fn a_halt_that_cannot_be_recorded_halts_all_the_same() {
     let plan = plan(&desk).await;
     let (end, ()) = tokio::join!(desk.try_to(desk.slot(1).unwrap(), plan), async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        desk.halt("test").await.unwrap_err();
+        fs::remove_dir(bench.switch_path()).unwrap();
+        desk.halt("test", "test").await.unwrap_err();
+        fs::create_dir(bench.switch_path()).unwrap();
     });
     assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
     assert_eq!(bench.requests(), 0);
@@ -117,7 +120,15 @@ async fn a_desk_that_lost_its_lock_writes_nothing_into_its_successors_journal() 
     let claim = Claim { label: "test".to_owned(), since: bench.clock.wall() };
     let lock = Lock::acquire(bench.lock_path(), &claim).unwrap();
     let history = journal.batches();
-    let new = Desk::open(config(), bench.broker.clone(), Arc::clone(&bench.clock), lock, journal.clone(), &history);
+    let new = Desk::open(
+        config(),
+        bench.broker.clone(),
+        Arc::clone(&bench.clock),
+        lock,
+        bench.switch(),
+        journal.clone(),
+        &history,
+    );
     let new = new.await.unwrap();
     bench.begin(&new).await;
     let (_, end) = enter(&new, 2).await;
@@ -151,7 +162,7 @@ async fn fills_of_something_else_are_not_believed_and_halt() {
     let (slot, _) = enter(&desk, 1).await;
     *bench.broker.rewrite_order.lock() = Some(|order| order.legs[0].symbol = "SPX".parse::<Symbol>().unwrap());
     let _end = leave(&desk, &slot).await;
-    assert!(desk.state().halted.is_some());
+    assert!(desk.state().halted().is_some());
     let _again = leave(&desk, &slot).await;
     assert_eq!((bench.requests(), bench.held()), (2, Decimal::ZERO), "sold once");
     *bench.broker.rewrite_order.lock() = None;
@@ -182,7 +193,7 @@ async fn what_says_nothing_new_is_not_written_at_every_poll() {
     let bench = calm();
     let journal = Arc::new(MemoryJournal::default());
     let desk = bench.ready(journal.clone(), &[]).await;
-    desk.halt("test").await.unwrap();
+    desk.halt("test", "test").await.unwrap();
     let plan = plan(&desk).await;
     let before = journal.batches().len();
     for _ in 0..240 {

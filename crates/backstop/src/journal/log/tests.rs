@@ -116,6 +116,6 @@ fn on_a_full_disk_nothing_new_is_opened_and_what_is_open_is_closed() {
     write(&journal, batch(vec![Record::Finished { client_order_id: opening, end, fills: vec![] }])).unwrap();
     write(&journal, batch(vec![intent(&slot, Purpose::Close { attempt: 1 }).1])).unwrap();
     write(&journal, batch(vec![Record::Closed { slot, evidence: "test".to_owned() }])).unwrap();
-    write(&journal, batch(vec![Record::Stopped])).unwrap();
+    write(&journal, batch(vec![Record::Stopped { halted: None }])).unwrap();
     assert!(matches!(write(&journal, batch(vec![entry])), Err(JournalError::Refused { .. })));
 }
