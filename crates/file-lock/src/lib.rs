@@ -7,7 +7,7 @@
 //! # What holds
 //!
 //! * **LOCK-1** At most one live process holds the lock of a path. After the file has been locked, it is checked to be
-//!   the one at the path; if not, the attempt starts over.
+//!   the one at the path; if not, the attempt starts over. Any error means that nothing is held.
 //! * **LOCK-2** The file is never deleted, replaced, renamed or truncated: not on release, not on refusal, not on errors.
 //! * **LOCK-3** A holder that dies by any means frees the lock at once. There is nothing to clean up, and nothing is
 //!   concluded from a process number or an age.
@@ -21,11 +21,22 @@
 //! # When somebody deletes the file
 //!
 //! A lock is on a file, not on a name. If somebody else deletes, renames or replaces the file while it is held, the next
-//! caller makes or finds another file at the path and locks that. No program can prevent this. What LOCK-1 says then:
-//! *at any instant at most one process has a lock for which `still_held` would say true*, because the path names one file
-//! at a time and one file has one lock. The old holder learns it at its next question; so it asks before each act that
-//! only the holder may do. Between the answer and the act there is a moment in which the file can go. Nothing in a file
-//! system closes it; the fence number in what the act leaves behind shows afterwards who acted.
+//! caller makes or finds another file at the path and locks that. No program can prevent this. What then holds, in every
+//! order of steps of three processes and whoever touches the file (`src/model.rs` visits them all):
+//!
+//! * While nobody else touches the path, at most one process has the lock.
+//! * At any instant at most one process has a lock for which `still_held` would say true: the path names one file at a
+//!   time, and one file has one lock. The old holder learns it at its next question.
+//! * Of two that act at once, one was told `true`, *and then* the path was changed, *and then* it acted.
+//!
+//! The last is the window: from the answer of `still_held` to the act it was asked for. It is real, and nothing in a file
+//! system closes it. It is as long as the caller lets it be: ask last, right before the act, and once for each act. A
+//! process that is stopped inside it acts when it is continued, however much later. Where that must not do harm, the act
+//! carries the fence number, and whoever receives it refuses a smaller one than it has seen; where nobody refuses, the
+//! number in what the act left behind shows afterwards who acted.
+//!
+//! Two answers `true` do not say that the lock was held all the time between them: a file that was moved away, and put
+//! back after others had acted on another one, is the locked file again. Only a question asked meanwhile notices.
 //!
 //! In the new file counting begins anew. A caller whose own records know a greater number says so with
 //! [`Lock::raise_fence_above`] before it uses the number for anything.
@@ -43,8 +54,18 @@
 //!
 //! # Limits
 //!
-//! Unix. The lock belongs to the open file, so a process that is forked without `exec` shares it. Network file systems
-//! are recognized on Linux only; on most of them `flock` is emulated, and two machines may both get in.
+//! * **Unix.** Network file systems are recognized on Linux only.
+//! * **Programs that are started** get no copy of the lock: its descriptor is closed on `exec`.
+//! * **`fork` without `exec`** makes a second holder: both processes have the one lock, it is free when both are gone, and
+//!   if either drops its guard, both have lost it while `still_held` goes on saying true to the other. Fork first, to
+//!   become a daemon say, and take the lock in the process that stays.
+//! * **Containers** on one machine keep each other out if they see the same file: a volume that is mounted into both, not
+//!   a path in the image, of which each has its own. The process number in the record is the container's, and the host is
+//!   the name that the container goes by, so give them names.
+//! * **Network file systems** emulate `flock` or keep it to one machine, and a server that restarts may forget it without
+//!   `still_held` noticing. [`NetworkFs::Allow`] is for those who know theirs. Folders that a virtual machine shares with
+//!   its host count as such.
+//! * **A copy of the machine**, a snapshot that is started beside the original, has its own lock.
 //!
 //! # Features
 //!
@@ -52,8 +73,9 @@
 //!
 //! # When to take something else
 //!
-//! For short critical sections between processes take the standard library's `File::lock`: no record, no sync. For one
-//! leader among several machines take a lease of a database.
+//! * For short critical sections between processes, the standard library's `File::lock`: no record, no sync.
+//! * For parts of one file, record locks (`fcntl(2)`): this lock is of a whole file.
+//! * For one leader among several machines, a lease with a fence number in a database that all of them reach.
 
 mod acquire;
 mod error;
@@ -62,6 +84,8 @@ mod holder;
 mod host;
 mod inode;
 mod lock;
+#[cfg(test)]
+mod model;
 mod options;
 mod patience;
 mod proc_locks;

@@ -96,7 +96,12 @@ impl Lock {
         let patience = Patience::new(options.wait, wanted);
         let (file, id) = acquire::lock_file_at(&path, options.network_fs, &patience)?;
         let holder = record_acquisition(&file, &path, &claim.after(patience.spent()))?;
-        Ok(Self { file, id, path, holder, lost: AtomicBool::new(false) })
+        Ok(Self::held(file, id, path, holder))
+    }
+
+    /// The guard of `file`, which is locked.
+    pub(crate) fn held(file: File, id: FileId, path: PathBuf, holder: Holder) -> Self {
+        Self { file, id, path, holder, lost: AtomicBool::new(false) }
     }
 
     /// The number of this acquisition: greater than that of each one before it on this file (LOCK-5). Never zero.

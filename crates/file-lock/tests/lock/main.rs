@@ -10,6 +10,7 @@
 
 mod content;
 mod fence;
+mod incident;
 mod path;
 mod process;
 mod refusal;

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use backstop_file_lock::AcquireError;
 
-use crate::{acquire, torture};
+use crate::{acquire, incident, torture};
 
 /// Another process, killed when the test ends however it ends.
 pub(crate) struct Role {
@@ -32,8 +32,20 @@ impl Role {
         assert!(lines.any(|line| line.unwrap() == word), "the process ended without {word}");
     }
 
-    fn tell(&mut self, line: &str) {
+    /// The next word that the process says.
+    #[track_caller]
+    pub(crate) fn says(&mut self) -> String {
+        let mut lines = self.output.by_ref().lines();
+        let word = lines.find_map(|line| Some(line.unwrap().strip_prefix('@')?.to_owned()));
+        word.unwrap_or_else(|| panic!("the process ended without a word"))
+    }
+
+    pub(crate) fn tell(&mut self, line: &str) {
         writeln!(self.input, "{line}").unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -99,11 +111,14 @@ fn role() {
             Err(e) => say(format!("{e:?}").split([' ', '{']).next().unwrap()),
         },
         "contend" => torture::contend(lock, journal),
-        other => panic!("unknown role {other:?}"),
+        other => match other.strip_prefix("incident, ") {
+            Some(part) => incident::act(part, lock),
+            None => panic!("unknown role {other:?}"),
+        },
     }
 }
 
-fn say(word: &str) {
+pub(crate) fn say(word: &str) {
     // Not `println!`, which the test harness may capture. A line of its own, whatever the harness printed before.
     io::stdout().write_all(format!("\n@{word}\n").as_bytes()).unwrap();
 }
