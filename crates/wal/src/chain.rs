@@ -30,6 +30,19 @@ pub(crate) enum Ending {
     },
 }
 
+/// How often the end of a segment is looked at again before what cannot be counts as damage.
+const LOOKS: u32 = 8;
+
+/// Where it goes on behind the end of a segment.
+enum Onward {
+    /// In the next segment, which is the current one by now.
+    Next,
+    /// Nowhere, for now.
+    End(Ending),
+    /// What was seen cannot be, unless the log changed while it was looked at.
+    Doubt(ReadError),
+}
+
 /// Reads a log in order.
 #[derive(Debug)]
 pub(crate) struct Chain {
@@ -45,15 +58,20 @@ impl Chain {
         let Some((&first, _)) = listing.segments.split_first() else {
             return Err(ReadError::NoLog { path: storage.place().to_owned() });
         };
+        let mut torn = None;
         for &index in listing.segments.iter().rev() {
             let mut scanner = scanner(storage.as_ref(), index, Thread::begin(index))?;
-            if let Opening::Frame { fits: true, checkpoint: true, .. } = scanner.opening()? {
-                return Ok(Self { storage, scanner, base: index, begins_with_checkpoint: true });
+            match scanner.opening()? {
+                Opening::Frame { fits: true, checkpoint: true, .. } => {
+                    return Ok(Self { storage, scanner, base: index, begins_with_checkpoint: true });
+                }
+                Opening::Torn => torn = Some(scanner.damaged()),
+                Opening::Frame { .. } | Opening::Unused => {}
             }
         }
-        // Without a checkpoint everything is needed.
+        // Without a checkpoint everything is needed. Where something was removed there was one, so it is what is damaged.
         if first != 1 {
-            return Err(missing(storage.as_ref(), first - 1, 0));
+            return Err(torn.unwrap_or_else(|| missing(storage.as_ref(), first - 1, 0)));
         }
         Self::from_segment(storage, first)
     }
@@ -98,49 +116,69 @@ impl Chain {
         let place = self.scanner.place();
         if let Some(segment) = open(self.storage.as_ref(), place.segment, self.log())? {
             let path = path(self.storage.as_ref(), place.segment);
-            let mut current = Scanner::new(segment, path, self.scanner.thread());
-            if current.first_head()? != self.scanner.first_head()? {
+            let mut current = Scanner::new(segment.clone(), path, self.scanner.thread());
+            if current.first_head()? == self.scanner.first_head()? {
+                self.scanner.look_again(segment);
+            } else {
                 self.scanner = current;
             }
+        } else {
+            // Removed: what can still be read of it does not change any more.
+            self.scanner.look_again(self.scanner.segment().clone());
         }
-        self.scanner.refresh();
         Ok(())
     }
 
     /// Reads on. After an end it may be asked again, after [`refresh`](Chain::refresh).
     pub(crate) fn step(&mut self) -> Result<Reached, ReadError> {
-        let mut contradicted = false;
+        let mut looks = 0;
         loop {
-            match self.scanner.step()? {
+            let onward = match self.scanner.step()? {
                 Step::Content { kind, seq } => return Ok(Reached::Content { kind, seq }),
                 Step::Sealed => {
-                    if let Some(torn) = self.cross()? {
-                        return Ok(Reached::End(Ending::Sealed { torn }));
+                    let onward = self.cross()?;
+                    if !matches!(onward, Onward::Next) {
+                        self.scanner.stay_before_seal();
                     }
+                    onward
                 }
-                Step::End(tail) => {
-                    let Some(mut next) = self.next_scanner()? else {
-                        return Ok(Reached::End(Ending::Open(tail)));
-                    };
-                    let end = Place { segment: self.scanner.place().segment, offset: tail.end };
-                    match next.opening()? {
-                        Opening::Unused => return Ok(Reached::End(Ending::Open(tail))),
-                        Opening::Frame { fits: true, void_from: Some(void_from), .. } if void_from <= end => {
-                            self.scanner = next;
-                        }
-                        // WAL-3: nothing is written to the next segment before this one is sealed and durable. Unless that
-                        // happened between the two looks: then a second look here shows it.
-                        _ if contradicted && Self::has_lost_its_end(tail, &mut next)? => {
-                            return Err(self.scanner.damaged());
-                        }
-                        _ if contradicted => return Err(next.damaged()),
-                        _ => {
-                            contradicted = true;
-                            self.scanner.refresh();
-                        }
-                    }
+                Step::End(tail) => self.go_on(tail)?,
+            };
+            match onward {
+                Onward::Next => looks = 0,
+                Onward::End(ending) => return Ok(Reached::End(ending)),
+                Onward::Doubt(error) if looks == LOOKS => return Err(error),
+                // WAL-5: the writer may have gone on, or made a segment anew, between the looks at this segment and at the
+                // next. What was there before that is seen by another look; the writer may go on before that one too.
+                Onward::Doubt(_) => {
+                    looks += 1;
+                    self.refresh()?;
                 }
             }
+        }
+    }
+
+    /// Goes to the next segment from the end of one that is not full, if a writer went on there.
+    fn go_on(&mut self, tail: Tail) -> Result<Onward, ReadError> {
+        let index = self.scanner.place().segment;
+        let ends = Onward::End(Ending::Open(tail));
+        let Some(mut next) = self.next_scanner()? else {
+            // Segments are made in order: one behind the next proves that there was a next one.
+            let newest = segment::list(self.storage.as_ref())?.segments.last().copied();
+            let goes_on = newest.is_some_and(|newest| newest > index);
+            return Ok(if goes_on { self.doubt_missing(index) } else { ends });
+        };
+        let end = Place { segment: index, offset: tail.end };
+        match next.opening()? {
+            // One segment is made ahead, and no more.
+            Opening::Unused => Ok(if self.exists(index, 2)? { Onward::Doubt(next.damaged()) } else { ends }),
+            Opening::Frame { fits: true, void_from: Some(void_from), .. } if void_from <= end => {
+                self.scanner = next;
+                Ok(Onward::Next)
+            }
+            // WAL-3: nothing is written to the next segment before this one is sealed and durable.
+            _ if Self::has_lost_its_end(tail, &mut next)? => Ok(Onward::Doubt(self.scanner.damaged())),
+            _ => Ok(Onward::Doubt(next.damaged())),
         }
     }
 
@@ -149,41 +187,55 @@ impl Chain {
         Ok(tail.dirty_to > tail.end || next.opening()? != Opening::Torn || !matches!(next.step(), Ok(Step::End(_))))
     }
 
-    /// Goes to the next segment from the end of one that is full; otherwise says whether there is something torn in it.
-    fn cross(&mut self) -> Result<Option<bool>, ReadError> {
+    /// Goes to the next segment from the end of one that is full.
+    fn cross(&mut self) -> Result<Onward, ReadError> {
         let index = self.scanner.place().segment;
-        let Some(mut next) = self.next_scanner()? else {
-            // It was made before this one was sealed.
-            return Err(missing(self.storage.as_ref(), index + 1, self.scanner.intact()));
-        };
+        // It was made before this one was sealed.
+        let Some(mut next) = self.next_scanner()? else { return Ok(self.doubt_missing(index)) };
         let opening = next.opening()?;
         match opening {
             Opening::Frame { fits: true, .. } => {
                 self.scanner = next;
-                Ok(None)
+                return Ok(Onward::Next);
             }
-            Opening::Frame { fits: false, .. } => Err(next.damaged()),
-            // WAL-3: torn, or damaged; what is behind it tells. Or it was whole by the time of the second look.
-            Opening::Torn if !matches!(next.step()?, Step::End(_)) => self.cross(),
-            Opening::Unused | Opening::Torn => {
-                self.scanner.stay_before_seal();
-                if let Some(segment) = open(self.storage.as_ref(), index + 2, self.log())? {
-                    let path = path(self.storage.as_ref(), index + 2);
-                    let after = Scanner::new(segment, path, self.scanner.thread()).opening()?;
-                    if after != Opening::Unused {
-                        return Err(next.damaged());
-                    }
-                }
-                Ok(Some(opening == Opening::Torn))
+            Opening::Frame { fits: false, .. } => return Ok(Onward::Doubt(next.damaged())),
+            // WAL-3: torn, or damaged; what is behind it tells.
+            Opening::Torn if !matches!(next.step()?, Step::End(_)) => return Ok(Onward::Doubt(next.damaged())),
+            Opening::Unused | Opening::Torn => {}
+        }
+        // One more may have been made ahead, if it is the next one that is torn. It is unused, and the last.
+        if let Some(segment) = self.open(index, 2)? {
+            let path = path(self.storage.as_ref(), segment.header.segment);
+            let after = Scanner::new(segment, path, self.scanner.thread()).opening()?;
+            if after != Opening::Unused || self.exists(index, 3)? {
+                return Ok(Onward::Doubt(next.damaged()));
             }
+        }
+        Ok(Onward::End(Ending::Sealed { torn: opening == Opening::Torn }))
+    }
+
+    fn doubt_missing(&self, index: u64) -> Onward {
+        Onward::Doubt(missing(self.storage.as_ref(), index.saturating_add(1), self.scanner.intact()))
+    }
+
+    fn exists(&self, index: u64, ahead: u64) -> Result<bool, ReadError> {
+        Ok(self.open(index, ahead)?.is_some())
+    }
+
+    /// Opens the segment that is so many ahead of `index`.
+    fn open(&self, index: u64, ahead: u64) -> Result<Option<Segment>, ReadError> {
+        match index.checked_add(ahead) {
+            Some(index) => open(self.storage.as_ref(), index, self.log()),
+            None => Ok(None),
         }
     }
 
     fn next_scanner(&self) -> Result<Option<Scanner>, ReadError> {
-        let index = self.scanner.place().segment + 1;
-        let segment = open(self.storage.as_ref(), index, self.log())?;
-        let path = path(self.storage.as_ref(), index);
-        Ok(segment.map(|segment| Scanner::new(segment, path, self.scanner.thread())))
+        let segment = self.open(self.scanner.place().segment, 1)?;
+        Ok(segment.map(|segment| {
+            let path = path(self.storage.as_ref(), segment.header.segment);
+            Scanner::new(segment, path, self.scanner.thread())
+        }))
     }
 }
 

@@ -45,7 +45,7 @@ pub enum ReadError {
     /// The writer removed what was to be read next, because a checkpoint stands for it.
     #[error("{} was removed after a checkpoint while this reader was behind; begin anew from the checkpoint", path.display())]
     Overtaken {
-        /// The segment that was to be read next.
+        /// The segment that was being read.
         path: PathBuf,
     },
     /// A file that is no part of the log.

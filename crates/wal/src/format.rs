@@ -14,6 +14,11 @@ pub(crate) const RESTART_LEN: usize = 32;
 pub(crate) const END_RESERVE: u64 = 128;
 /// The longest payload that the length field can say.
 pub(crate) const MAX_PAYLOAD: usize = (1 << 24) - 1;
+/// No segment is longer: one that is made for a single frame has room for the longest there may be, and its neighbors.
+pub(crate) const MAX_CAPACITY: u64 = HEADER_LEN + (1 << 24) + 4096;
+
+/// Where a header says how long the file is.
+pub(crate) const CAPACITY_AT: u64 = 28;
 
 const HEADER_FIELDS: usize = 36;
 const PROOF: u8 = 0x80;
@@ -263,7 +268,9 @@ impl Header {
         if !fields.starts_with(&MAGIC) {
             return Err(BadHeader::Foreign);
         }
-        let sound = rest.first_chunk::<4>().is_some_and(|crc| u32::from_le_bytes(*crc) == crc32c::crc32c(fields));
+        let sound = rest.split_first_chunk::<4>().is_some_and(|(crc, zeros)| {
+            u32::from_le_bytes(*crc) == crc32c::crc32c(fields) && zeros.iter().all(|byte| *byte == 0)
+        });
         let number = |at: usize| {
             fields.get(at..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
         };

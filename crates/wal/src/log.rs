@@ -120,22 +120,25 @@ impl Log {
     /// [`RemoveError`]. If the disk refused, the log takes nothing more until it is opened again (WAL-4); no record is lost.
     ///
     /// # Durability
-    /// What was removed stays so when this returns. A crash before may leave some of it, which no opening reads.
+    /// What was removed stays so when this returns. A crash before may leave the newest of it, which no opening reads.
     pub fn remove_history(&self, keep: u64) -> Result<u64, RemoveError> {
         let Some(checkpoint) = self.committer.checkpoint()? else { return Ok(0) };
         let listing = segment::list(self.storage.as_ref())?;
         let old = listing.segments.into_iter().filter(|index| *index < checkpoint.saturating_sub(keep));
         let old: Vec<u64> = old.collect();
-        if old.is_empty() {
-            return Ok(0);
+        // WAL-3: from the oldest on, each for good before the next: so whatever a crash leaves has no gap, and a gap is a
+        // segment that somebody else took away. One at a time, so that appends come between.
+        for index in &old {
+            self.committer.exclusively(|| {
+                match self.storage.remove(&segment::name(*index)) {
+                    // Another caller was here first.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    removed => removed?,
+                }
+                self.storage.sync_directory()
+            })?;
         }
-        Ok(self.committer.exclusively(|| {
-            for index in &old {
-                self.storage.remove(&segment::name(*index))?;
-            }
-            self.storage.sync_directory()?;
-            Ok(old.len() as u64)
-        })?)
+        Ok(old.len() as u64)
     }
 
     /// Makes everything durable and leaves a mark that says so, so that damage of the last records can be told from a

@@ -3,11 +3,14 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use crate::chain::{Chain, Ending, Reached};
+use crate::chain::{self, Chain, Ending, Reached};
 use crate::error::ReadError;
 use crate::log::Entry;
-use crate::segment;
+use crate::segment::{self, Listing};
 use crate::storage::Storage;
+
+/// How often a reader tries to begin beside a writer that removes history faster than it is looked at.
+const LOOKS: u32 = 100;
 
 /// Reads a log; takes no lock, writes nothing, and may run beside the writer (WAL-5).
 ///
@@ -25,8 +28,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError`]; nothing was changed.
     pub fn from_checkpoint(storage: Arc<dyn Storage>) -> Result<Self, ReadError> {
-        let listing = segment::list(storage.as_ref())?;
-        Ok(Self { chain: Chain::from_checkpoint(Arc::clone(&storage), &listing)?, storage })
+        Self::begin(storage, Chain::from_checkpoint)
     }
 
     /// A reader that begins at the oldest record that is still there.
@@ -34,13 +36,49 @@ impl Reader {
     /// # Errors
     /// [`ReadError`]; nothing was changed.
     pub fn from_oldest(storage: Arc<dyn Storage>) -> Result<Self, ReadError> {
-        let listing = segment::list(storage.as_ref())?;
-        let base = Chain::from_checkpoint(Arc::clone(&storage), &listing)?.base();
-        // Removal may have left segments behind a gap, if the system lost the removal of one in a crash.
-        let older = listing.segments.iter().rev().copied().skip_while(|index| *index > base);
-        let first = older.zip((1..=base).rev()).take_while(|(index, expected)| index == expected).last();
-        let first = first.map_or(base, |(index, _)| index);
-        Ok(Self { chain: Chain::from_segment(Arc::clone(&storage), first)?, storage })
+        Self::begin(storage, |storage, listing| {
+            let chain = Chain::from_checkpoint(Arc::clone(&storage), listing)?;
+            // WAL-3: history is removed from its old end, one segment after the other.
+            if let Some((before, _)) = listing
+                .segments
+                .iter()
+                .zip(listing.segments.iter().skip(1))
+                .find(|(before, after)| **before + 1 != **after)
+            {
+                return Err(chain::missing(storage.as_ref(), before + 1, 0));
+            }
+            match listing.segments.first() {
+                Some(&first) if first != chain.base() => Chain::from_segment(storage, first),
+                _ => Ok(chain),
+            }
+        })
+    }
+
+    /// Begins where `find` says. Segments come and go beside a live writer, so an error counts only if the segments are
+    /// still those that `find` was given.
+    fn begin(
+        storage: Arc<dyn Storage>,
+        find: impl Fn(Arc<dyn Storage>, &Listing) -> Result<Chain, ReadError>,
+    ) -> Result<Self, ReadError> {
+        let mut listing = segment::list(storage.as_ref())?;
+        let mut looks = 0;
+        loop {
+            let error = match find(Arc::clone(&storage), &listing) {
+                Ok(chain) => return Ok(Self { storage, chain }),
+                Err(error) => error,
+            };
+            let now = segment::list(storage.as_ref())?;
+            looks += 1;
+            if now.segments == listing.segments || looks == LOOKS {
+                return Err(match error {
+                    ReadError::Missing { path, .. } if now.segments != listing.segments => {
+                        ReadError::Overtaken { path }
+                    }
+                    error => error,
+                });
+            }
+            listing = now;
+        }
     }
 
     /// Shows `visit` what was appended since the last call, in order; returns how many entries that were.
@@ -65,15 +103,13 @@ impl Reader {
                     Entry::each(kind, seq, self.chain.payload(), &mut |entry| visit(segment, entry));
                 }
                 Ok(Reached::End(ending)) => return Ok(ending),
-                Err(ReadError::Missing { path, intact }) => {
+                Err(error @ (ReadError::Missing { .. } | ReadError::Damaged { .. })) => {
+                    // The writer removes from the oldest on: what it took away was behind what it left. And what is left of
+                    // a segment that it made anew and then removed may end anywhere.
                     let here = self.chain.scanner().place().segment;
-                    let oldest = segment::list(self.storage.as_ref())?.segments.first().copied();
-                    let overtaken = oldest.is_some_and(|oldest| oldest > here);
-                    return Err(if overtaken {
-                        ReadError::Overtaken { path }
-                    } else {
-                        ReadError::Missing { path, intact }
-                    });
+                    let is_here = segment::list(self.storage.as_ref())?.segments.contains(&here);
+                    let path = chain::path(self.storage.as_ref(), here);
+                    return Err(if is_here { error } else { ReadError::Overtaken { path } });
                 }
                 Err(error) => return Err(error),
             }

@@ -196,9 +196,10 @@ impl Scanner {
         self.pos -= FRAME_LEN as u64;
     }
 
-    /// Forgets what was read ahead: the file may have changed.
-    pub(crate) fn refresh(&mut self) {
-        self.window.refresh();
+    /// Forgets what was read ahead, and reads on in `segment`: the same one, opened anew.
+    pub(crate) fn look_again(&mut self, segment: Segment) {
+        self.window.reopen(segment.file.clone(), segment.header.capacity);
+        self.segment = segment;
     }
 
     pub(crate) fn damaged(&self) -> ReadError {
@@ -441,7 +442,7 @@ impl Scanner {
             }
             // WAL-3: somebody knew that this place was durable. Unless it was being written while it was read: then it
             // was whole before what has just been seen was written, and can be read now.
-            self.refresh();
+            self.window.refresh();
             return match self.frame_at(pos)? {
                 Some(head) if self.fits(&head) => Ok(None),
                 _ => Err(self.damaged()),

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::ReadError;
-use crate::format::{BadHeader, HEADER_LEN, Header, LogId, VERSION};
+use crate::format::{BadHeader, CAPACITY_AT, HEADER_LEN, Header, LogId, MAX_CAPACITY, VERSION};
 use crate::storage::{Access, Storage, StorageFile, read_full, write_full, zero_fill};
 
 /// The lock file, which stays for ever.
@@ -103,8 +103,12 @@ pub(crate) fn open(storage: &dyn Storage, index: u64, access: Access) -> Result<
             return Err(ReadError::Newer { path: path(), version, supported: VERSION });
         }
     };
+    // A length that no writer makes is damage by a hand that knows checksums; memory is not spent on it.
+    if !(HEADER_LEN..=MAX_CAPACITY).contains(&header.capacity) {
+        return Err(ReadError::Damaged { path: path(), offset: CAPACITY_AT, intact: 0 });
+    }
     let length = file.length().map_err(io("read the length of"))?;
-    if length < header.capacity || header.capacity < HEADER_LEN {
+    if length < header.capacity {
         return Err(ReadError::Damaged { path: path(), offset: length, intact: 0 });
     }
     Ok(Some(Segment { header, file: Arc::from(file) }))

@@ -23,6 +23,12 @@ impl Window {
         Self { file, buffer: Vec::new(), start: 0, end: 0, limit }
     }
 
+    /// Reads from `file` from now on.
+    pub(crate) fn reopen(&mut self, file: Arc<dyn StorageFile>, limit: u64) {
+        (self.file, self.limit) = (file, limit);
+        self.refresh();
+    }
+
     /// Forgets what was read: the file may have changed.
     pub(crate) fn refresh(&mut self) {
         (self.start, self.end) = (0, 0);

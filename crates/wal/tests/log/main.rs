@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod beside;
+
 use std::sync::Arc;
 
 use backstop_wal::{
