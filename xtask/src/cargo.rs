@@ -1,5 +1,6 @@
 //! The steps that cargo does: how it is called, and nothing else.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -37,18 +38,39 @@ pub(crate) fn doc(root: &Path) -> Verdict {
 }
 
 /// Benches are left out: `lint` has compiled them, and linking criterion proves nothing more.
+///
+/// A test that lacks a tool or a right says so in the file that it is told of, since runners swallow what a test that
+/// passes prints.
 pub(crate) fn test(root: &Path) -> Verdict {
     const WHAT: [&str; 5] = ["--workspace", "--exclude", "backstop-benches", "--all-features", "--locked"];
+    let skipped = root.join("target/skipped");
+    let _none = std::fs::remove_file(&skipped);
+    std::fs::create_dir_all(root.join("target")).map_err(|error| vec![format!("cannot make target/: {error}")])?;
+    let told = |mut command: Command| {
+        command.env("BACKSTOP_SKIPPED", &skipped);
+        command
+    };
     run(cargo(root, &[&["test", "--doc"], &WHAT[..]].concat()))?;
-    if has(root, "nextest") {
-        let mut nextest = cargo(root, &[&["nextest", "run"], &WHAT[..]].concat());
+    let tested = if has(root, "nextest") {
+        let mut nextest = told(cargo(root, &[&["nextest", "run"], &WHAT[..]].concat()));
         if std::env::var_os("CI").is_some() {
             nextest.arg("--no-fail-fast");
         }
-        return run(nextest);
+        run(nextest)
+    } else {
+        println!("cargo-nextest is not installed: cargo test, which is slower and says less");
+        run(told(cargo(root, &[&["test", "--lib", "--bins", "--tests", "--examples"], &WHAT[..]].concat())))
+    };
+    let list = std::fs::read_to_string(&skipped).unwrap_or_default();
+    let lines: BTreeSet<&str> = list.lines().collect();
+    for line in &lines {
+        println!("{line}");
     }
-    println!("cargo-nextest is not installed: cargo test, which is slower and says less");
-    run(cargo(root, &[&["test", "--lib", "--bins", "--tests", "--examples"], &WHAT[..]].concat()))
+    match (tested, lines.len()) {
+        (Ok(remark), 0) => Ok(remark),
+        (Ok(remark), count) => Ok(format!("{remark}; SKIPPED: {count}, listed above")),
+        (Err(complaints), _) => Err(complaints),
+    }
 }
 
 /// A call of the same cargo that started us, in the workspace's root.

@@ -3,6 +3,7 @@
 //! Skipped, aloud, where there is no strace or it may not trace.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,12 +13,22 @@ use crate::process::{command, said};
 fn setup() -> Option<(tempfile::TempDir, PathBuf)> {
     let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     if !works.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: no strace here that may trace (Debian: apt-get install strace)");
+        skipped("SKIPPED: the lock's system calls: no strace here that may trace (Debian: apt-get install strace)");
         return None;
     }
     let dir = tempfile::tempdir().unwrap();
     let lock = dir.path().canonicalize().unwrap().join("lock");
     Some((dir, lock))
+}
+
+/// Says so past the harness, which would swallow it, and in the file that `cargo xtask test` prints at its end.
+fn skipped(line: &str) {
+    let _unheard = writeln!(std::io::stderr(), "{line}");
+    if let Some(path) = std::env::var_os("BACKSTOP_SKIPPED") {
+        let file = fs::OpenOptions::new().create(true).append(true).open(path);
+        let _unheard = file.and_then(|mut file| writeln!(file, "{line}"));
+    }
+    assert!(std::env::var_os("BACKSTOP_SKIP_NOTHING").is_none(), "{line}");
 }
 
 /// Runs a process that takes the lock once, with strace told `options`; what it said, and the trace.
