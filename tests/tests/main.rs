@@ -3,3 +3,5 @@
 // The attribute tells clippy that helpers in there are test code too.
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod faults;

@@ -3,11 +3,10 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     reason = "in a test a failure is the message, and what is skipped is said"
 )]
 
-#[path = "paper_trader/halts.rs"]
+mod faults;
 mod halts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +17,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use backstop::broker::Decimal;
+use backstop_tests::{has_strace, under_strace};
 use serde_json::Value;
 
 /// A token that must not be found anywhere.
@@ -606,20 +606,15 @@ fn two_simulators_do_not_share_an_account() {
 // proves: DESK-2
 #[test]
 fn no_byte_of_an_order_leaves_before_its_intent_is_synced() {
-    let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    if !works.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: no strace here that may trace (Debian: apt-get install strace)");
+    if !has_strace("what the paper trader asks of the kernel around an order") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
     let (state, trace) = (dir.path().join("state"), dir.path().join("trace"));
-    let mut traced = Command::new("strace");
-    traced
-        .args(["-f", "-qq", "-y", "-s", "4096", "-e", "trace=pwrite64,fdatasync,write,writev,sendto", "-o"])
-        .arg(&trace);
     let mut command = paper_trader(&state);
     session(&mut command, "2", "500ms").args(["--faults", "none"]);
-    let output = traced.arg(command.get_program()).args(command.get_args()).output().unwrap();
+    let calls = "trace=pwrite64,fdatasync,write,writev,sendto";
+    let output = under_strace(&command, &trace, ["-e", calls]).output().unwrap();
     assert_eq!(code(&output), 0, "{}", text(&output));
 
     let trace = fs::read_to_string(&trace).unwrap();
