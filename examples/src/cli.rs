@@ -15,9 +15,18 @@ Exit codes:
   3  another instance holds the state directory's lock
   4  ended with something unresolved (listed; `paper-trader status` shows more)
   5  state on disk is damaged
+  6  halted or frozen, but not every entry is known to be at rest at the broker (listed)
   130  stopped at once by a second signal; the next start recovers
 
 Logging: BACKSTOP_LOG=debug (or an env_logger filter) writes to standard error.";
+
+const PULLING: &str = "\
+The switch is on disk before anything else is done; it outlives restarts, and takes `resume` to go on.
+Then the entries that work are canceled at the broker, by the client order ids in the bot's journal: with --broker
+tradier that takes the same environment as `run`. Exits are left alone. Call it again as often as you like.
+
+Exit codes: 0 no entry can open anything any more; 6 the switch is pulled, and some entry may still work (listed);
+1 the switch could not be written: stop the bot.";
 
 const ENVIRONMENT: &str = "\
 Credentials for --broker tradier come from the environment only:
@@ -72,9 +81,11 @@ pub(crate) enum Command {
     Positions,
     /// Show what happened, oldest first. Works beside a running bot; takes no lock.
     Log,
-    /// Let no entry pass, until somebody resumes. Exits and cancels pass. Works beside a bot that hangs.
+    /// Let no entry pass, until somebody resumes, and cancel those that work. Exits pass. Works beside a bot that hangs.
+    #[command(after_help = PULLING)]
     Halt(PullArgs),
-    /// Let no order pass, not even an exit, until somebody resumes.
+    /// Let no order pass, not even an exit, until somebody resumes, and cancel the entries that work.
+    #[command(after_help = PULLING)]
     Freeze(PullArgs),
     /// Take back every halt and freeze, by name and with a reason. Both are kept.
     Resume(ResumeArgs),
@@ -178,6 +189,9 @@ pub(crate) struct PullArgs {
     /// Why.
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]
     pub(crate) reason: String,
+    /// How long to go on canceling entries that work at the broker, until none is left. The switch is pulled before.
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = duration::parse)]
+    pub(crate) within: Duration,
 }
 
 /// Who resumes, and why.

@@ -34,6 +34,8 @@ pub(crate) enum Failure {
     Output(#[from] std::io::Error),
     #[error("ended with something unresolved")]
     Unresolved,
+    #[error("the switch is pulled, but not every entry is known to be at rest: look at the broker, or call it again")]
+    Unconfirmed,
 }
 
 impl Failure {
@@ -50,6 +52,7 @@ impl Failure {
             Self::Lock(AcquireError::Held { .. })
             | Self::Journal(OpenJournalError::Open(LogError::Locked(AcquireError::Held { .. }))) => 3,
             Self::Unresolved => 4,
+            Self::Unconfirmed => 6,
             Self::Journal(error) if is_damage(error) => 5,
             Self::Open(OpenError::Contradiction(_) | OpenError::Record(RecordError::Contradiction(_)))
             | Self::Contradiction(_)

@@ -113,6 +113,28 @@ fn tradier(args: &RunArgs, settle: Duration) -> Result<TradierConfig, Failure> {
     Ok(timeouts(TradierConfig::new(base_url, credentials), settle))
 }
 
+/// What `home` names when it is the embedded simulator.
+const SIMULATOR: &str = "simulator";
+
+/// The broker of a bot in another process, by what its records call home. `None`: it is in the bot's own process.
+pub(crate) fn reach(home: &str, settle: Duration, clock: &Arc<dyn Clock>) -> Result<Option<Tradier>, Failure> {
+    if home == SIMULATOR {
+        return Ok(None);
+    }
+    let usage = |error: backstop_tradier::ConfigError| Failure::Usage(error.to_string());
+    let config = TradierConfig::new(BaseUrl::from_env().map_err(usage)?, Credentials::from_env().map_err(usage)?);
+    let found = home_of(&config);
+    // DESK-5: another account's orders are none of ours, whoever runs this.
+    if found != home {
+        return Err(Failure::Usage(format!("the environment names {found}, and the records belong to {home}")));
+    }
+    Ok(Some(Tradier::new(timeouts(config, settle), Arc::clone(clock)).map_err(usage)?))
+}
+
+fn home_of(config: &TradierConfig) -> String {
+    format!("{}, account {}", place(config.base_url()), fingerprint(config.account()))
+}
+
 /// Time-outs that fit the settling time: a call ends well before it (BRK-1).
 fn timeouts(config: TradierConfig, settle: Duration) -> TradierConfig {
     let call = call_timeout(settle);
@@ -145,12 +167,11 @@ pub(crate) async fn connect(
             let config = timeouts(TradierConfig::new(base_url, credentials), settle);
             let described = format!("the embedded simulator at {}", server.base_url());
             let broker = Tradier::new(config, Arc::clone(clock)).map_err(wrong)?;
-            let home = "simulator".to_owned();
+            let home = SIMULATOR.to_owned();
             Ok(Wired { broker: Arc::new(broker), simulator: Some(simulator), home, described })
         }
         Target::Tradier(config) => {
-            let place = place(config.base_url());
-            let home = format!("{place}, account {}", fingerprint(config.account()));
+            let home = home_of(&config);
             let described = format!("Tradier at {}, account {}", config.base_url(), config.account());
             let broker = Tradier::new(config, Arc::clone(clock)).map_err(|error| Failure::Usage(error.to_string()))?;
             Ok(Wired { broker: Arc::new(broker), simulator: None, home, described })

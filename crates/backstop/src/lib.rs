@@ -33,6 +33,7 @@ mod journal;
 mod record;
 mod refusal;
 mod state;
+mod sweep;
 mod switch;
 mod told;
 
@@ -48,6 +49,7 @@ pub use refusal::{ExitRefusal, Malformed, Refusal};
 pub use state::{
     Alert, Contradiction, HeldLeg, Issued, Operation, Pending, Position, Reconciled, Session, SlotState, Stage, State,
 };
+pub use sweep::{Fate, Swept, cancel_entries};
 pub use switch::{Level, Pull, PullId, Pulled, Resumed, Standing, Switch, SwitchError};
 pub use told::told;
 

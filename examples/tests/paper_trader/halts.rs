@@ -89,3 +89,81 @@ fn a_halt_killed_at_any_moment_is_whole_or_nothing() {
     }
     assert!(pulled > 0, "none lived long enough");
 }
+
+/// A simulator that fills orders in part and then lets them work, and a bot that has one there.
+fn bot_with_a_working_entry(sim_dir: &Path, dir: &Path) -> (Simulator, Running) {
+    let faults = sim_dir.join("faults.json");
+    fs::write(&faults, r#"{"partial_fill_stuck": 1000}"#).unwrap();
+    let simulator = Simulator::start(sim_dir, faults.to_str().unwrap());
+    let mut bot = paper_trader(dir);
+    simulator.reach(&mut bot).args(["run", "--broker", "tradier", "--strategy", "equity", "--entries", "1"]);
+    bot.args(["--poll", "100ms", "--fill-timeout", "10m", "--settle", "3s", "--reconcile-every", "1s"]);
+    let mut running = Running::start(&mut bot);
+    running.await_line("accepted");
+    (simulator, running)
+}
+
+fn working(simulator: &Simulator) -> Vec<String> {
+    let ledger = simulator.ledger();
+    let orders = ledger["orders"].as_array().unwrap().iter();
+    let working = orders
+        .filter(|order| !["filled", "canceled", "rejected", "expired"].contains(&order["state"].as_str().unwrap()));
+    working.map(|order| order["tag"].as_str().unwrap().to_owned()).collect()
+}
+
+// proves: HALT-1
+#[test]
+fn pulled_while_the_bot_is_stopped_the_command_itself_cancels_what_works_by_client_order_id() {
+    let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (simulator, running) = bot_with_a_working_entry(sim_dir.path(), dir.path());
+    for _ in 0..200 {
+        if !simulator.ledger()["positions"].as_object().unwrap().is_empty() {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    running.signal("STOP");
+    assert_eq!(working(&simulator).len(), 1, "{}", simulator.ledger());
+    let halt = || {
+        let mut halt = paper_trader(dir.path());
+        simulator.reach(&mut halt).args(["halt", "--by", "ann", "--reason", "it hangs", "--json"]).output().unwrap()
+    };
+    for _ in 0..2 {
+        let output = halt();
+        assert_eq!(code(&output), 0, "{}", text(&output));
+        assert_eq!(working(&simulator), Vec::<String>::new(), "{}", text(&output));
+    }
+    // It goes on and sees what was done; what was filled of its entry is a position, and nothing is sent for it.
+    running.signal("CONT");
+    for _ in 0..100 {
+        if status(dir.path())["operations"].as_array().unwrap().is_empty() {
+            break;
+        }
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    compare(&status(dir.path()), &simulator.ledger());
+    assert_eq!(opening_tags(&simulator.ledger()).len(), 1);
+}
+
+// proves: HALT-1
+#[test]
+fn with_the_broker_gone_or_unknown_the_switch_is_pulled_and_what_cannot_be_confirmed_is_named() {
+    let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (simulator, running) = bot_with_a_working_entry(sim_dir.path(), dir.path());
+    running.signal("STOP");
+    let tag = working(&simulator).remove(0);
+    // Without the environment, with another account's, and with the broker gone.
+    let unknown = command(dir.path(), &["halt"]);
+    let mut halt = paper_trader(dir.path());
+    let foreign = simulator.reach(&mut halt).env("TRADIER_ACCOUNT_ID", "VA99999999").arg("halt").output().unwrap();
+    assert_eq!(working(&simulator), std::slice::from_ref(&tag));
+    let mut halt = paper_trader(dir.path());
+    simulator.reach(&mut halt).args(["freeze", "--within", "2s"]);
+    drop(simulator);
+    let gone = halt.output().unwrap();
+    for output in [unknown, foreign, gone] {
+        assert_eq!(code(&output), 6, "{}", text(&output));
+        assert!(text(&output).contains(&tag), "{}", text(&output));
+    }
+    assert_eq!(status(dir.path())["halted"]["level"].as_str(), Some("freeze"));
+}

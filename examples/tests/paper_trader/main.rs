@@ -405,7 +405,8 @@ fn killed_fifty_times_its_log_opens_each_time_and_knows_every_order_that_the_bro
         // Killed before it made its directory, there is nothing to open yet.
         assert!(code(&output) == 0 || !dir.path().join("lock").exists(), "{}", text(&output));
         let before = std::mem::replace(&mut lines, output.stdout.lines().count());
-        window = if lines > before + 3 { window } else { (window * 5 / 4).min(6_000) };
+        let is_long = lines > before + 3;
+        window = (if is_long { window * 4 / 5 } else { window * 5 / 4 }).clamp(500, 6_000);
     }
     let log = String::from_utf8(paper_trader(dir.path()).args(["log", "--json"]).output().unwrap().stdout).unwrap();
     let ledger = simulator.ledger();

@@ -11,4 +11,5 @@ mod exits;
 mod halts;
 mod hostile;
 mod restarts;
+mod sweeps;
 mod writing;

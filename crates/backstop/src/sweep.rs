@@ -1,0 +1,199 @@
+//! Canceling the entries of a bot from beside it: it may hang, or be dead (HALT-1).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use backstop_broker::{Broker, BrokerOrderId, ClientOrderId, Order, OrderList, Outcome, PositionEffect, Progress};
+use tokio::time::{Instant, sleep};
+
+use crate::SlotId;
+use crate::record::Purpose;
+use crate::state::{Issued, Operation, State};
+use crate::told::told;
+
+/// Between two looks at the broker.
+const PAUSE: Duration = Duration::from_millis(400);
+
+/// What became of the entries that might still have opened something, by client order id.
+#[must_use = "an entry that is not confirmed to be at rest may still open a position"]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Each entry that was not at rest when the sweep began, or that was found working.
+    pub entries: BTreeMap<String, Fate>,
+    /// Why nobody can say that these are all.
+    pub blind: Option<String>,
+}
+
+/// What is known of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition: known or not")]
+pub enum Fate {
+    /// Nothing more will happen to it.
+    AtRest {
+        /// How it came to rest, for people.
+        how: String,
+    },
+    /// It may still open a position.
+    Unconfirmed {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+impl Swept {
+    /// Whether no entry can open anything any more.
+    pub fn is_clean(&self) -> bool {
+        self.blind.is_none() && self.unconfirmed().next().is_none()
+    }
+
+    /// The entries that may still open a position, and why.
+    pub fn unconfirmed(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().filter_map(|(id, fate)| match fate {
+            Fate::Unconfirmed { why } => Some((id.as_str(), why.as_str())),
+            Fate::AtRest { .. } => None,
+        })
+    }
+}
+
+/// Cancels every entry of the bot whose journal `read` reads, at the broker and by client order id, until none can open
+/// anything any more or `within` is over. Exits are left alone, and so is what other people and other bots placed.
+///
+/// To be called once the switch is pulled: the bot writes its intent before it asks the switch and the switch before it
+/// sends, so an entry whose intent is not in the journal by then will not be sent. One whose intent is there and that the
+/// broker does not show stays unconfirmed: the bot may be anywhere between the switch and the wire.
+///
+/// Where the journal cannot be read, every working entry with a label of this library's is canceled.
+///
+/// Idempotent. Takes `within` and two calls of the broker at the longest.
+///
+/// # Cancel safety
+/// Cancel safe: what was asked for is asked for.
+pub async fn cancel_entries(broker: &dyn Broker, read: impl Fn() -> Result<State, String>, within: Duration) -> Swept {
+    let deadline = Instant::now() + within;
+    let mut swept = Swept::default();
+    loop {
+        let state = read();
+        swept.blind = state.as_ref().err().map(|why| format!("the records cannot be read: {why}"));
+        look(broker, state.as_ref().ok(), &mut swept, deadline).await;
+        if swept.blind.is_none() && swept.is_clean() || Instant::now() >= deadline {
+            return swept;
+        }
+        sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))).await;
+    }
+}
+
+/// One look, and whatever it asks for.
+async fn look(broker: &dyn Broker, state: Option<&State>, swept: &mut Swept, deadline: Instant) {
+    let entries = || {
+        let operations = state.into_iter().flat_map(|state| &state.operations);
+        operations.filter(|(_, operation)| operation.purpose == Purpose::Open)
+    };
+    for (id, fate) in &mut swept.entries {
+        let became = ClientOrderId::new(id).ok().and_then(|id| state?.issued.get(&id).copied());
+        if let (Fate::Unconfirmed { .. }, Some(Issued::Placed | Issued::Absent)) = (&*fate, became) {
+            *fate = Fate::AtRest { how: "the bot has seen its end".to_owned() };
+        }
+    }
+    let orders = match broker.orders().await {
+        Ok(orders) => orders,
+        Err(error) => {
+            let why = format!("the broker could not be asked: {}", told(&error));
+            for (id, _) in entries() {
+                swept.entries.insert(id.to_string(), Fate::Unconfirmed { why: why.clone() });
+            }
+            swept.blind.get_or_insert(why);
+            return;
+        }
+    };
+    let mut rows = working_entries(&orders, state);
+    for (id, operation) in entries() {
+        rows.entry(id.to_string()).or_default();
+        find(broker, id, operation, &orders, rows.entry(id.to_string()).or_default()).await;
+    }
+    for (id, orders) in rows {
+        let mut fates = Vec::new();
+        for order in &orders {
+            // However many there are, the time is the caller's.
+            if Instant::now() >= deadline && !order.status.is_terminal() {
+                fates.push(Fate::Unconfirmed { why: format!("order {} works, and the time is over", order.id) });
+            } else {
+                fates.push(end(broker, order).await);
+            }
+        }
+        let worst = fates.iter().position(|fate| matches!(fate, Fate::Unconfirmed { .. }));
+        let fate = match worst.and_then(|at| fates.get(at)).or(fates.first()) {
+            Some(fate) => fate.clone(),
+            None => Fate::Unconfirmed {
+                why: "its intent is written, and the broker does not show it: it may be on its way, or still be sent when a \
+                      bot that hangs goes on"
+                    .to_owned(),
+            },
+        };
+        swept.entries.insert(id, fate);
+    }
+}
+
+/// The orders at the broker that work and open, under names that this bot issued; without its records, under any name of
+/// this library's.
+fn working_entries(orders: &OrderList, state: Option<&State>) -> BTreeMap<String, Vec<Order>> {
+    let mut found: BTreeMap<String, Vec<Order>> = BTreeMap::new();
+    for order in orders.orders() {
+        let Some(label) = order.label.as_deref().filter(|label| SlotId::of_label(label).is_some()) else { continue };
+        let opens = order.legs.iter().all(|leg| leg.effect == PositionEffect::Open);
+        let id = ClientOrderId::new(label).ok();
+        let is_ours = state.is_none_or(|state| id.is_some_and(|id| state.issued.contains_key(&id)));
+        if opens && is_ours && !order.status.is_terminal() {
+            found.entry(label.to_owned()).or_default().push(order.clone());
+        }
+    }
+    found
+}
+
+/// Adds to `rows` what the list, or else the broker by its own number, shows of an entry.
+async fn find(
+    broker: &dyn Broker,
+    id: &ClientOrderId,
+    operation: &Operation,
+    orders: &OrderList,
+    rows: &mut Vec<Order>,
+) {
+    let listed = orders.orders().iter().filter(|order| order.label.as_deref() == Some(id.as_str()));
+    let known: Vec<BrokerOrderId> = rows.iter().map(|order| order.id.clone()).collect();
+    rows.extend(listed.filter(|order| !known.contains(&order.id)).cloned());
+    if let (true, Some(number)) = (rows.is_empty(), &operation.broker_order_id)
+        && let Ok(order) = broker.order(number).await
+        && order.id == *number
+    {
+        rows.push(order);
+    }
+}
+
+/// Asks for a cancel of what works. Whatever is answered, the order's own status decides at the next look.
+async fn end(broker: &dyn Broker, order: &Order) -> Fate {
+    let id = &order.id;
+    match order.progress() {
+        Progress::Final(fills) if fills.is_empty() => {
+            Fate::AtRest { how: format!("order {id} is {}, nothing was filled", order.status) }
+        }
+        Progress::Final(fills) => {
+            let filled = fills.iter().map(|fill| format!("{} {}", fill.signed_quantity(), fill.symbol));
+            let filled = filled.collect::<Vec<_>>().join(", ");
+            Fate::AtRest { how: format!("order {id} is {}, {filled} filled before", order.status) }
+        }
+        Progress::Unmeasured => {
+            Fate::AtRest { how: format!("order {id} is {}, what it filled is not told yet", order.status) }
+        }
+        Progress::Working => match broker.cancel(id).await {
+            Outcome::Accepted(()) => {
+                Fate::Unconfirmed { why: format!("the cancel of order {id} is taken, its end not seen yet") }
+            }
+            Outcome::Rejected(why) => {
+                Fate::Unconfirmed { why: format!("the cancel of order {id} was refused: {}", why.reason) }
+            }
+            Outcome::NotSent(why) => {
+                Fate::Unconfirmed { why: format!("the cancel of order {id} was not sent: {}", told(&why)) }
+            }
+            Outcome::Unknown(doubt) => Fate::Unconfirmed { why: format!("the cancel of order {id}: {doubt}") },
+        },
+    }
+}
