@@ -53,7 +53,7 @@ impl Script {
         Action {
             records: (0..count).map(|index| self.record(name(index))).collect(),
             durable: dice(3) % 4 != 0,
-            checkpoint: (writer == 0 && dice(4) % 12 == 0).then(|| dice(5) % 3),
+            checkpoint: (writer == 0 && dice(4) % 8 == 0).then(|| dice(5) % 2),
         }
     }
 

@@ -3,6 +3,7 @@
 //! `BACKSTOP_DEEP=1` asks for the long form, `BACKSTOP_SEED` for other moments. What needs a tool or a right that is not
 //! there is skipped, aloud.
 
+mod audit;
 mod checker;
 mod filesystem;
 mod kills;

@@ -151,7 +151,7 @@ impl Shared<'_> {
         for number in first..first + actions {
             let action = self.script.action(writer, number);
             let done = self.act(writer, number, &action);
-            if let Err(WriterError::Append(_)) = done {
+            if let Err(WriterError::Append(AppendError::Failed { .. } | AppendError::Poisoned { .. })) = done {
                 self.say(format_args!("failed {writer}"))?;
                 // WAL-4: the log must refuse these.
                 for later in number + 1..=number + 3 {

@@ -17,7 +17,7 @@ fn torture(number: u64, kills: u64) -> usize {
         let session = Session {
             actions: 100_000,
             writers: 1 + usize::try_from(number % 4).unwrap(),
-            segment_len: 4096 << (dice(0) % 3),
+            segment_len: 2048 << (dice(0) % 3),
             ..first.clone()
         };
         let mut life = Life::start(&session);

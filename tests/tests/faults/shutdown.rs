@@ -27,7 +27,7 @@ fn crash_again_and_again(kind: &str, cycles: u64) {
     for number in 0..cycles {
         let (session, said) = &mut logs[usize::try_from(number % 3).unwrap()];
         let dice = |what| mix(seed(), [number, what, 4]);
-        session.segment_len = 4096 << (dice(0) % 4);
+        session.segment_len = 2048 << (dice(0) % 4);
         let ended = cycle(&disk, session, said, 1 + dice(1) % 150);
         assert_eq!(ended, Ok(()), "{kind}, crash {number}, BACKSTOP_SEED={}", seed());
     }

@@ -94,21 +94,21 @@ fn draw(calls: &[(String, usize)], limit: usize) -> Vec<Case> {
 }
 
 /// What the writer finds when it starts: the log of one that was killed, or nothing.
-struct Start {
+pub(crate) struct Start {
     _dir: tempfile::TempDir,
-    session: Session,
+    pub(crate) session: Session,
     said: Said,
 }
 
 impl Start {
-    fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let session = session(&dir.path().canonicalize().unwrap().join("log"), seed());
         Self { _dir: dir, session, said: Said::default() }
     }
 
     /// What is left of a writer that was killed at that call.
-    fn killed(call: &str, nth: usize) -> Self {
+    pub(crate) fn killed(call: &str, nth: usize) -> Self {
         let mut start = Self::nothing();
         let case = Case { call: call.to_owned(), nth, fault: Fault::Kill };
         let (output, _) = traced(&start.session, &case);
@@ -118,7 +118,7 @@ impl Start {
         start
     }
 
-    fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         let mut copy = Self::nothing();
         copy.session = Session { path: copy.session.path, ..self.session.clone() };
         copy.said = self.said.clone();

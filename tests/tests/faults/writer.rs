@@ -14,7 +14,7 @@ pub(crate) fn session(path: &Path, seed: u64) -> Session {
         script: Script { seed },
         actions: 40,
         writers: 1,
-        segment_len: 4096,
+        segment_len: 2048,
         unsynced: false,
     }
 }
