@@ -23,7 +23,7 @@ fn traces(what: &str) -> Option<[String; 3]> {
     if !has_strace(what) {
         return None;
     }
-    let starts = [Start::nothing(), Start::killed("fdatasync", 20), Start::killed("rename", 3)];
+    let starts = [Start::nothing(), Start::killed("pwrite64", 40), Start::killed("rename", 3)];
     Some(starts.map(|start| trace_of(&start)))
 }
 
