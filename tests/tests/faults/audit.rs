@@ -8,28 +8,44 @@ use backstop_tests::{Call, has_strace, under_strace};
 use super::strace::Start;
 use super::writer::{command, shown};
 
-/// The calls of a life that begins with what `start` has, up to its end.
-fn trace_of(start: &Start) -> String {
-    let session = &start.copy().session;
+/// One life.
+struct Life {
+    /// How far each segment was written when it began.
+    ends: BTreeMap<String, u64>,
+    /// What it asked of the kernel. The directory of the log is called LOG.
+    trace: String,
+}
+
+/// A life that begins with what `start` has, up to its end.
+fn life(start: &Start) -> Life {
+    let start = start.copy();
+    let session = &start.session;
+    let mut ends = BTreeMap::new();
+    for entry in fs::read_dir(&session.path).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let bytes = fs::read(entry.path()).unwrap();
+        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
+        ends.insert(format!("LOG/{}", entry.file_name().to_str().unwrap()), end);
+    }
     let trace = session.path.with_extension("trace");
     let output = under_strace(&command(session), &trace, ["-e", "trace=%file,%desc"]).output().unwrap();
     assert!(output.status.success(), "{}", shown(&output));
-    // The folder is another one in each life.
-    fs::read_to_string(&trace).unwrap().replace(session.path.to_str().unwrap(), "LOG")
+    let trace = fs::read_to_string(&trace).unwrap();
+    Life { ends, trace: trace.replace(session.path.to_str().unwrap(), "LOG") }
 }
 
-/// The traces of a log that is founded, and of one that is opened after its writer was killed.
-fn traces(what: &str) -> Option<[String; 3]> {
+/// A log that is founded, and logs whose writers were killed.
+fn lives(what: &str) -> Option<[Life; 3]> {
     if !has_strace(what) {
         return None;
     }
     let starts = [Start::nothing(), Start::killed("pwrite64", 40), Start::killed("rename", 3)];
-    Some(starts.map(|start| trace_of(&start)))
+    Some(starts.map(|start| life(&start)))
 }
 
 /// The calls that did something.
-fn calls(trace: &str) -> impl Iterator<Item = Call<'_>> {
-    trace.lines().filter_map(Call::of).filter(|call| !call.result.starts_with("-1"))
+fn calls(life: &Life) -> impl Iterator<Item = Call<'_>> {
+    life.trace.lines().filter_map(Call::of).filter(|call| !call.result.starts_with("-1"))
 }
 
 /// The path behind a descriptor, the first argument.
@@ -59,11 +75,11 @@ fn named<'a>(call: &Call<'a>) -> Vec<&'a str> {
 // proves: WAL-1
 #[test]
 fn nothing_is_acknowledged_as_durable_before_all_that_was_written_is_synced() {
-    let Some(traces) = traces("syncs before acknowledgements") else { return };
+    let Some(lives) = lives("syncs before acknowledgements") else { return };
     let mut acks = 0;
-    for trace in &traces {
+    for life in &lives {
         let mut unsynced = BTreeMap::new();
-        for call in calls(trace) {
+        for call in calls(life) {
             match call.name {
                 "pwrite64" if is_segment(file(&call)) => {
                     unsynced.insert(file(&call), call);
@@ -85,13 +101,13 @@ fn nothing_is_acknowledged_as_durable_before_all_that_was_written_is_synced() {
 // proves: WAL-1
 #[test]
 fn a_segment_is_whole_and_synced_before_it_has_its_name_and_its_name_is_durable_before_it_is_used() {
-    let Some(traces) = traces("how a segment is made") else { return };
+    let Some(lives) = lives("how a segment is made") else { return };
     let mut made = 0;
-    for trace in &traces {
+    for life in &lives {
         // How far a file in the making is written without a gap, and whether it is synced.
         let mut making: BTreeMap<&str, (u64, bool)> = BTreeMap::new();
         let mut unsynced_name = None;
-        for call in calls(trace) {
+        for call in calls(life) {
             let path = file(&call);
             match call.name {
                 "openat" if call.arguments.contains("O_CREAT") && call.arguments.contains(".wal") => {
@@ -129,14 +145,14 @@ fn a_segment_is_whole_and_synced_before_it_has_its_name_and_its_name_is_durable_
 // proves: WAL-2
 #[test]
 fn no_byte_of_a_segment_that_has_its_name_is_written_twice() {
-    let Some(traces) = traces("where the log writes") else { return };
+    let Some(lives) = lives("where the log writes") else { return };
     let mut writes = 0;
-    for trace in &traces {
-        let mut ends: BTreeMap<&str, u64> = BTreeMap::new();
-        for call in calls(trace) {
+    for life in &lives {
+        let mut ends: BTreeMap<&str, u64> = life.ends.iter().map(|(name, end)| (name.as_str(), *end)).collect();
+        for call in calls(life) {
             if call.name == "pwrite64" && is_segment(file(&call)) {
                 let (from, to) = written(&call);
-                // The header is there before the name.
+                // Its header is there before its name.
                 let end = ends.entry(file(&call)).or_insert(64);
                 assert!(from >= *end, "{call:?} after bytes up to {end}");
                 *end = to;
@@ -155,29 +171,30 @@ fn no_byte_of_a_segment_that_has_its_name_is_written_twice() {
 // proves: WAL-6
 #[test]
 fn history_is_removed_after_the_checkpoint_is_synced_and_the_removal_is_synced_too() {
-    let Some(traces) = traces("how history is removed") else { return };
+    let Some(lives) = lives("how history is removed") else { return };
     let mut removed = 0;
-    for trace in &traces {
-        let (mut unsynced, mut gone) = (BTreeMap::new(), 0);
-        for call in calls(trace) {
+    for life in &lives {
+        let (mut unsynced, mut gone) = (BTreeMap::new(), None);
+        for call in calls(life) {
+            let changes = ["pwrite64", "write", "rename", "unlink"].iter().any(|word| call.name.starts_with(word));
+            assert!(!(changes && gone.is_some()), "{call:?} before the removal of {gone:?} is synced");
             match call.name {
                 "pwrite64" if is_segment(file(&call)) => {
-                    assert_eq!(gone, 0, "{call:?} before the removal is synced");
                     unsynced.insert(file(&call), call);
                 }
                 "unlink" | "unlinkat" if is_segment(named(&call)[0]) => {
                     assert!(unsynced.is_empty(), "{call:?} after {unsynced:?}");
-                    gone += 1;
+                    gone = Some(named(&call)[0]);
                     removed += 1;
                 }
-                _ if is_sync(&call) && file(&call) == "LOG" => gone = 0,
+                _ if is_sync(&call) && file(&call) == "LOG" => gone = None,
                 _ if is_sync(&call) => {
                     unsynced.remove(file(&call));
                 }
                 _ => {}
             }
         }
-        assert_eq!(gone, 0);
+        assert_eq!(gone, None);
     }
     assert!(removed > 2, "{removed} segments");
 }
@@ -185,10 +202,10 @@ fn history_is_removed_after_the_checkpoint_is_synced_and_the_removal_is_synced_t
 // proves: LOCK-2
 #[test]
 fn the_lock_file_of_the_log_is_never_removed_renamed_or_cut() {
-    let Some(traces) = traces("what the log does to its lock file") else { return };
-    for trace in &traces {
+    let Some(lives) = lives("what the log does to its lock file") else { return };
+    for life in &lives {
         let mut locked = false;
-        for call in calls(trace).filter(|call| call.arguments.contains("LOG/lock")) {
+        for call in calls(life).filter(|call| call.arguments.contains("LOG/lock")) {
             locked |= call.name == "flock";
             let harm = ["unlink", "rename", "truncate", "link"].iter().any(|word| call.name.contains(word));
             assert!(!harm && !call.arguments.contains("O_TRUNC"), "{call:?}");
