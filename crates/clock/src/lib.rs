@@ -12,6 +12,7 @@
 //!
 //! # Features
 //!
+//! * `nyse`: trading days and hours of the New York Stock Exchange (`nyse::Day`), from a table with a range.
 //! * `tokio`: [`ManualClock::following_tokio`], a clock that shares tokio's paused time.
 //!
 //! # When to take something else
@@ -20,6 +21,8 @@
 
 mod clock;
 mod manual;
+#[cfg(feature = "nyse")]
+pub mod nyse;
 mod sync;
 mod system;
 
