@@ -1,0 +1,271 @@
+//! One key: who is inside, how many were, and the one compare-and-swap that decides who gets in.
+
+use std::sync::Arc;
+
+use backstop_clock::{Clock, Timestamp};
+
+use crate::key::Key;
+use crate::store::{Claim, Keeper, Open};
+use crate::sync::{AtomicI64, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use crate::word::{Phase, Word};
+
+/// How often an attempt tries again when somebody came and went between its look and its decision.
+const TRIES: usize = 8;
+
+/// How many bits of the monotonic time stand beside the wall time, to tell whose it is.
+const TAG_BITS: u32 = 15;
+
+/// A line of its own, so that two keys do not slow each other down.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Node {
+    /// A [`Word`].
+    word: AtomicU64,
+    /// When the last one came in by the wall clock, in milliseconds, and the tag of that moment. Written by the one inside.
+    entered: AtomicI64,
+    /// The number of the last attempt. Written by the one inside.
+    attempt: AtomicU64,
+    /// How often this key may be executed.
+    limit: AtomicU16,
+    key: Key,
+    /// Shared by the slots of a scope.
+    budget: Option<Arc<Budget>>,
+    /// What an earlier process left unresolved, and as which attempt.
+    left: Option<(u64, Open)>,
+    pub(crate) keeper: Option<Arc<Keeper>>,
+}
+
+/// What the slots of a scope have together.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: AtomicU16,
+    /// Slots that are in progress, unresolved or executed.
+    taken: AtomicU32,
+}
+
+/// Why nobody gets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shut {
+    /// In progress or unresolved.
+    Occupied(Word),
+    /// This slot was executed.
+    Spent,
+    /// As many as may be.
+    Full,
+    /// Its session is over.
+    Retired,
+}
+
+/// How an attempt ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Executed,
+    NotExecuted,
+    /// Nobody says how.
+    Lost,
+}
+
+/// Why an attempt cannot be resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    /// Nobody is in doubt about it.
+    Settled,
+    /// Somebody is inside.
+    InProgress,
+    /// It is a later attempt that is unresolved.
+    Later(u64),
+}
+
+impl Node {
+    pub(crate) fn new(key: Key, limit: u16, budget: Option<Arc<Budget>>, keeper: Option<Arc<Keeper>>) -> Self {
+        Self {
+            word: AtomicU64::new(Word::free(0).0),
+            entered: AtomicI64::new(0),
+            attempt: AtomicU64::new(0),
+            limit: AtomicU16::new(limit),
+            key,
+            budget,
+            left: None,
+            keeper,
+        }
+    }
+
+    /// As an earlier process left it. What was in progress then is unresolved now (GUARD-3); the budget counts it already.
+    pub(crate) fn restored(self, claim: &Claim) -> Self {
+        let word = Word::free(claim.executed);
+        Self {
+            word: AtomicU64::new(if claim.open.is_some() { word.unresolved() } else { word }.0),
+            attempt: AtomicU64::new(claim.attempt),
+            left: claim.open.clone().map(|open| (claim.attempt, open)),
+            ..self
+        }
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Lets `caller` in, or says why not. At most [`TRIES`] steps, whatever others do.
+    pub(crate) fn claim(&self, caller: u8, clock: &dyn Clock) -> Result<Word, Shut> {
+        // Acquire, here and below: whoever gets in sees what the one before did inside.
+        let mut seen = Word(self.word.load(Ordering::Acquire));
+        for _ in 0..TRIES {
+            match seen.phase() {
+                Phase::Free => {}
+                Phase::InProgress | Phase::Unresolved => return Err(Shut::Occupied(seen)),
+                Phase::Retired => return Err(Shut::Retired),
+            }
+            // GUARD-2: a slot is executed once at most, a key without one as often as the limit says.
+            if seen.executed() >= self.limit.load(Ordering::Relaxed) {
+                return Err(if self.budget.is_some() { Shut::Spent } else { Shut::Full });
+            }
+            let inside = seen.entered(caller, clock.mono());
+            // GUARD-1: the one decision. Nobody inside, nothing unresolved, room left, session not over: all of it is in
+            // the word that was seen, and if any of it changed meanwhile, this fails.
+            match self.word.compare_exchange(seen.0, inside.0, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => return self.admit(inside, clock.wall()),
+                Err(actual) => seen = Word(actual),
+            }
+        }
+        // They come and go too fast for us; the word still says who was the last.
+        Err(Shut::Occupied(seen))
+    }
+
+    /// The rest, done by the one inside.
+    fn admit(&self, inside: Word, wall: Timestamp) -> Result<Word, Shut> {
+        if let Some(budget) = &self.budget
+            && !budget.take()
+        {
+            self.word.store(inside.ended(false).0, Ordering::Release);
+            return Err(Shut::Full);
+        }
+        self.entered.store(wall.as_millisecond() << TAG_BITS | tag(inside), Ordering::Release);
+        self.attempt.store(self.attempt.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Ok(inside)
+    }
+
+    /// Ends the attempt. Only by the one who is inside, once: it owns the word, so a store will do.
+    pub(crate) fn end(&self, inside: Word, end: End) {
+        debug_assert_eq!(self.word.load(Ordering::Relaxed), inside.0, "only the one inside changes the word");
+        let next = match end {
+            End::Executed => inside.ended(true),
+            End::NotExecuted => {
+                if let Some(budget) = &self.budget {
+                    budget.give_back();
+                }
+                inside.ended(false)
+            }
+            // GUARD-3: no verdict, no way in.
+            End::Lost => inside.unresolved(),
+        };
+        // Release: the next one in sees what was done inside.
+        self.word.store(next.0, Ordering::Release);
+    }
+
+    /// Takes an unresolved attempt up, to end it. Who succeeds is inside, as if it had made the attempt.
+    pub(crate) fn take_up(&self, attempt: u64) -> Result<Word, NotTaken> {
+        let seen = Word(self.word.load(Ordering::Acquire));
+        match seen.phase() {
+            Phase::Unresolved => {}
+            Phase::InProgress => return Err(NotTaken::InProgress),
+            Phase::Free | Phase::Retired => return Err(NotTaken::Settled),
+        }
+        let inside = seen.taken_up();
+        if self.word.compare_exchange(seen.0, inside.0, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            return Err(NotTaken::InProgress);
+        }
+        let found = self.attempt();
+        if found == attempt {
+            return Ok(inside);
+        }
+        // What is known of one attempt says nothing of a later one.
+        self.end(inside, End::Lost);
+        Err(NotTaken::Later(found))
+    }
+
+    /// Lets go of the key for good if nobody is inside and nothing is unresolved. From then on nobody gets in through a
+    /// handle that is still around.
+    pub(crate) fn retire(&self) -> bool {
+        let seen = Word(self.word.load(Ordering::Acquire));
+        match seen.phase() {
+            // Whoever got in since the look keeps it.
+            Phase::Free => {
+                self.word.compare_exchange(seen.0, seen.retired().0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            }
+            Phase::Retired => true,
+            Phase::InProgress | Phase::Unresolved => false,
+        }
+    }
+
+    pub(crate) fn word(&self) -> Word {
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    /// The number of the last attempt. Exact for the one inside, and while it is unresolved.
+    pub(crate) fn attempt(&self) -> u64 {
+        self.attempt.load(Ordering::Relaxed)
+    }
+
+    /// When the attempt that `word` shows came in by the wall clock; `None` in the moment between its coming in and its
+    /// writing that down.
+    pub(crate) fn entered_at(&self, word: Word) -> Option<i64> {
+        let entered = self.entered.load(Ordering::Acquire);
+        (entered & ((1 << TAG_BITS) - 1) == tag(word)).then_some(entered >> TAG_BITS)
+    }
+
+    /// What an earlier process left, while that is what is unresolved.
+    pub(crate) fn left(&self) -> Option<&Open> {
+        self.left.as_ref().filter(|(attempt, _)| *attempt == self.attempt()).map(|(_, open)| open)
+    }
+
+    /// How many entries are executed, or may be, and how many there may be: of the key, or of all slots of its scope.
+    pub(crate) fn taken(&self, word: Word) -> (u32, u16) {
+        if let Some(budget) = &self.budget {
+            return (budget.taken.load(Ordering::Acquire), budget.limit.load(Ordering::Relaxed));
+        }
+        let inside = matches!(word.phase(), Phase::InProgress | Phase::Unresolved);
+        (u32::from(word.executed()) + u32::from(inside), self.limit.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_limit(&self, limit: u16) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+}
+
+fn tag(word: Word) -> i64 {
+    let millis = word.since().since(backstop_clock::Mono::ORIGIN).as_millis();
+    i64::try_from(millis & ((1 << TAG_BITS) - 1)).unwrap_or(0)
+}
+
+impl Budget {
+    pub(crate) fn new(limit: u16, taken: u32) -> Self {
+        Self { limit: AtomicU16::new(limit), taken: AtomicU32::new(taken) }
+    }
+
+    pub(crate) fn set_limit(&self, limit: u16) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// GUARD-2: one more, if there is room.
+    fn take(&self) -> bool {
+        let limit = u32::from(self.limit.load(Ordering::Relaxed));
+        let mut taken = self.taken.load(Ordering::Acquire);
+        for _ in 0..TRIES {
+            if taken >= limit {
+                return false;
+            }
+            match self.taken.compare_exchange(taken, taken + 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(actual) => taken = actual,
+            }
+        }
+        false
+    }
+
+    fn give_back(&self) {
+        self.taken.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests;
