@@ -13,7 +13,7 @@ Exit codes:
   1  the broker could not be used, or the machine refused something (the message says what)
   2  usage, configuration or missing credentials
   3  another instance holds the state directory's lock
-  4  ended with something unresolved (listed; `paper-trader status` shows more)
+  4  ended with something unresolved (listed; `paper-trader status` shows more, `paper-trader resolve` settles it)
   5  state on disk is damaged
   6  halted or frozen, but not every entry is known to be at rest at the broker (listed)
   130  stopped at once by a second signal; the next start recovers
@@ -89,6 +89,8 @@ pub(crate) enum Command {
     Freeze(PullArgs),
     /// Take back every halt and freeze, by name and with a reason. Both are kept.
     Resume(ResumeArgs),
+    /// List what is not at rest; settle what the broker cannot tell any more, by name and with a reason.
+    Resolve(ResolveArgs),
     /// Run the simulated broker alone, speaking Tradier's protocol, until a signal.
     Simulator(SimulatorArgs),
 }
@@ -203,6 +205,42 @@ pub(crate) struct ResumeArgs {
     /// Why it is safe to go on.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+}
+
+const RESOLVING: &str = "\
+Without an id it lists, beside a running bot. With one it takes the lock, so the bot has to be stopped; it asks the broker
+first, and what the broker shows is recorded, whatever is claimed. An order that was settled as not placed and turns up
+all the same is adopted as a position by the bot, which halts.
+
+Exit codes: 0 settled; 1 the broker could not be asked; 2 usage; 3 a bot is running (named); 4 refused, it stays open.";
+
+/// What is to be settled, and who answers for it.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = RESOLVING)]
+pub(crate) struct ResolveArgs {
+    /// The client order id of an order, or the name of a position.
+    pub(crate) id: Option<String>,
+    /// The order was never placed, or nothing of it was filled, and nothing will be.
+    #[arg(long, conflicts_with_all = ["filled", "closed"])]
+    pub(crate) not_placed: bool,
+    /// This much of the order was filled, at this average price, and nothing more will be. Once for each leg.
+    #[arg(long, value_name = "SYMBOL=QUANTITY@PRICE", conflicts_with = "closed")]
+    pub(crate) filled: Vec<String>,
+    /// The broker does not hold the position any more.
+    #[arg(long)]
+    pub(crate) closed: bool,
+    /// It is so although the broker's positions do not agree, because something else explains them.
+    #[arg(long)]
+    pub(crate) despite_positions: bool,
+    /// Who answers for it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why they are sure.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// How long a request of the stopped bot may still be on its way [default: 5s; 1m with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) settle: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use backstop::file_lock::AcquireError;
 use backstop::wal::{OpenError as LogError, ReadError};
-use backstop::{Contradiction, OpenError, OpenJournalError, RecordError, SwitchError};
+use backstop::{Contradiction, OpenError, OpenJournalError, RecordError, ResolveError, SwitchError};
 
 /// Why the program cannot go on. The text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     NoState(PathBuf),
     #[error("the journal tells an impossible story: restore it from a copy")]
     Contradiction(#[from] Contradiction),
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     #[error("{0}")]
     Broker(String),
     #[error("cannot write to standard output")]
@@ -45,13 +47,21 @@ impl Failure {
             Self::Usage(_)
             | Self::NoState(_)
             | Self::Switch(SwitchError::Nameless)
+            | Self::Resolve(ResolveError::NotItsFill { .. } | ResolveError::Nameless | ResolveError::NotOpen { .. })
             | Self::Lock(
                 AcquireError::NotAFile { .. } | AcquireError::WritableByAll { .. } | AcquireError::NetworkFs { .. },
             )
             | Self::Open(OpenError::OtherHome { .. } | OpenError::SettleTooShort { .. } | OpenError::NoPause) => 2,
             Self::Lock(AcquireError::Held { .. })
             | Self::Journal(OpenJournalError::Open(LogError::Locked(AcquireError::Held { .. }))) => 3,
-            Self::Unresolved => 4,
+            Self::Unresolved
+            | Self::Resolve(
+                ResolveError::Attended { .. }
+                | ResolveError::TooEarly { .. }
+                | ResolveError::Shown { .. }
+                | ResolveError::PositionsDiffer(_)
+                | ResolveError::NotGone { .. },
+            ) => 4,
             Self::Unconfirmed => 6,
             Self::Journal(error) if is_damage(error) => 5,
             Self::Open(OpenError::Contradiction(_) | OpenError::Record(RecordError::Contradiction(_)))
@@ -62,6 +72,7 @@ impl Failure {
             | Self::Open(_)
             | Self::Switch(_)
             | Self::StateDir { .. }
+            | Self::Resolve(_)
             | Self::Broker(_)
             | Self::Output(_) => 1,
         })

@@ -7,6 +7,7 @@ mod duration;
 mod failure;
 mod halt;
 mod render;
+mod resolve;
 mod run;
 mod simulator;
 mod state_dir;
@@ -50,6 +51,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Log => status::log(&dir, common.json),
         Command::Halt(args) => halt::pull(Level::Halt, &args, &common),
         Command::Freeze(args) => halt::pull(Level::Freeze, &args, &common),
+        Command::Resolve(args) => on_runtime(resolve::run(&args, &common)),
         Command::Resume(args) => halt::resume(&args, &common),
     }
 }

@@ -54,6 +54,10 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         Record::Finished { client_order_id, end, fills } => {
             format!("at rest     {client_order_id}: {}", finished(end, fills))
         }
+        Record::Adopted { client_order_id, broker_order_id, fills } => {
+            let rows = fills.iter().map(|fill| format!("{} {}", fill.signed_quantity(), fill.symbol));
+            format!("ADOPTED     {client_order_id} is order {broker_order_id}: {}", rows.collect::<Vec<_>>().join(", "))
+        }
         Record::PendingClose { slot, reason } => format!("still open  {slot}: {reason}"),
         Record::Closed { slot, evidence } => format!("closed      {slot}: {evidence}"),
         Record::Reconciled { drift } if drift.is_empty() => return None,
@@ -100,7 +104,8 @@ pub(crate) fn describe(order: &OrderRequest) -> String {
     format!("{} {price}", legs.collect::<Vec<_>>().join(", "))
 }
 
-fn finished(end: &OrderEnd, fills: &[Fill]) -> String {
+/// How an order came to rest, in one line.
+pub(crate) fn finished(end: &OrderEnd, fills: &[Fill]) -> String {
     let end = match end {
         OrderEnd::Terminal { status } => status.clone(),
         OrderEnd::Rejected { reason } => reason.clone(),
@@ -108,6 +113,7 @@ fn finished(end: &OrderEnd, fills: &[Fill]) -> String {
         OrderEnd::NotPlaced { witness } => {
             format!("never placed; the broker's list reaches past it, to order {witness}")
         }
+        OrderEnd::Resolved { by, reason } => format!("settled by {by}: {reason}"),
     };
     if fills.is_empty() {
         return format!("{end}, nothing filled");

@@ -314,6 +314,7 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
         for row in unresolved_lines(state) {
             writeln!(out, "  {row}")?;
         }
+        writeln!(out, "(`paper-trader resolve` settles what the broker cannot tell any more)")?;
     }
     Ok(())
 }

@@ -114,7 +114,7 @@ fn tradier(args: &RunArgs, settle: Duration) -> Result<TradierConfig, Failure> {
 }
 
 /// What `home` names when it is the embedded simulator.
-const SIMULATOR: &str = "simulator";
+pub(crate) const SIMULATOR: &str = "simulator";
 
 /// The broker of a bot in another process, by what its records call home. `None`: it is in the bot's own process.
 pub(crate) fn reach(home: &str, settle: Duration, clock: &Arc<dyn Clock>) -> Result<Option<Tradier>, Failure> {

@@ -5,6 +5,7 @@ mod entry;
 mod exit;
 mod halt;
 mod reconcile;
+mod resolve;
 mod settle;
 mod verify;
 
@@ -36,6 +37,7 @@ pub use commit::RecordError;
 pub use entry::{EntryEnd, EntryPlan};
 pub use exit::{ExitEnd, ExitPlan};
 pub use reconcile::{CashError, Comparison};
+pub use resolve::{Claim, ClaimedFill, Operator, ResolveError};
 
 /// How many batches a slow listener may fall behind before it misses some.
 const EVENTS_KEPT: usize = 1024;

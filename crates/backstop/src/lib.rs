@@ -38,8 +38,8 @@ mod switch;
 mod told;
 
 pub use desk::{
-    CashError, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, OpenError, RecordError,
-    SessionError,
+    CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, OpenError,
+    Operator, RecordError, ResolveError, SessionError,
 };
 pub use gate::{Freshness, GuardRefusal, LimitBreach, Limits, MarketView, QuoteRefusal};
 pub use ids::{InvalidName, SessionId, SlotId, StrategyName};

@@ -88,6 +88,15 @@ pub enum Record {
         /// What was filled; may be empty or a part, whatever the end.
         fills: Vec<Fill>,
     },
+    /// An order turned up after it had been settled as having filled nothing; what it filled is in the book from here on.
+    Adopted {
+        /// Our name for it.
+        client_order_id: ClientOrderId,
+        /// The broker's.
+        broker_order_id: BrokerOrderId,
+        /// What was filled.
+        fills: Vec<Fill>,
+    },
     /// An exit did not close its position yet.
     PendingClose {
         /// The position.
@@ -184,6 +193,13 @@ pub enum OrderEnd {
     NotPlaced {
         /// An order that the broker created later.
         witness: BrokerOrderId,
+    },
+    /// The broker does not show it, and an operator answers for what became of it.
+    Resolved {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
     },
 }
 

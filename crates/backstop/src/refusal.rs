@@ -162,6 +162,19 @@ pub enum ExitRefusal {
     /// The order cannot be expressed.
     #[error("the order is not well formed")]
     Malformed(#[from] Malformed),
+    /// The broker holds less than there is to close, by the last comparison and by another look right now: closing it would
+    /// open the opposite (EXIT-1).
+    #[error("position {slot} has {wanted} {symbol} to close, and the broker holds {held}: compare the account by hand")]
+    NotHeld {
+        /// The position.
+        slot: SlotId,
+        /// Of what.
+        symbol: Symbol,
+        /// How much there is to close.
+        wanted: Decimal,
+        /// How much the broker holds in that direction.
+        held: Decimal,
+    },
     /// What is left is a fraction, which no order can close.
     #[error("{quantity} {symbol} are left of position {slot}, and orders are for whole numbers: close it by hand")]
     Fraction {

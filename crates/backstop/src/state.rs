@@ -12,6 +12,8 @@ use crate::record::{Batch, Drift, OrderEnd, Purpose, Record};
 use crate::switch::{Pull, PullId, strongest};
 use crate::{SessionId, SlotId};
 
+mod late;
+
 /// What a desk knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
@@ -31,6 +33,8 @@ pub struct State {
     pub entries_of_day: u32,
     /// Every client order id of the two newest days that had a session, and of what is not at rest.
     pub issued: BTreeMap<ClientOrderId, Issued>,
+    /// The orders behind those of them that were settled as having filled nothing: one may turn up late.
+    pub absent: BTreeMap<ClientOrderId, Operation>,
     /// The older of these two days. An order with a label of an earlier day is not judged.
     pub issued_from: Option<Date>,
     /// Every symbol that an order of the newest session's day was about.
@@ -93,7 +97,8 @@ pub enum Issued {
     InFlight,
     /// Its order came to rest at the broker.
     Placed,
-    /// No order came of it: refused, never sent, or proven never to have been placed.
+    /// No order came of it, or none that filled anything: refused, never sent, proven never to have been placed, or
+    /// settled so by an operator.
     Absent,
 }
 
@@ -247,6 +252,7 @@ impl State {
                 operation.stage = Stage::Unknown { reason: reason.clone() };
             }
             Record::Finished { client_order_id, end, fills } => self.finish(client_order_id, end, fills, at)?,
+            Record::Adopted { client_order_id, fills, .. } => self.adopt(client_order_id, fills, at)?,
             Record::PendingClose { slot, reason } => {
                 let position = self.position(slot)?;
                 let since = position.pending_close.as_ref().map_or(at, |pending| pending.since);
@@ -287,6 +293,7 @@ impl State {
                         SlotId::of_label(name.as_str()).is_some_and(|slot| slot.session.day >= before)
                     };
                     self.issued.retain(|name, became| *became == Issued::InFlight || of_before(name));
+                    self.absent.retain(|name, _| of_before(name));
                     let held = self.positions.values().flat_map(|position| &position.legs).map(|leg| &leg.symbol);
                     let working = self.operations.values().flat_map(|operation| operation.order.legs());
                     self.traded = held.chain(working.map(|leg| &leg.symbol)).cloned().collect();
@@ -345,13 +352,30 @@ impl State {
         let Some(operation) = self.operations.remove(id) else {
             return Err(contradiction("the end of", id));
         };
-        if !fills.is_empty() && !matches!(end, OrderEnd::Terminal { .. }) {
+        let placed = match end {
+            OrderEnd::Terminal { .. } => true,
+            OrderEnd::Resolved { .. } => !fills.is_empty(),
+            OrderEnd::Rejected { .. } | OrderEnd::NotSent { .. } | OrderEnd::NotPlaced { .. } => false,
+        };
+        if !fills.is_empty() && !placed {
             return Err(contradiction("fills without an order for", id));
         }
         self.alerts.remove(id.as_str());
         self.turnover = self.turnover.saturating_add(1);
-        let became = if matches!(end, OrderEnd::Terminal { .. }) { Issued::Placed } else { Issued::Absent };
-        self.issued.insert(id.clone(), became);
+        self.issued.insert(id.clone(), if placed { Issued::Placed } else { Issued::Absent });
+        if !placed {
+            self.absent.insert(id.clone(), operation.clone());
+        }
+        let flow = self.pay(id, fills)?;
+        match operation.purpose {
+            Purpose::Open => self.settle_open(operation, id, fills, flow, at),
+            Purpose::Close { .. } => self.settle_close(&operation.slot, fills, flow)?,
+        }
+        Ok(())
+    }
+
+    /// Takes what fills cost out of the cash; returns the change.
+    fn pay(&mut self, id: &ClientOrderId, fills: &[Fill]) -> Result<Decimal, Contradiction> {
         // TXN-3: money is counted exactly or not at all.
         let uncountable = || contradiction("more money than can be counted in the fills of", id);
         let flow = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.cash()?));
@@ -359,11 +383,7 @@ impl State {
         if let Some(cash) = &mut self.cash {
             *cash = cash.checked_add(flow).ok_or_else(uncountable)?;
         }
-        match operation.purpose {
-            Purpose::Open => self.settle_open(operation, id, fills, flow, at),
-            Purpose::Close { .. } => self.settle_close(&operation.slot, fills, flow)?,
-        }
-        Ok(())
+        Ok(flow)
     }
 
     fn settle_open(&mut self, operation: Operation, id: &ClientOrderId, fills: &[Fill], flow: Decimal, at: Timestamp) {
@@ -383,14 +403,7 @@ impl State {
         let filled = total(fills.iter().map(|fill| fill.quantity));
         let share = filled.checked_div(asked).unwrap_or(Decimal::ONE).min(Decimal::ONE);
         let position = Position {
-            legs: fills
-                .iter()
-                .map(|fill| HeldLeg {
-                    symbol: fill.symbol.clone(),
-                    quantity: fill.signed_quantity(),
-                    price: fill.price,
-                })
-                .collect(),
+            legs: held_legs(fills),
             client_order_id: id.clone(),
             underlying: order.underlying().clone(),
             opened_at: at,
@@ -500,6 +513,12 @@ impl Stage {
 /// `Sum` would panic on overflow.
 fn total(amounts: impl Iterator<Item = Decimal>) -> Decimal {
     amounts.fold(Decimal::ZERO, Decimal::saturating_add)
+}
+
+fn held_legs(fills: &[Fill]) -> Vec<HeldLeg> {
+    let leg =
+        |fill: &Fill| HeldLeg { symbol: fill.symbol.clone(), quantity: fill.signed_quantity(), price: fill.price };
+    fills.iter().map(leg).collect()
 }
 
 fn contradiction(what: &str, of: &dyn std::fmt::Display) -> Contradiction {

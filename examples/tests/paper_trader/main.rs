@@ -8,6 +8,7 @@
 
 mod faults;
 mod halts;
+mod resolving;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

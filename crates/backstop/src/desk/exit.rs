@@ -2,16 +2,17 @@
 //!
 //! No entry gate stands in its way (law 4): not halt, not limits, not quotes, not cash. Only a freeze does (HALT-2).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_broker::{
-    Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Quantity, Side, TimeInForce,
+    Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Quantity, Side, Symbol, TimeInForce,
 };
 use tokio::time::sleep;
 
 use super::settle::Rest;
-use super::verify::VerifiedClosed;
+use super::verify::{VerifiedClosed, net_of};
 use super::{Attended, Desk, Inner, Running};
 use crate::SlotId;
 use crate::record::{OrderEnd, Purpose, Record};
@@ -112,7 +113,8 @@ impl Inner {
             return Err(ExitRefusal::LockLost);
         }
         self.check_switch(Level::Freeze).map_err(|pull| ExitRefusal::Frozen { pull })?;
-        let (order, attempt, attended) = self.claim_exit(slot, plan)?;
+        let short = self.held_short(slot).await;
+        let (order, attempt, attended) = self.claim_exit(slot, plan, &short)?;
         let purpose = Purpose::Close { attempt };
         let (reserve, margin) = (Decimal::ZERO, Decimal::ZERO);
         let intent = Record::Intent { slot: slot.clone(), purpose, order: order.clone(), reserve, margin };
@@ -125,11 +127,58 @@ impl Inner {
         Ok(Recorded { order, grant, _attended: attended })
     }
 
+    /// The symbols of which the broker holds less than this exit is to close, and how much it holds: closing more would open
+    /// the opposite (EXIT-1). Asked for where the last comparison says so, and only then, and believed only when it says
+    /// so once more; a read that fails holds up no exit (law 4).
+    async fn held_short(self: &Arc<Self>, slot: &SlotId) -> BTreeMap<Symbol, Decimal> {
+        let wanted = self.wanted(slot);
+        let suspects: Vec<Symbol> = {
+            let state = self.state.lock();
+            let drift = state.reconciled.iter().flat_map(|compared| &compared.drift);
+            let short = drift.filter(|row| {
+                wanted.get(&row.symbol).is_some_and(|wanted| held_of(*wanted, row.broker) < wanted.abs())
+            });
+            short.map(|row| row.symbol.clone()).collect()
+        };
+        let (now, changed) = (self.clock.mono(), self.changed.lock().clone());
+        // REC-3: the broker's list may lag behind a fill, of this process or of the one before it.
+        let since = |symbol: &Symbol| now.since(changed.get(symbol).copied().unwrap_or(self.opened.mono));
+        let young = |symbol: &Symbol| since(symbol) < self.config.settle;
+        let suspects: Vec<Symbol> = suspects.into_iter().filter(|symbol| !young(symbol)).collect();
+        if suspects.is_empty() {
+            return BTreeMap::new();
+        }
+        let Ok(held) = self.broker.positions().await else { return BTreeMap::new() };
+        let found = suspects.into_iter().filter_map(|symbol| {
+            let wanted = wanted.get(&symbol)?;
+            let held = held_of(*wanted, net_of(&held, &symbol));
+            (held < wanted.abs()).then_some((symbol, held))
+        });
+        let found: BTreeMap<Symbol, Decimal> = found.collect();
+        if !found.is_empty() {
+            let rows = found.iter().map(|(symbol, held)| format!("{held} {symbol}")).collect::<Vec<_>>().join(", ");
+            let text = format!(
+                "of what position {slot} has to close the broker holds only {rows}: no more than that is closed. Compare the \
+                 account by hand"
+            );
+            self.alert(&slot.to_string(), text).await;
+        }
+        found
+    }
+
+    /// What is left of a position, signed, by symbol.
+    pub(super) fn wanted(&self, slot: &SlotId) -> BTreeMap<Symbol, Decimal> {
+        let state = self.state.lock();
+        let legs = state.positions.get(slot).into_iter().flat_map(|position| &position.legs);
+        legs.filter(|leg| !leg.quantity.is_zero()).map(|leg| (leg.symbol.clone(), leg.quantity)).collect()
+    }
+
     /// Decides, under one lock, that this exit is the only one, and for how much it is.
     fn claim_exit(
         self: &Arc<Self>,
         slot: &SlotId,
         plan: &ExitPlan,
+        short: &BTreeMap<Symbol, Decimal>,
     ) -> Result<(OrderRequest, u32, Attended), ExitRefusal> {
         let state = self.state.lock();
         let position = state.positions.get(slot).ok_or_else(|| ExitRefusal::NoPosition { slot: slot.clone() })?;
@@ -146,8 +195,15 @@ impl Inner {
         if self.attended.lock().contains(&id) {
             return Err(ExitRefusal::Closing { slot: slot.clone(), by: id });
         }
-        // EXIT-1: exactly what is left by measured fills, by closing sides only.
-        let legs: Vec<Leg> = position.legs.iter().filter_map(closing_leg).collect();
+        // EXIT-1: exactly what is left by measured fills, by closing sides only, and no more than there is.
+        let open = || position.legs.iter().filter(|leg| !leg.quantity.is_zero());
+        if let Some((leg, held)) = open().find_map(|leg| Some((leg, *short.get(&leg.symbol)?)))
+            && (open().count() > 1 || held < Decimal::ONE)
+        {
+            let (symbol, wanted) = (leg.symbol.clone(), leg.quantity.abs());
+            return Err(ExitRefusal::NotHeld { slot: slot.clone(), symbol, wanted, held });
+        }
+        let legs: Vec<Leg> = open().filter_map(|leg| closing_leg(leg, short.get(&leg.symbol))).collect();
         if let (true, Some(left)) = (legs.is_empty(), position.legs.iter().find(|leg| !leg.quantity.is_zero())) {
             let (slot, symbol) = (slot.clone(), left.symbol.clone());
             return Err(ExitRefusal::Fraction { slot, symbol, quantity: left.quantity });
@@ -177,7 +233,8 @@ impl Inner {
     async fn verify_closed(self: &Arc<Self>, slot: &SlotId) -> Result<(), String> {
         let orders = self.broker.orders().await.map_err(|error| told(&error))?;
         let held = self.broker.positions().await.map_err(|error| told(&error))?;
-        let proof = VerifiedClosed::check(&self.state.lock(), slot, &orders, &held)?;
+        let old = self.old_doubts();
+        let proof = VerifiedClosed::check(&self.state.lock(), slot, &orders, &held, &old)?;
         self.remove(proof).await
     }
 
@@ -209,9 +266,15 @@ impl Inner {
     }
 }
 
+/// How much of what is held has the direction of `wanted`.
+fn held_of(wanted: Decimal, held: Decimal) -> Decimal {
+    if wanted.is_sign_negative() == held.is_sign_negative() { held.abs() } else { Decimal::ZERO }
+}
+
 /// The leg that closes what is held, or `None` when that is less than one. A fraction beyond whole numbers is left.
-fn closing_leg(held: &HeldLeg) -> Option<Leg> {
-    let count = u32::try_from(held.quantity.abs().trunc()).ok()?;
+fn closing_leg(held: &HeldLeg, most: Option<&Decimal>) -> Option<Leg> {
+    let quantity = most.map_or(held.quantity.abs(), |most| held.quantity.abs().min(*most));
+    let count = u32::try_from(quantity.trunc()).ok()?;
     let side = if held.quantity.is_sign_negative() { Side::Buy } else { Side::Sell };
     let quantity = Quantity::new(count).ok()?;
     Some(Leg { symbol: held.symbol.clone(), side, effect: PositionEffect::Close, quantity })
@@ -230,5 +293,6 @@ fn describe(end: &OrderEnd) -> String {
         OrderEnd::Terminal { status } => format!("the exit ended {status}"),
         OrderEnd::Rejected { reason } | OrderEnd::NotSent { reason } => reason.clone(),
         OrderEnd::NotPlaced { .. } => "the exit never reached the broker".to_owned(),
+        OrderEnd::Resolved { by, reason } => format!("the exit was settled by {by}: {reason}"),
     }
 }

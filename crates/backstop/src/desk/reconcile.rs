@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use backstop_broker::{
-    BrokerOrderId, ClientOrderId, Decimal, OrderList, Position as BrokerPosition, Progress, ReadError, Symbol,
+    BrokerOrderId, ClientOrderId, Decimal, Fill, Order, OrderList, Position as BrokerPosition, Progress, ReadError,
+    Symbol,
 };
 use backstop_clock::Mono;
 use jiff::SignedDuration;
 use tokio::time::sleep;
 
-use super::settle::{Listed, Step};
+use super::settle::{Listed, Step, is_of, merge};
 use super::verify::{VerifiedClosed, net_of};
 use super::{Desk, Inner, RecordError};
 use crate::SlotId;
-use crate::gate::Verdict;
 use crate::record::{Drift, Purpose, Record};
 use crate::state::{Issued, State};
 use crate::told::told;
@@ -79,6 +79,7 @@ impl Desk {
         let orders = inner.broker.orders().await?;
         inner.settle_unattended(Listed { orders: &orders, asked }).await;
         inner.watch_for_strangers(&orders).await;
+        inner.adopt_late(&orders).await;
         // Read after the orders: what those show as filled can be missing here, and is then judged in the next cycle.
         let held_at = inner.clock.mono();
         let held = inner.broker.positions().await?;
@@ -129,12 +130,8 @@ impl Inner {
 
     async fn settle_unattended(self: &Arc<Self>, listed: Listed<'_>) {
         for (id, slot, purpose) in self.unattended() {
-            match (self.step(&id, Some(listed)).await, purpose) {
-                (Step::Finished { fills, .. }, Purpose::Open) => {
-                    let verdict = if fills.is_empty() { Verdict::NotExecuted } else { Verdict::Executed };
-                    self.guard.resolve(&slot, verdict);
-                }
-                (Step::Finished { .. } | Step::Working | Step::Unseen { .. }, _) => {}
+            if let Step::Finished { fills, .. } = self.step(&id, Some(listed)).await {
+                self.tell_guard(&slot, purpose, !fills.is_empty());
             }
         }
     }
@@ -234,8 +231,8 @@ impl Inner {
                 }
                 Some(Issued::Absent) if !holds_nothing => {
                     return Some(format!(
-                        "order {} bears {label}, of which the records say that no order came: it is at the broker, and what \
-                         it filled is not in the book. Cancel it or close it by hand",
+                        "order {} bears {label}, of which the records say that no order came: it is at the broker all the \
+                         same. It is canceled if it works, and what it fills is adopted; see why it came so late",
                         order.id
                     ));
                 }
@@ -243,6 +240,42 @@ impl Inner {
             }
         }
         None
+    }
+
+    /// Takes into the book what orders have filled that had been settled as having filled nothing. They may have been on
+    /// their way for longer than anybody believed, or the operator was wrong.
+    async fn adopt_late(self: &Arc<Self>, orders: &OrderList) {
+        let absent = self.state.lock().absent.clone();
+        for (id, operation) in absent {
+            let of_it = || orders.orders().iter().filter(|order| order.label.as_deref() == Some(id.as_str()));
+            let fills: Option<Vec<Vec<Fill>>> = of_it().map(measured).collect();
+            // While one of them can still fill, it is being canceled.
+            let Some(fills) = fills else { continue };
+            let fills = merge(fills.into_iter().flatten().collect());
+            let (Some(order), false) = (of_it().next(), fills.is_empty()) else { continue };
+            if let Some(fill) = fills.iter().find(|fill| !is_of(fill, &operation.order)) {
+                // BRK-2: an answer that cannot be about our order says nothing about it.
+                let text =
+                    format!("order {} shows a {:?} of {}, which was not asked for", order.id, fill.side, fill.symbol);
+                self.halt_aloud(id.as_str(), text).await;
+                continue;
+            }
+            let (client_order_id, broker_order_id, of) = (id.clone(), order.id.clone(), id.clone());
+            let text = format!(
+                "order {broker_order_id} ({id}) turned up after it had been settled as having filled nothing; what it filled \
+                 is adopted into position {}",
+                operation.slot
+            );
+            let record = Record::Adopted { client_order_id, broker_order_id, fills };
+            match self.commit_if(vec![record], move |state| state.absent.contains_key(&of)).await {
+                Ok(true) => {
+                    self.tell_guard(&operation.slot, operation.purpose, true);
+                    self.alert(&operation.slot.to_string(), text).await;
+                }
+                Ok(false) => {}
+                Err(error) => tracing::error!(error = told(&error), "a late order could not be adopted"),
+            }
+        }
     }
 
     async fn verify_pending(self: &Arc<Self>, orders: &OrderList, held: &[BrokerPosition]) {
@@ -254,8 +287,9 @@ impl Inner {
                 state.positions.iter().filter(|(slot, position)| position.is_flat() && !attended.contains(*slot));
             flat.map(|(slot, _)| slot.clone()).collect()
         };
+        let old = self.old_doubts();
         for slot in flat {
-            let proof = VerifiedClosed::check(&self.state.lock(), &slot, orders, held);
+            let proof = VerifiedClosed::check(&self.state.lock(), &slot, orders, held, &old);
             match proof {
                 Ok(proof) => {
                     if let Err(reason) = self.remove(proof).await {
@@ -289,16 +323,24 @@ impl Inner {
         }
     }
 
+    /// Orders that no task looks after, and that have been in doubt for long.
+    pub(super) fn old_doubts(&self) -> BTreeSet<ClientOrderId> {
+        let (attended, now) = (self.attended.lock().clone(), self.clock.mono());
+        let state = self.state.lock();
+        let unattended = state.operations.keys().filter(|id| !attended.contains(*id));
+        unattended.filter(|id| now.since(self.sent(id).mono) >= self.patience()).cloned().collect()
+    }
+
     /// Signed net quantities that differ, of every symbol that the book holds or that was traded today (REC-4). What is
     /// in flight or freshly changed is not judged (REC-3). Other symbols are other people's.
     ///
     /// `held` was asked for at `asked`; `also` are further symbols to compare.
     fn drift(&self, held: &[BrokerPosition], asked: Mono, also: &BTreeMap<Symbol, Decimal>) -> Vec<Drift> {
-        let (attended, now) = (self.attended.lock().clone(), self.clock.mono());
+        let old = self.old_doubts();
         let state = self.state.lock();
         let in_flight: BTreeSet<&Symbol> = (state.operations.iter())
             // One that has been in doubt for long must not hide what else happens to its symbols.
-            .filter(|(id, _)| attended.contains(*id) || now.since(self.sent(id).mono) < self.patience())
+            .filter(|(id, _)| !old.contains(*id))
             .flat_map(|(_, operation)| operation.order.legs())
             .map(|leg| &leg.symbol)
             .collect();
@@ -314,5 +356,13 @@ impl Inner {
                 (tracked != broker).then(|| Drift { symbol: symbol.clone(), tracked, broker })
             })
             .collect()
+    }
+}
+
+/// What an order has filled, once nothing more will be; `None` while that is open.
+fn measured(order: &Order) -> Option<Vec<Fill>> {
+    match order.progress() {
+        Progress::Final(fills) => Some(fills),
+        Progress::Working | Progress::Unmeasured => None,
     }
 }

@@ -278,7 +278,7 @@ impl Inner {
     }
 
     /// Writes down how an order came to rest.
-    async fn finish(self: &Arc<Self>, id: &ClientOrderId, end: OrderEnd, fills: Vec<Fill>) -> Step {
+    pub(super) async fn finish(self: &Arc<Self>, id: &ClientOrderId, end: OrderEnd, fills: Vec<Fill>) -> Step {
         let record = Record::Finished { client_order_id: id.clone(), end: end.clone(), fills: fills.clone() };
         let of = id.clone();
         match self.commit_if(vec![record], move |state| state.operations.contains_key(&of)).await {
@@ -309,7 +309,7 @@ impl Moment {
 }
 
 /// Whether a fill can be one of this order's.
-fn is_of(fill: &Fill, order: &OrderRequest) -> bool {
+pub(super) fn is_of(fill: &Fill, order: &OrderRequest) -> bool {
     order.legs().iter().any(|leg| leg.symbol == fill.symbol && leg.side == fill.side)
 }
 
@@ -321,7 +321,7 @@ fn describe(order: &Order) -> String {
 }
 
 /// Puts fills of the same leg together, at their average price: duplicates of one order hold one position.
-fn merge(fills: Vec<Fill>) -> Vec<Fill> {
+pub(super) fn merge(fills: Vec<Fill>) -> Vec<Fill> {
     let mut merged: Vec<Fill> = Vec::new();
     for fill in fills {
         match merged.iter_mut().find(|known| known.symbol == fill.symbol && known.side == fill.side) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use backstop_broker::{Decimal, OrderList, Position as BrokerPosition};
+use backstop_broker::{ClientOrderId, Decimal, OrderList, Position as BrokerPosition};
 
 use crate::SlotId;
 use crate::state::State;
@@ -24,11 +24,15 @@ impl VerifiedClosed {
     ///
     /// The broker merges all that is held of a symbol into one row, so what is compared is the signed net quantity of
     /// each symbol against everything else in the book.
+    ///
+    /// An order of `old_doubts` does not stand in the way: had it filled anything, the quantities would not agree. Where
+    /// they do not, it may be the reason, and the position stays.
     pub(super) fn check(
         state: &State,
         slot: &SlotId,
         orders: &OrderList,
         held: &[BrokerPosition],
+        old_doubts: &BTreeSet<ClientOrderId>,
     ) -> Result<Self, String> {
         let Some(position) = state.positions.get(slot) else { return Err("it is not in the book".to_owned()) };
         if !position.is_flat() {
@@ -44,8 +48,9 @@ impl VerifiedClosed {
             return Err(format!("order {} of it still works", order.id));
         }
         let net = state.net();
+        let young = state.operations.iter().filter(|(id, _)| !old_doubts.contains(*id));
         let in_flight: BTreeSet<_> =
-            state.operations.values().flat_map(|operation| operation.order.legs()).map(|leg| &leg.symbol).collect();
+            young.flat_map(|(_, operation)| operation.order.legs()).map(|leg| &leg.symbol).collect();
         let mut compared = Vec::new();
         for leg in &position.legs {
             if in_flight.contains(&leg.symbol) {
@@ -59,6 +64,36 @@ impl VerifiedClosed {
             compared.push(format!("{} {broker}", leg.symbol));
         }
         let evidence = format!("closing fills cover it; no order of it works; broker holds {}", compared.join(", "));
+        Ok(Self { slot: slot.clone(), evidence })
+    }
+
+    /// On the word of an operator, who answers for it by name and reason. The broker's positions have to agree that it is
+    /// gone, unless the operator says `despite` them.
+    pub(super) fn by_operator(
+        state: &State,
+        slot: &SlotId,
+        held: &[BrokerPosition],
+        (by, reason): (&str, &str),
+        despite: bool,
+    ) -> Result<Self, String> {
+        let Some(position) = state.positions.get(slot) else { return Err("it is not in the book".to_owned()) };
+        if let Some(id) = state.closing(slot) {
+            return Err(format!("its exit {id} is not at rest: settle that first"));
+        }
+        let net = state.net();
+        let mut seen = Vec::new();
+        for leg in &position.legs {
+            let of_position =
+                position.legs.iter().filter(|other| other.symbol == leg.symbol).map(|other| other.quantity);
+            let own = of_position.fold(Decimal::ZERO, Decimal::saturating_add);
+            let rest = net.get(&leg.symbol).copied().unwrap_or(Decimal::ZERO).saturating_sub(own);
+            let broker = net_of(held, &leg.symbol);
+            if broker != rest && !despite {
+                return Err(format!("without it {rest} {} would be held, and the broker shows {broker}", leg.symbol));
+            }
+            seen.push(format!("{} {broker}", leg.symbol));
+        }
+        let evidence = format!("settled by {by}: {reason}; broker holds {}", seen.join(", "));
         Ok(Self { slot: slot.clone(), evidence })
     }
 

@@ -82,6 +82,28 @@ async fn an_exit_of_yesterday_that_nobody_saw_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_order_of_yesterday_that_nobody_saw_does_not_keep_todays_closes_from_being_verified() {
+    for was_filled in [false, true] {
+        let bench = Bench::with_days(1);
+        let desk = bench.desk().await;
+        bench.inject(if was_filled { FaultKind::AnswerLost } else { FaultKind::RequestLost });
+        let plan = plan(&desk).await;
+        broken(&bench);
+        let end = desk.try_to(desk.slot(1).unwrap(), plan).await;
+        assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+        tokio::time::sleep(DAY).await;
+        repaired(&bench);
+        bench.begin(&desk).await;
+        let (slot, _) = enter(&desk, 1).await;
+        let end = leave(&desk, &slot).await;
+        // Had it been filled, that is what the broker's positions show beside the book, and nobody can tell the two apart.
+        assert_eq!(matches!(end, ExitEnd::Closed), !was_filled, "{end:?}");
+        assert_eq!(desk.state().positions.contains_key(&slot), was_filled);
+        assert_eq!(desk.state().operations.len(), 1, "nobody can know, so it stays open");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn orders_of_yesterday_that_are_still_listed_are_no_strangers() {
     let bench = Bench::new(1, FaultPlan::none());
     let desk = bench.desk().await;

@@ -7,7 +7,7 @@ use backstop::broker::Decimal;
 use backstop::{Desk, EntryEnd, ExitEnd, ExitRefusal, SlotId};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, Budget, Enter, SETTLE, SlowJournal, enter, flatten, leave};
+use crate::bench::{Bench, Budget, Enter, SETTLE, SlowJournal, enter, flatten, leave, spy};
 
 async fn opened(seed: u64) -> (Bench, Desk, SlotId) {
     let bench = Bench::new(seed, FaultPlan::none());
@@ -204,4 +204,41 @@ async fn a_fraction_is_left_and_said_to_be_one() {
     assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
     let end = leave(&desk, &slot).await;
     assert!(matches!(end, ExitEnd::Refused(ExitRefusal::Fraction { .. })), "{end:?}");
+}
+
+// proves: EXIT-1
+#[tokio::test(start_paused = true)]
+async fn no_more_is_closed_than_the_broker_holds_when_two_looks_say_so() {
+    for (sold_by_hand, left, sent) in [(-10, 0, 1), (-6, 4, 2)] {
+        let (bench, desk, slot) = opened(1).await;
+        bench.sim().trade_by_hand(&spy(), sold_by_hand);
+        tokio::time::sleep(SETTLE * 2).await;
+        assert_eq!(desk.reconcile().await.unwrap().drift.len(), 1);
+        assert_eq!(bench.held(), Decimal::from(left));
+        let end = leave(&desk, &slot).await;
+        let is_right = match &end {
+            ExitEnd::Refused(ExitRefusal::NotHeld { held, .. }) => held.is_zero() && left == 0,
+            ExitEnd::StillOpen { .. } => left > 0,
+            _ => false,
+        };
+        assert!(is_right, "{end:?}");
+        assert_eq!((bench.requests(), bench.held()), (sent, Decimal::ZERO), "nothing is sold short");
+        assert!(desk.state().alerts[&slot.to_string()].text.contains("holds only"), "{:?}", desk.state().alerts);
+    }
+}
+
+// proves: DESK-4
+#[tokio::test(start_paused = true)]
+async fn a_list_of_positions_that_was_wrong_once_or_cannot_be_read_holds_up_no_exit() {
+    for broken in [FaultKind::PositionsEmpty, FaultKind::ReadServerError] {
+        let (bench, desk, slot) = opened(1).await;
+        tokio::time::sleep(SETTLE * 2).await;
+        bench.inject(FaultKind::PositionsEmpty);
+        assert_eq!(desk.reconcile().await.unwrap().drift.len(), 1);
+        if broken == FaultKind::ReadServerError {
+            bench.inject(broken);
+        }
+        let end = leave(&desk, &slot).await;
+        assert!(matches!(end, ExitEnd::Closed), "{end:?}");
+    }
 }

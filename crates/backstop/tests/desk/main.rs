@@ -10,6 +10,7 @@ mod entries;
 mod exits;
 mod halts;
 mod hostile;
+mod resolving;
 mod restarts;
 mod sweeps;
 mod writing;

@@ -72,7 +72,7 @@ fn order(label: &str, status: OrderStatus) -> Order {
 }
 
 fn check(state: &State, orders: Vec<Order>, held: &[BrokerPosition]) -> Result<VerifiedClosed, String> {
-    VerifiedClosed::check(state, &slot(SLOT), &OrderList::complete(orders), held)
+    VerifiedClosed::check(state, &slot(SLOT), &OrderList::complete(orders), held, &BTreeSet::new())
 }
 
 // proves: REC-1

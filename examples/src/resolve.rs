@@ -1,0 +1,229 @@
+//! `resolve`: what nobody can settle by evidence any more, settled by name and reason, with the bot stopped.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop::broker::{Broker, ClientOrderId, Decimal};
+use backstop::clock::{Clock, SystemClock};
+use backstop::file_lock::{Claim as Holder, Lock};
+use backstop::{
+    Claim, ClaimedFill, Desk, DeskConfig, Freshness, Limits, LogJournal, Operator, ResolveError, SlotId, Stage, State,
+    Switch, told,
+};
+
+use crate::cli::{Common, MarketArgs, ResolveArgs};
+use crate::failure::Failure;
+use crate::render;
+use crate::state_dir::StateDir;
+use crate::wiring::{self, Simulator};
+
+/// Between two looks at the broker.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Lists what is open, or settles one thing of it.
+pub(crate) async fn run(args: &ResolveArgs, common: &Common) -> Result<(), Failure> {
+    let dir = StateDir::at(&common.state_dir);
+    dir.exists()?;
+    match &args.id {
+        None => Ok(list(&state(&dir)?, common.json)?),
+        Some(id) => settle(id, args, &dir, common.json).await,
+    }
+}
+
+fn state(dir: &StateDir) -> Result<State, Failure> {
+    Ok(State::replay(&LogJournal::read(&dir.journal())?.batches)?)
+}
+
+/// What the command names: an order by its client order id, or a position by its own.
+enum Subject {
+    Order(ClientOrderId, Claim),
+    Position(SlotId),
+}
+
+impl Subject {
+    fn of(id: &str, args: &ResolveArgs) -> Result<Self, Failure> {
+        let usage = |text: &str| Failure::Usage(text.to_owned());
+        let order = ClientOrderId::new(id).ok().filter(|id| SlotId::of_label(id.as_str()).is_some());
+        let position = id.parse::<SlotId>().ok();
+        match (order, position, args.closed) {
+            (Some(order), _, false) => {
+                let claim = match (args.not_placed, args.filled.as_slice()) {
+                    (true, []) => Claim::NotPlaced,
+                    (false, rows) if !rows.is_empty() => {
+                        Claim::Filled(rows.iter().map(|row| fill(row)).collect::<Result<_, _>>()?)
+                    }
+                    _ => {
+                        return Err(usage(
+                            "say what became of the order: --not-placed, or --filled SYMBOL=QUANTITY@PRICE",
+                        ));
+                    }
+                };
+                Ok(Self::Order(order, claim))
+            }
+            (None, Some(position), true) => Ok(Self::Position(position)),
+            (None, Some(_), false) => Err(usage("a position is settled with --closed")),
+            (Some(_), _, true) => Err(usage("--closed is for a position; an order ends --not-placed or --filled")),
+            (None, None, _) => {
+                Err(Failure::Usage(format!("{id} is neither an order nor a position; `resolve` lists both")))
+            }
+        }
+    }
+
+    fn slot(&self) -> Option<SlotId> {
+        match self {
+            Self::Order(id, _) => SlotId::of_label(id.as_str()),
+            Self::Position(slot) => Some(slot.clone()),
+        }
+    }
+}
+
+fn fill(text: &str) -> Result<ClaimedFill, Failure> {
+    let read = || {
+        let (symbol, rest) = text.split_once('=')?;
+        let (quantity, price) = rest.split_once('@')?;
+        let (quantity, price) = (quantity.parse::<Decimal>().ok()?, price.parse::<Decimal>().ok()?);
+        Some(ClaimedFill { symbol: symbol.parse().ok()?, quantity, price })
+    };
+    read().ok_or_else(|| Failure::Usage(format!("--filled {text}: write SYMBOL=QUANTITY@PRICE, such as SPY=10@560.25")))
+}
+
+async fn settle(id: &str, args: &ResolveArgs, dir: &StateDir, json: bool) -> Result<(), Failure> {
+    let subject = Subject::of(id, args)?;
+    let operator = Operator {
+        by: args.by.clone().unwrap_or_default(),
+        reason: args.reason.clone().unwrap_or_default(),
+        despite_positions: args.despite_positions,
+    };
+    if operator.by.trim().is_empty() || operator.reason.trim().is_empty() {
+        return Err(Failure::Usage("settling by hand takes --by NAME and --reason TEXT".to_owned()));
+    }
+    let (desk, _simulator) = open(&subject, args, dir).await?;
+    // What evidence can settle, it settles here; and no request of the dead bot is on its way any more after it.
+    desk.recover()
+        .await
+        .map_err(|error| Failure::Broker(format!("the broker has to be asked first: {}", told(&error))))?;
+    let mut ended = attempt(&desk, &subject, &operator).await;
+    if let Err(ResolveError::TooEarly { after, .. }) = &ended {
+        tokio::time::sleep(*after).await;
+        ended = attempt(&desk, &subject, &operator).await;
+    }
+    // The book's cash, where nothing is in flight any more. Without it the next start reads it.
+    let _read = desk.read_cash().await;
+    let stopped = desk.stop().await;
+    let ended = ended?;
+    stopped.map_err(|error| Failure::Broker(told(&error)))?;
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(
+            out,
+            "{}",
+            serde_json::json!({ "type": "resolved", "id": id, "by": operator.by, "reason": operator.reason, "end": ended })
+        )?;
+    } else {
+        writeln!(out, "{id}: {ended}")?;
+    }
+    Ok(())
+}
+
+async fn attempt(desk: &Desk, subject: &Subject, operator: &Operator) -> Result<String, ResolveError> {
+    match subject {
+        Subject::Order(id, claim) if desk.state().operations.contains_key(id) => {
+            let (end, fills) = desk.resolve(id, claim, operator).await?;
+            Ok(render::finished(&end, &fills))
+        }
+        Subject::Order(id, _) if desk.state().issued.contains_key(id) => {
+            Ok("the broker's own word has settled it; see `log`".to_owned())
+        }
+        Subject::Order(id, _) => Err(ResolveError::NotOpen { what: id.to_string() }),
+        Subject::Position(slot) => {
+            desk.resolve_position(slot, operator).await?;
+            Ok("closed, and out of the book".to_owned())
+        }
+    }
+}
+
+/// A desk that trades nothing, on the account that the records belong to.
+async fn open(subject: &Subject, args: &ResolveArgs, dir: &StateDir) -> Result<(Desk, Option<Simulator>), Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let claim = Holder { label: "paper-trader resolve".to_owned(), since: clock.wall() };
+    // A bot that runs would go on with what it knows: it has to be stopped, and the refusal names it.
+    let lock = Lock::acquire(dir.lock(), &claim)?;
+    let switch = Switch::open(&dir.switch())?;
+    let (journal, contents) = LogJournal::open(&dir.journal(), claim)?;
+    let home = State::replay(&contents.batches)?.home;
+    let home = home.ok_or_else(|| Failure::Usage("nothing was ever traded from this state directory".to_owned()))?;
+    let in_sim = home == wiring::SIMULATOR;
+    let settle = args.settle.unwrap_or(Duration::from_secs(if in_sim { 5 } else { 60 }));
+    let (broker, simulator): (Arc<dyn Broker>, _) = if let Some(broker) = wiring::reach(&home, settle, &clock)? {
+        (Arc::new(broker), None)
+    } else {
+        let market = MarketArgs { seed: 7, faults: "none".to_owned(), quotes: None };
+        let config = wiring::simulation(&market, &[])?;
+        let wired = wiring::connect(wiring::Target::Simulator(Box::new(config)), dir, settle, &clock).await?;
+        (wired.broker, wired.simulator)
+    };
+    let strategy = subject.slot().map(|slot| slot.strategy);
+    let config = DeskConfig {
+        home,
+        strategy: strategy.ok_or_else(|| Failure::Usage("it names no strategy".to_owned()))?,
+        limits: Limits { max_positions: 0, max_quantity: 0 },
+        freshness: Freshness { max_age: POLL, max_option_age: POLL, max_spread_bps: 0 },
+        poll: POLL,
+        fill_timeout: settle,
+        settle,
+        clock_tolerance: Duration::from_secs(1),
+    };
+    let desk = Desk::open(config, broker, clock, lock, switch, Arc::new(journal), &contents.batches).await?;
+    Ok((desk, simulator))
+}
+
+/// Everything that is not at rest, with what is known of it.
+fn list(state: &State, json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for (id, operation) in &state.operations {
+        let order = render::describe(&operation.order);
+        let number = operation.broker_order_id.as_ref().map(ToString::to_string);
+        let reason = if let Stage::Unknown { reason } = &operation.stage { Some(reason) } else { None };
+        if json {
+            let (kind, state, since) =
+                (if operation.order.opens() { "open" } else { "close" }, operation.stage.word(), operation.since);
+            let line = serde_json::json!({
+                "type": "operation", "id": id.as_str(), "kind": kind, "state": state, "since": since, "order": order,
+                "broker_order_id": number, "reason": reason,
+            });
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(out, "{id}  {} since {}: {order}", operation.stage.word(), operation.since)?;
+            writeln!(
+                out,
+                "    {}",
+                number.map_or("the broker never gave it a number".to_owned(), |n| format!("order {n} at the broker"))
+            )?;
+            if let Some(reason) = reason {
+                writeln!(out, "    {reason}")?;
+            }
+        }
+    }
+    for (slot, position) in &state.positions {
+        let pending = position.pending_close.as_ref().map(|pending| pending.reason.clone());
+        if json {
+            let line = serde_json::json!({ "type": "position", "id": slot.to_string(), "flat": position.is_flat(), "reason": pending });
+            writeln!(out, "{line}")?;
+        } else if position.is_flat() || pending.is_some() {
+            let why = pending.unwrap_or_else(|| "closed by its fills".to_owned());
+            writeln!(out, "{slot}  the broker's lists do not confirm its close: {why}")?;
+        }
+    }
+    if json {
+        return Ok(());
+    }
+    let is_quiet = |position: &backstop::Position| position.pending_close.is_none() && !position.is_flat();
+    if state.operations.is_empty() && state.positions.values().all(is_quiet) {
+        return writeln!(out, "nothing is open but positions that the bot looks after");
+    }
+    writeln!(out, "\na start of the bot asks the broker first; what it cannot settle, settle with the bot stopped:")?;
+    writeln!(out, "  paper-trader resolve ORDER --not-placed --by NAME --reason TEXT")?;
+    writeln!(out, "  paper-trader resolve ORDER --filled SYMBOL=QUANTITY@PRICE --by NAME --reason TEXT")?;
+    writeln!(out, "  paper-trader resolve POSITION --closed --by NAME --reason TEXT")
+}
