@@ -47,6 +47,9 @@ impl Watch {
 mod events {
     use std::os::fd::OwnedFd;
     use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::mpsc::{self, Sender};
+    use std::thread;
     use std::time::Duration;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -54,20 +57,36 @@ mod events {
     use rustix::io::{Errno, read};
 
     /// What the kernel says of the file; `None` once it cannot be asked.
-    pub(super) struct Events(Option<OwnedFd>);
+    pub(super) struct Events(Option<Inotify>);
+
+    struct Inotify {
+        // Dropped before `end`, so that the other thread has the last one.
+        fd: Arc<OwnedFd>,
+        _end: Sender<()>,
+    }
 
     impl Events {
         pub(super) fn of(path: &Path) -> Self {
-            Self(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok().filter(|fd| {
+            Self(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok().and_then(|fd| {
                 let flags =
                     WatchFlags::CLOSE_WRITE | WatchFlags::MOVE_SELF | WatchFlags::ATTRIB | WatchFlags::DELETE_SELF;
-                inotify::add_watch(fd, path, flags).is_ok()
+                inotify::add_watch(&fd, path, flags).ok()?;
+                // The kernel takes 10 to 30 ms to close what watched a file. Another thread does that, or whoever waited
+                // would have the lock and not yet be told; started now, when there is time.
+                let (fd, (end, ended)) = (Arc::new(fd), mpsc::channel());
+                let last = Arc::clone(&fd);
+                let closer = move || {
+                    let _disconnected = ended.recv();
+                    drop(last);
+                };
+                thread::Builder::new().name("backstop-lock-watch".to_owned()).spawn(closer).ok()?;
+                Some(Inotify { fd, _end: end })
             }))
         }
 
         /// Whether something happened before `timeout` was over; `None` when that cannot be told.
         pub(super) fn wait(&mut self, timeout: Duration) -> Option<bool> {
-            let fd = self.0.as_ref()?;
+            let fd = &*self.0.as_ref()?.fd;
             let timeout = Timespec::try_from(timeout).ok()?;
             match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timeout)) {
                 Ok(0) | Err(Errno::INTR) => return Some(false),

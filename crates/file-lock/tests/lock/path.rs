@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::process::Command;
 
 use backstop_file_lock::{AcquireError, LockState, ReadStateError};
 
@@ -76,7 +77,8 @@ fn what_is_no_regular_file_is_refused_and_left_alone() {
     symlink(at("nowhere"), at("dangling")).unwrap();
     fs::create_dir(at("directory")).unwrap();
     let _socket = UnixListener::bind(at("socket")).unwrap();
-    for name in ["link", "dangling", "directory", "socket"] {
+    assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    for name in ["link", "dangling", "directory", "socket", "pipe", "/dev/null"] {
         let error = acquire(&at(name)).unwrap_err();
         assert!(matches!(error, AcquireError::NotAFile { .. }), "{name}: {error}");
         assert!(matches!(LockState::read(at(name)), Err(ReadStateError::NotAFile { .. })), "{name}");

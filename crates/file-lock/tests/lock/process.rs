@@ -1,12 +1,14 @@
 //! Real processes: this test binary, run again in one of the roles below.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use backstop_file_lock::AcquireError;
+use backstop_file_lock::{AcquireError, Claim, Lock, Timestamp};
 
-use crate::{acquire, incident, torture};
+use crate::{acquire, claim, incident, torture};
 
 /// Another process, killed when the test ends however it ends.
 pub(crate) struct Role {
@@ -92,6 +94,12 @@ fn role() {
             say("holding");
             exit_with_parent();
         }
+        "hold and abort" => {
+            let _lock = acquire(lock).unwrap();
+            say("holding");
+            let _told = io::stdin().read_line(&mut String::new());
+            std::process::abort();
+        }
         "hold, with a child" => {
             let _lock = acquire(lock).unwrap();
             // Shares this process' standard input and output with the test, and whatever else is inherited.
@@ -145,6 +153,38 @@ fn a_killed_holder_frees_the_lock_at_once() {
     assert_eq!(named.pid, holder.child.id());
     holder.kill();
     assert_eq!(acquire(&lock).unwrap().fence(), 2);
+}
+
+// proves: LOCK-3
+#[test]
+fn a_holder_that_aborts_frees_the_lock_at_once() {
+    let (_dir, lock, mut holder) = setup("hold and abort");
+    holder.expect("holding");
+    assert!(matches!(acquire(&lock), Err(AcquireError::Held { .. })));
+    holder.tell("abort");
+    assert!(!holder.child.wait().unwrap().success());
+    drop(acquire(&lock).unwrap());
+}
+
+// proves: LOCK-3
+#[test]
+fn neither_a_process_number_nor_an_age_decides() {
+    let (dir, lock, mut holder) = setup("hold");
+    holder.expect("holding");
+    holder.kill();
+    let of_the_dead = fs::read(&lock).unwrap();
+    for since in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+        let path = dir.path().join("other");
+        let claim = Claim { since, ..claim() };
+        let held = Lock::acquire(&path, &claim).unwrap();
+        // By its record the holder is dead; it is not.
+        fs::OpenOptions::new().write(true).open(&path).unwrap().write_all_at(&of_the_dead, 0).unwrap();
+        assert!(matches!(acquire(&path), Err(AcquireError::Held { .. })), "{since}");
+        drop(held);
+        // By its record the holder is this process, which is alive; it holds nothing.
+        drop(Lock::acquire(&path, &claim).unwrap());
+        drop(acquire(&path).unwrap());
+    }
 }
 
 // proves: LOCK-3

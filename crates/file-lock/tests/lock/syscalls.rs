@@ -86,6 +86,16 @@ fn whatever_the_kernel_refuses_with_it_never_means_taken() {
             assert!(said == "Io" || again, "{call} failed with {error}, and the process said {said:?}");
         }
     }
+    // What is asked only where there is no file yet: its folder is opened, and it is made; the folder is synced.
+    for (n, fault) in ["openat:error=EACCES:when=2+", "openat:error=EMFILE:when=2+"].into_iter().enumerate() {
+        assert_eq!(with_fault(&lock.with_extension(n.to_string()), fault), "Io", "{fault}");
+    }
+    for error in ["EIO", "ENOSPC"] {
+        let fault = format!("inject=fsync:error={error}");
+        let made = lock.with_extension(error);
+        assert_eq!(traced(&made, &["-e", "trace=fsync", "-e", &fault]).0, "Io", "{fault}");
+        assert_eq!(fs::read(&made).unwrap(), b"", "a record in a file whose name may be lost");
+    }
     // What the kernel says for "somebody has it" is a refusal, not an error.
     assert_eq!(with_fault(&lock, "flock:error=EAGAIN"), "Held");
 }
