@@ -4,10 +4,13 @@
 //! there is skipped, aloud.
 
 mod audit;
+mod blocks;
 mod checker;
 mod filesystem;
 mod kills;
+mod machine;
 mod model;
+mod power;
 mod shutdown;
 mod strace;
 mod writer;

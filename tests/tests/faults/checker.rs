@@ -31,6 +31,11 @@ impl Said {
         self.durable.len() + self.buffered.len()
     }
 
+    /// The writer is ahead of what is heard, who knows how far.
+    pub(crate) fn lags(&mut self) {
+        self.lives = u64::from(u32::MAX);
+    }
+
     /// Takes in what was said in one life. A line that was not finished says nothing.
     pub(crate) fn hear(&mut self, output: &str) -> Result<(), String> {
         let mut failed = Vec::new();

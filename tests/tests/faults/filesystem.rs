@@ -22,7 +22,13 @@ pub(crate) struct FileSystem {
 impl FileSystem {
     /// A new one of `kind`; where that cannot be had, it is said that `what` was skipped.
     pub(crate) fn new(kind: &str, what: &str) -> Option<Self> {
-        match Self::make(kind) {
+        // The least that XFS takes.
+        Self::of_size(kind, 320 << 20, what)
+    }
+
+    /// The same with so many bytes.
+    pub(crate) fn of_size(kind: &str, bytes: u64, what: &str) -> Option<Self> {
+        match Self::make(kind, bytes) {
             Ok(made) => Some(made),
             Err(why) => {
                 skipped(what, &why);
@@ -31,7 +37,7 @@ impl FileSystem {
         }
     }
 
-    fn make(kind: &str) -> Result<Self, String> {
+    fn make(kind: &str, bytes: u64) -> Result<Self, String> {
         let user = run(Command::new("id").arg("-u"))?;
         if user.trim() != "0" {
             return Err("only root may mount".to_owned());
@@ -40,8 +46,7 @@ impl FileSystem {
         let path = dir.path().canonicalize().unwrap();
         let made = Self { image: path.join("image"), root: path.join("root"), dir: Some(dir) };
         let image = fs::File::create(&made.image).unwrap();
-        // The least that XFS takes.
-        image.set_len(320 << 20).unwrap();
+        image.set_len(bytes).unwrap();
         fs::create_dir(&made.root).unwrap();
         let force = if kind == "xfs" { "-f" } else { "-F" };
         run(Command::new(format!("mkfs.{kind}")).args(["-q", force]).arg(&made.image))?;
@@ -63,6 +68,14 @@ impl FileSystem {
         self.shut_down().unwrap();
         let told = meanwhile();
         self.remount().unwrap();
+        told
+    }
+
+    /// Does `work` with the disk while it is not mounted. Then the journal is recovered, if it has to be.
+    pub(crate) fn unmounted<T>(&self, work: impl FnOnce(&Path) -> T) -> T {
+        run(Command::new("umount").arg(&self.root)).unwrap();
+        let told = work(&self.image);
+        self.mount().unwrap();
         told
     }
 

@@ -1,6 +1,7 @@
 //! The writer process of the suites.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
@@ -34,33 +35,52 @@ pub(crate) fn shown(output: &Output) -> String {
     format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// A writer at work, killed when it is dropped.
+/// What a line of a writer begins with; a machine says other things too.
+const WORDS: [&str; 8] = ["opened ", "ack ", "buffered ", "checkpoint ", "kept ", "full ", "failed ", "closed"];
+
+fn is_of_writer(line: &str) -> bool {
+    WORDS.iter().any(|word| line.starts_with(word))
+}
+
+/// The lines of a writer in what was said.
+pub(crate) fn lines_of_writer(output: &str) -> String {
+    output.split_inclusive('\n').filter(|line| is_of_writer(line)).map(|line| line.replace('\r', "")).collect()
+}
+
+/// A writer at work, alone or in a machine of its own. Killed when it is dropped.
 pub(crate) struct Life {
     child: Child,
     output: BufReader<ChildStdout>,
-    heard: Vec<u8>,
+    heard: String,
 }
 
 impl Life {
     pub(crate) fn start(session: &Session) -> Self {
-        let mut child =
-            command(session).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, output, heard: Vec::new() }
+        Self::of(command(session))
     }
 
-    /// Waits until it said so many lines, or ended.
-    pub(crate) fn hear_lines(&mut self, count: u64) {
-        for _ in 0..count {
-            if self.output.read_until(b'\n', &mut self.heard).unwrap() == 0 {
+    /// A process, and whatever it starts.
+    pub(crate) fn of(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        let mut child = command.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output, heard: String::new() }
+    }
+
+    /// Waits until the writer said so many lines, or all ended.
+    pub(crate) fn hear_lines(&mut self, mut count: u64) {
+        while count > 0 {
+            let from = self.heard.len();
+            if self.output.read_line(&mut self.heard).unwrap() == 0 {
                 return;
             }
+            count -= u64::from(is_of_writer(&self.heard[from..]));
         }
     }
 
-    /// SIGKILL; all that it said.
+    /// SIGKILL; all that was said.
     pub(crate) fn kill(mut self) -> String {
-        self.child.kill().unwrap();
+        self.kill_all();
         self.end()
     }
 
@@ -69,17 +89,27 @@ impl Life {
         self.kill()
     }
 
-    /// Waits for its end; all that it said.
+    /// Waits for its end; all that was said.
     pub(crate) fn end(mut self) -> String {
-        self.output.read_to_end(&mut self.heard).unwrap();
+        self.output.read_to_string(&mut self.heard).unwrap();
         self.child.wait().unwrap();
-        String::from_utf8_lossy(&self.heard).into_owned()
+        std::mem::take(&mut self.heard)
+    }
+
+    fn kill_all(&mut self) {
+        // The process alone is killed without the detour, so that the moment is the one that was meant.
+        let _gone = self.child.kill();
+        let group = format!("kill -KILL -{}", self.child.id());
+        let _gone = Command::new("sh").args(["-c", &group]).stderr(Stdio::null()).status();
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
+        // What was waited for has no number any more that is its own.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.kill_all();
+            let _gone = self.child.wait();
+        }
     }
 }
