@@ -96,7 +96,7 @@ const TASKS: [Task; 10] = [
     Task {
         name: "test",
         takes: "1 min / 3 min",
-        about: "doctests, then all other tests, with all features; by nextest where it is installed",
+        about: "doctests, then all other tests, with all features; by nextest where it is installed; lists what was skipped",
         run: cargo::test,
         write: None,
     },
