@@ -625,7 +625,8 @@ fn no_byte_of_an_order_leaves_before_its_intent_is_synced() {
     // Only a request that places an order has its label in the form of a form.
     let sent: Vec<(usize, String)> =
         lines.iter().enumerate().filter_map(|(at, line)| Some((at, after(line, "tag=bs-")?))).collect();
-    assert!(sent.len() >= 4, "two entries and their exits: {sent:?}");
+    // An entry that is not filled in time has no exit.
+    assert!(sent.len() >= 3, "two entries and an exit: {sent:?}");
     for (at, tag) in sent {
         let is_intent = |line: &&&str| line.contains("pwrite64(") && line.contains("intent") && line.contains(&tag);
         let before = &lines[..at];
