@@ -14,6 +14,7 @@ mod loom;
 mod manifest;
 mod marks;
 mod metadata;
+mod planted;
 mod table;
 
 use std::path::Path;
@@ -35,7 +36,7 @@ struct Task {
 
 /// In the order of `ci`: cheap steps first. Tests come last, because whoever reads the log of a machine looks for the
 /// runner's closing lines at its end.
-const TASKS: [Task; 10] = [
+const TASKS: [Task; 11] = [
     Task {
         name: "fetch",
         takes: "0 s / network",
@@ -64,6 +65,13 @@ const TASKS: [Task; 10] = [
         about: "docs/invariants.md against the `// proves: ID` marks; --write fills in \"proved by\"",
         run: invariants::check,
         write: Some(invariants::write),
+    },
+    Task {
+        name: "patches",
+        takes: "1 s",
+        about: "docs/planted.md against tests/planted/: every planted bug can still be planted",
+        run: planted::check,
+        write: None,
     },
     Task {
         name: "deps",
@@ -110,6 +118,9 @@ fn main() -> ExitCode {
         [] | ["help" | "-h" | "--help"] => help(),
         ["ci"] => return ci::run(&TASKS, &root),
         ["ci", "-h" | "--help"] => println!("cargo xtask ci\n  {CI}"),
+        ["planted", "-h" | "--help"] => println!("cargo xtask planted [--write] [BUG or ID…]\n  {PLANTED}"),
+        ["planted", "--write", ref chosen @ ..] => return finish("planted", planted::run(&root, chosen, true)),
+        ["planted", ref chosen @ ..] => return finish("planted", planted::run(&root, chosen, false)),
         [name, ref rest @ ..] => {
             let Some(task) = TASKS.iter().find(|task| task.name == name) else {
                 return usage(&format!("there is no command {name:?}"));
@@ -126,6 +137,7 @@ fn main() -> ExitCode {
 }
 
 const CI: &str = "all of the above in this order; stops at the first failure";
+const PLANTED: &str = "plants each bug of docs/planted.md, or those named, and demands that its test fails; --write notes how long that took";
 
 fn help() {
     println!("cargo xtask COMMAND: what must hold before a change is done.\n");
@@ -134,6 +146,7 @@ fn help() {
         println!("  {:<11} {:<14} {}", task.name, task.takes, task.about);
     }
     println!("  {:<11} {:<14} {CI}", "ci", "2 min / 6 min");
+    println!("  {:<11} {:<14} {PLANTED}", "planted", "20 min");
     println!(
         "\nWhile you write, `cargo xtask lint` and `cargo nextest run -p CRATE` are enough; run `ci` before you hand in."
     );
