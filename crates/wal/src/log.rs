@@ -183,6 +183,12 @@ impl Log {
         poll_fn(|context| self.committer.poll_append(content, how, &mut progress, context.waker())).await
     }
 
+    /// For tests that decide when a group is formed.
+    #[cfg(test)]
+    pub(crate) fn committer(&self) -> &Committer<Engine> {
+        &self.committer
+    }
+
     fn start_helper(&self) -> Result<(), AppendError> {
         let start = || {
             let committer = Arc::clone(&self.committer);

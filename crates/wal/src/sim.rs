@@ -12,16 +12,21 @@
 //! * A name that was not made durable by a sync of the directory means what it meant at any moment since, each name for
 //!   itself: a renamed file may have both names, or none.
 //! * After a sync that failed, what was to be synced may be there or not, readers are shown it all the same, and later
-//!   syncs that succeed do nothing about it.
+//!   syncs that succeed do nothing about it. At any later moment readers may be shown what the disk has instead
+//!   ([`FaultKind::Evict`]).
+//!
+//! A lock is taken or not, its number durable before the caller sees it: that is what the crate of the lock promises.
 
 #![expect(clippy::indexing_slicing, reason = "a simulator: an index that is wrong is a bug in it, to be seen at once")]
 
+mod crashes;
 mod disk;
 mod faults;
 mod recording;
 mod storage;
 
-pub use self::disk::{Depth, Image};
+pub use self::crashes::Depth;
+pub use self::disk::Image;
 pub use self::faults::{Fault, FaultKind};
 pub use self::recording::{Crash, Recording};
 pub use self::storage::SimStorage;

@@ -1,4 +1,6 @@
 #[cfg(not(loom))]
 mod callers;
+#[cfg(not(loom))]
+mod looks;
 #[cfg(loom)]
 mod models;

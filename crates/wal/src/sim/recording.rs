@@ -3,20 +3,47 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Dice;
-use super::disk::{Depth, Disk, Image};
+use super::crashes::Depth;
+use super::disk::{Disk, Image};
 
 /// One change of a disk, or a note of the test.
 #[derive(Debug, Clone)]
 pub(super) enum Operation {
-    Create { name: String },
-    Write { file: usize, offset: usize, bytes: Vec<u8> },
-    Allocate { file: usize, length: usize },
-    Sync { file: usize },
-    SyncFailed { file: usize },
-    Rename { from: String, to: String },
-    Remove { name: String },
+    Create {
+        name: String,
+    },
+    Write {
+        file: usize,
+        offset: usize,
+        bytes: Vec<u8>,
+    },
+    Allocate {
+        file: usize,
+        length: usize,
+    },
+    Sync {
+        file: usize,
+    },
+    SyncFailed {
+        file: usize,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Remove {
+        name: String,
+    },
     SyncDirectory,
     SyncDirectoryFailed,
+    /// See [`FaultKind::Evict`](super::FaultKind::Evict).
+    Evict {
+        sectors: u8,
+    },
+    /// A lock was taken, and its number is durable.
+    Lock {
+        fence: u64,
+    },
     Note(u64),
 }
 
@@ -24,6 +51,7 @@ pub(super) enum Operation {
 #[derive(Debug, Clone)]
 pub struct Recording {
     pub(super) start: Image,
+    pub(super) start_fence: u64,
     pub(super) operations: Vec<Operation>,
 }
 
@@ -37,7 +65,12 @@ pub struct Crash<'a> {
     pub notes: &'a [u64],
     /// The disk.
     pub image: &'a Image,
+    /// The number of the last lock that was taken.
+    pub fence: u64,
 }
+
+/// Builds the disks that a crash of one may leave after a step, and shows each.
+type Build<'a> = dyn FnMut(&Disk, usize, &mut dyn FnMut(&Image)) + 'a;
 
 impl Recording {
     /// How many changes and notes there are.
@@ -114,28 +147,54 @@ impl Recording {
         skipped: Option<usize>,
         visit: &mut dyn FnMut(Crash<'_>) -> bool,
     ) -> bool {
-        let mut disk = Disk::from_image(&self.start);
+        self.crashes_by(&|_| depth, seed, skipped, visit)
+    }
+
+    /// The same with a depth for each step.
+    pub fn crashes_by(
+        &self,
+        depth: &dyn Fn(usize) -> Depth,
+        seed: u64,
+        skipped: Option<usize>,
+        visit: &mut dyn FnMut(Crash<'_>) -> bool,
+    ) -> bool {
         let mut dice = Dice::new(seed);
+        self.replay(skipped, visit, &mut |disk, step, show| disk.crashes(depth(step), &mut dice, show))
+    }
+
+    /// Shows `visit` the disks that are left when the last write before a crash arrived up to any one of its bytes, for
+    /// each write.
+    pub fn cuts(&self, visit: &mut dyn FnMut(Crash<'_>) -> bool) -> bool {
+        let is_write = |step: usize| {
+            let operation = step.checked_sub(1).and_then(|at| self.operations.get(at));
+            matches!(operation, Some(Operation::Write { .. }))
+        };
+        self.replay(None, visit, &mut |disk, step, show| {
+            if is_write(step) {
+                disk.cuts(show);
+            }
+        })
+    }
+
+    fn replay(&self, skipped: Option<usize>, visit: &mut dyn FnMut(Crash<'_>) -> bool, build: &mut Build<'_>) -> bool {
+        let mut disk = Disk::from_image(&self.start);
         let mut notes = Vec::new();
+        let mut fence = self.start_fence;
         let mut go_on = true;
-        let mut show = |disk: &Disk, step: usize, notes: &[u64]| {
-            disk.crashes(depth, &mut dice, &mut |image| {
+        for step in 0..=self.operations.len() {
+            let operation = step.checked_sub(1).and_then(|at| self.operations.get(at));
+            match operation {
+                Some(Operation::Note(note)) => notes.push(*note),
+                Some(Operation::Lock { fence: taken }) => fence = *taken,
+                Some(operation) if skipped != Some(step - 1) => disk.apply(operation),
+                _ => {}
+            }
+            build(&disk, step, &mut |image| {
                 if go_on {
-                    go_on = visit(Crash { step, notes, image });
+                    go_on = visit(Crash { step, notes: &notes, image, fence });
                 }
             });
-            go_on
-        };
-        if !show(&disk, 0, &notes) {
-            return false;
-        }
-        for (at, operation) in self.operations.iter().enumerate() {
-            if let Operation::Note(note) = operation {
-                notes.push(*note);
-            } else if skipped != Some(at) {
-                disk.apply(operation);
-            }
-            if !show(&disk, at + 1, &notes) {
+            if !go_on {
                 return false;
             }
         }

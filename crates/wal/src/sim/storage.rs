@@ -1,5 +1,7 @@
 //! The simulated disk as a [`Storage`].
 
+#[cfg(test)]
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ pub struct SimStorage(Arc<Mutex<State>>);
 struct State {
     disk: Disk,
     start: Image,
+    start_fence: u64,
     operations: Vec<Operation>,
     count: u64,
     faults: Vec<Fault>,
@@ -27,6 +30,8 @@ struct State {
     read_only: bool,
     locked: bool,
     fence: u64,
+    #[cfg(test)]
+    fired: BTreeSet<(&'static str, FaultKind)>,
 }
 
 impl Default for SimStorage {
@@ -36,25 +41,33 @@ impl Default for SimStorage {
 }
 
 impl SimStorage {
-    /// A disk with these files, all durable.
+    /// A disk with these files, all durable, on which no lock was ever taken.
     pub fn new(image: Image) -> Self {
+        Self::after(image, 0)
+    }
+
+    /// A disk as a crash left it; `fence` is the number of the last lock that was taken before.
+    pub fn after(image: Image, fence: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             disk: Disk::from_image(&image),
             start: image,
+            start_fence: fence,
             operations: Vec::new(),
             count: 0,
             faults: Vec::new(),
             capacity: None,
             read_only: false,
             locked: false,
-            fence: 0,
+            fence,
+            #[cfg(test)]
+            fired: BTreeSet::new(),
         })))
     }
 
     /// What was done so far.
     pub fn recording(&self) -> Recording {
         let state = self.0.lock();
-        Recording { start: state.start.clone(), operations: state.operations.clone() }
+        Recording { start: state.start.clone(), start_fence: state.start_fence, operations: state.operations.clone() }
     }
 
     /// Puts a note into the recording: what the caller has just been promised.
@@ -70,6 +83,12 @@ impl SimStorage {
     /// Plans a fault.
     pub fn plan(&self, fault: Fault) {
         self.0.lock().faults.push(fault);
+    }
+
+    /// Which operations were hit by which faults.
+    #[cfg(test)]
+    pub(crate) fn fired(&self) -> BTreeSet<(&'static str, FaultKind)> {
+        self.0.lock().fired.clone()
     }
 
     /// Forgets the faults that were planned.
@@ -100,15 +119,25 @@ impl SimStorage {
 
 impl State {
     /// Counts an operation; what is planned for it.
-    fn begin(&mut self) -> Option<FaultKind> {
+    #[cfg_attr(not(test), expect(unused_variables, reason = "for `fired`"))]
+    fn begin(&mut self, operation: &'static str) -> Option<FaultKind> {
         let now = self.count;
         self.count += 1;
-        self.faults.iter().find(|fault| fault.at == now || (fault.lasting && fault.at < now)).map(|fault| fault.kind)
+        let planned = |fault: &&Fault| fault.at == now || (fault.lasting && fault.at < now);
+        let kinds: Vec<FaultKind> = self.faults.iter().filter(planned).map(|fault| fault.kind).collect();
+        #[cfg(test)]
+        self.fired.extend(kinds.iter().map(|kind| (operation, *kind)));
+        for kind in &kinds {
+            if let FaultKind::Evict(sectors) = *kind {
+                self.apply(Operation::Evict { sectors });
+            }
+        }
+        kinds.into_iter().find(|kind| !matches!(kind, FaultKind::Evict(_)))
     }
 
     /// For an operation that can only fail whole.
-    fn begin_whole(&mut self) -> io::Result<()> {
-        self.begin().and_then(FaultKind::error).map_or(Ok(()), Err)
+    fn begin_whole(&mut self, operation: &'static str) -> io::Result<()> {
+        self.begin(operation).and_then(FaultKind::error).map_or(Ok(()), Err)
     }
 
     fn may_change(&self) -> io::Result<()> {
@@ -140,12 +169,25 @@ impl Storage for SimStorage {
 
     fn lock(&self, name: &str, _claim: &Claim) -> Result<Box<dyn Tenure>, AcquireError> {
         let mut state = self.0.lock();
+        let path = self.place().join(name);
+        let fault = state.begin("lock");
+        let failed = |source| AcquireError::Io { action: "lock", path: path.clone(), source };
+        if let Some(FaultKind::Error(code)) = fault {
+            return Err(failed(io::Error::from_raw_os_error(code)));
+        }
+        state.may_change().map_err(failed)?;
         if state.locked {
-            return Err(AcquireError::Held { path: self.place().join(name), holder: None });
+            return Err(AcquireError::Held { path, holder: None });
+        }
+        let fence = state.fence + 1;
+        state.fence = fence;
+        state.apply(Operation::Lock { fence });
+        // Its number was used up all the same.
+        if let Some(error) = fault.and_then(FaultKind::error) {
+            return Err(failed(error));
         }
         state.locked = true;
-        state.fence += 1;
-        Ok(Box::new(SimTenure { state: Arc::clone(&self.0), fence: state.fence }))
+        Ok(Box::new(SimTenure { state: Arc::clone(&self.0), fence }))
     }
 
     fn entropy(&self) -> u64 {
@@ -154,13 +196,13 @@ impl Storage for SimStorage {
 
     fn names(&self) -> io::Result<Vec<String>> {
         let mut state = self.0.lock();
-        state.begin_whole()?;
+        state.begin_whole("list")?;
         Ok(state.disk.names())
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
         let mut state = self.0.lock();
-        state.begin_whole()?;
+        state.begin_whole("create")?;
         state.may_change()?;
         if state.disk.lookup(name).is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -172,7 +214,7 @@ impl Storage for SimStorage {
 
     fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn StorageFile>> {
         let mut state = self.0.lock();
-        state.begin_whole()?;
+        state.begin_whole("open")?;
         if access == Access::ReadWrite {
             state.may_change()?;
         }
@@ -182,7 +224,7 @@ impl Storage for SimStorage {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.0.lock();
-        state.begin_whole()?;
+        state.begin_whole("rename")?;
         state.may_change()?;
         state.find(from)?;
         state.apply(Operation::Rename { from: from.to_owned(), to: to.to_owned() });
@@ -191,7 +233,7 @@ impl Storage for SimStorage {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.0.lock();
-        state.begin_whole()?;
+        state.begin_whole("remove")?;
         state.may_change()?;
         state.find(name)?;
         state.apply(Operation::Remove { name: name.to_owned() });
@@ -200,7 +242,7 @@ impl Storage for SimStorage {
 
     fn sync_directory(&self) -> io::Result<()> {
         let mut state = self.0.lock();
-        if let Err(error) = state.begin_whole() {
+        if let Err(error) = state.begin_whole("sync directory") {
             state.apply(Operation::SyncDirectoryFailed);
             return Err(error);
         }
@@ -228,13 +270,13 @@ impl SimFile {
 impl StorageFile for SimFile {
     fn length(&self) -> io::Result<u64> {
         let mut state = self.state.lock();
-        state.begin_whole()?;
+        state.begin_whole("length")?;
         Ok(state.disk.view(self.file).len() as u64)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.state.lock();
-        let fault = state.begin();
+        let fault = state.begin("read");
         if let Some(error) = fault.and_then(FaultKind::error) {
             return Err(error);
         }
@@ -250,7 +292,7 @@ impl StorageFile for SimFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = self.state.lock();
-        let fault = state.begin();
+        let fault = state.begin("write");
         if let Some(FaultKind::Error(code)) = fault {
             return Err(io::Error::from_raw_os_error(code));
         }
@@ -267,7 +309,7 @@ impl StorageFile for SimFile {
 
     fn allocate(&self, length: u64) -> io::Result<()> {
         let mut state = self.state.lock();
-        state.begin_whole()?;
+        state.begin_whole("allocate")?;
         self.may_write(&state)?;
         let length = usize::try_from(length).map_err(io::Error::other)?;
         state.may_grow(self.file, length)?;
@@ -277,7 +319,7 @@ impl StorageFile for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state.lock();
-        if let Err(error) = state.begin_whole() {
+        if let Err(error) = state.begin_whole("sync") {
             state.apply(Operation::SyncFailed { file: self.file });
             return Err(error);
         }
