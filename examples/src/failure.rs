@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use backstop::file_lock::AcquireError;
-use backstop::wal::{OpenError as LogError, ReadError};
-use backstop::{Contradiction, OpenError, OpenJournalError, RecordError, ResolveError, SwitchError};
+use backstop::wal::{JournalError, OpenError as LogError, ReadError};
+use backstop::{OpenError, OpenJournalError, RecordError, ResolveError, SwitchError};
 
 /// Why the program cannot go on. The text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +26,6 @@ pub(crate) enum Failure {
     StateDir { path: PathBuf, source: std::io::Error },
     #[error("there is no state directory {}: nothing has run there; see --state-dir", .0.display())]
     NoState(PathBuf),
-    #[error("the journal tells an impossible story: restore it from a copy")]
-    Contradiction(#[from] Contradiction),
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     #[error("{0}")]
@@ -53,7 +51,9 @@ impl Failure {
             )
             | Self::Open(OpenError::OtherHome { .. } | OpenError::SettleTooShort { .. } | OpenError::NoPause) => 2,
             Self::Lock(AcquireError::Held { .. })
-            | Self::Journal(OpenJournalError::Open(LogError::Locked(AcquireError::Held { .. }))) => 3,
+            | Self::Journal(OpenJournalError::Log(JournalError::Open(LogError::Locked(AcquireError::Held {
+                ..
+            })))) => 3,
             Self::Unresolved
             | Self::Resolve(
                 ResolveError::Attended { .. }
@@ -64,9 +64,7 @@ impl Failure {
             ) => 4,
             Self::Unconfirmed => 6,
             Self::Journal(error) if is_damage(error) => 5,
-            Self::Open(OpenError::Contradiction(_) | OpenError::Record(RecordError::Contradiction(_)))
-            | Self::Contradiction(_)
-            | Self::SimulatorState(_) => 5,
+            Self::Open(OpenError::Record(RecordError::Contradiction(_))) | Self::SimulatorState(_) => 5,
             Self::Lock(_)
             | Self::Journal(_)
             | Self::Open(_)
@@ -82,10 +80,11 @@ impl Failure {
 /// Whether there are records that cannot be read, or not understood.
 fn is_damage(error: &OpenJournalError) -> bool {
     match error {
-        OpenJournalError::Open(LogError::Read(error)) | OpenJournalError::Read(error) => {
+        OpenJournalError::Log(JournalError::Open(LogError::Read(error)) | JournalError::Read(error)) => {
             !matches!(error, ReadError::Io { .. } | ReadError::Overtaken { .. })
         }
-        OpenJournalError::Foreign { .. } | OpenJournalError::Checkpoint { .. } => true,
+        OpenJournalError::Log(JournalError::Unreadable { .. } | JournalError::Move { .. })
+        | OpenJournalError::Contradiction(_) => true,
         _ => false,
     }
 }

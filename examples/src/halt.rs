@@ -67,7 +67,7 @@ fn sweep(dir: &StateDir, args: &PullArgs) -> Swept {
 }
 
 fn state(dir: &StateDir) -> Result<State, Failure> {
-    Ok(State::replay(&LogJournal::read(&dir.journal())?.batches)?)
+    Ok(LogJournal::read(&dir.journal())?.state)
 }
 
 /// Takes back every pull that stands.

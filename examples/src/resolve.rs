@@ -9,7 +9,7 @@ use backstop::clock::{Clock, SystemClock};
 use backstop::file_lock::{Claim as Holder, Lock};
 use backstop::{
     Claim, ClaimedFill, Desk, DeskConfig, Freshness, Limits, LogJournal, Operator, ResolveError, SlotId, Stage, State,
-    Switch, told,
+    Switch, Upkeep, told,
 };
 
 use crate::cli::{Common, MarketArgs, ResolveArgs};
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &ResolveArgs, common: &Common) -> Result<(), Failu
 }
 
 fn state(dir: &StateDir) -> Result<State, Failure> {
-    Ok(State::replay(&LogJournal::read(&dir.journal())?.batches)?)
+    Ok(LogJournal::read(&dir.journal())?.state)
 }
 
 /// What the command names: an order by its client order id, or a position by its own.
@@ -150,8 +150,8 @@ async fn open(subject: &Subject, args: &ResolveArgs, dir: &StateDir) -> Result<(
     // A bot that runs would go on with what it knows: it has to be stopped, and the refusal names it.
     let lock = Lock::acquire(dir.lock(), &claim)?;
     let switch = Switch::open(&dir.switch())?;
-    let (journal, contents) = LogJournal::open(&dir.journal(), claim)?;
-    let home = State::replay(&contents.batches)?.home;
+    let (journal, contents) = LogJournal::open(&dir.journal(), claim, Upkeep::default())?;
+    let home = contents.state.home.clone();
     let home = home.ok_or_else(|| Failure::Usage("nothing was ever traded from this state directory".to_owned()))?;
     let in_sim = home == wiring::SIMULATOR;
     let settle = args.settle.unwrap_or(Duration::from_secs(if in_sim { 5 } else { 60 }));
@@ -174,7 +174,7 @@ async fn open(subject: &Subject, args: &ResolveArgs, dir: &StateDir) -> Result<(
         settle,
         clock_tolerance: Duration::from_secs(1),
     };
-    let desk = Desk::open(config, broker, clock, lock, switch, Arc::new(journal), &contents.batches).await?;
+    let desk = Desk::open(config, broker, clock, lock, switch, Arc::new(journal), contents.state).await?;
     Ok((desk, simulator))
 }
 

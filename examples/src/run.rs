@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use backstop::clock::{Clock, SystemClock};
 use backstop::file_lock::{Claim, Lock};
-use backstop::{Desk, LogJournal, Switch, told};
+use backstop::{Desk, LogJournal, Switch, Upkeep, told};
 
 use crate::cli::{Common, RunArgs};
 use crate::failure::Failure;
@@ -35,13 +35,13 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     let claim = Claim { label: "paper-trader".to_owned(), since: clock.wall() };
     let lock = Lock::acquire(dir.lock(), &claim)?;
     let switch = Switch::open(&dir.switch())?;
-    let (journal, contents) = LogJournal::open(&dir.journal(), claim)?;
+    let (journal, contents) = LogJournal::open(&dir.journal(), claim, Upkeep::default())?;
     let signals = Signals::listen()?;
 
     let wired = wiring::connect(target, &dir, settings.settle, &clock).await?;
-    let (config, history) = (settings.desk(wired.home.clone())?, &contents.batches);
+    let (config, state) = (settings.desk(wired.home.clone())?, contents.state);
     let (broker, journal) = (Arc::clone(&wired.broker), Arc::new(journal));
-    let desk = Desk::open(config, broker, Arc::clone(&clock), lock, switch, journal, history).await?;
+    let desk = Desk::open(config, broker, Arc::clone(&clock), lock, switch, journal, state).await?;
 
     let settings = Arc::new(settings);
     let view = Arc::new(View::start(&desk, common.json, &wired.described, &settings));

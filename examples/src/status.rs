@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use backstop::clock::Timestamp;
 use backstop::file_lock::{LockState, Presence};
-use backstop::{Contents, Level, LogJournal, Operation, Position, Pull, SlotId, Stage, State, Switch, told};
+use backstop::{Level, LogJournal, Operation, Past, Position, Pull, SlotId, Stage, State, Switch, told};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -154,22 +154,33 @@ pub(crate) fn positions(dir: &StateDir, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints what happened, oldest first.
+/// Prints what happened, oldest first, as far back as the journal reaches.
 pub(crate) fn log(dir: &StateDir, json: bool) -> Result<(), Failure> {
-    let contents = contents(dir)?;
+    dir.exists()?;
     let mut out = io::stdout().lock();
-    for batch in &contents.batches {
-        if json {
-            for line in render::json_lines(batch) {
-                writeln!(out, "{line}")?;
-            }
-        } else {
-            for line in batch.records.iter().filter_map(render::line) {
-                writeln!(out, "{}  {line}", batch.at.strftime("%F %T%.3fZ"))?;
-            }
+    let mut printed = Ok(());
+    LogJournal::read_history(&dir.journal(), |past| {
+        if printed.is_ok() {
+            printed = print_past(&mut out, &past, json);
+        }
+    })?;
+    Ok(printed?)
+}
+
+fn print_past(out: &mut impl Write, past: &Past, json: bool) -> io::Result<()> {
+    match past {
+        // Not among the lines of what happened, which programs read.
+        Past::Removed { batches } => {
+            writeln!(io::stderr().lock(), "older history is not kept any more: {batches} batches were removed")
+        }
+        Past::Batch(batch) if json => {
+            render::json_lines(batch).into_iter().try_for_each(|line| writeln!(out, "{line}"))
+        }
+        Past::Batch(batch) => {
+            let mut lines = batch.records.iter().filter_map(render::line);
+            lines.try_for_each(|line| writeln!(out, "{}  {line}", batch.at.strftime("%F %T%.3fZ")))
         }
     }
-    Ok(())
 }
 
 /// Everything that somebody should look at: orders whose outcome is unknown, exits that did not come through, alerts.
@@ -197,18 +208,13 @@ fn unresolved(state: &State) -> Vec<UnresolvedView> {
     rows
 }
 
+/// What the records amount to. A directory that is not there is an error: a typo must not look like an account without
+/// positions.
 fn read(dir: &StateDir) -> Result<(State, Option<LockState>), Failure> {
-    let contents = contents(dir)?;
-    let state = State::replay(&contents.batches)?;
+    dir.exists()?;
+    let state = LogJournal::read(&dir.journal())?.state;
     let lock = LockState::read(dir.lock()).map_err(|error| Failure::Broker(told(&error)))?;
     Ok((state, lock))
-}
-
-/// What the journal holds. A directory that is not there is an error: a typo must not look like an account without
-/// positions.
-fn contents(dir: &StateDir) -> Result<Contents, Failure> {
-    dir.exists()?;
-    Ok(LogJournal::read(&dir.journal())?)
 }
 
 /// By the switch itself, which may say more than the bot has seen.

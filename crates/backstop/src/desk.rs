@@ -29,7 +29,7 @@ use crate::gate::{Freshness, Guard, Limits, MarketView};
 use crate::ids::StrategyName;
 use crate::journal::Journal;
 use crate::record::{Batch, Record};
-use crate::state::{Contradiction, Session, State};
+use crate::state::{Session, State};
 use crate::switch::Switch;
 use crate::{SessionId, SlotId};
 
@@ -91,9 +91,6 @@ pub enum OpenError {
     /// journal.
     #[error(transparent)]
     Fence(#[from] RaiseError),
-    /// The journal tells an impossible story.
-    #[error("the journal was edited or mixed up: restore it from a copy, or settle the account by hand")]
-    Contradiction(#[from] Contradiction),
     /// The journal takes no records.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -170,7 +167,7 @@ impl Moment {
 }
 
 impl Desk {
-    /// Opens a desk on `lock`, `switch` and `journal`, whose batches so far are `history`.
+    /// Opens a desk on `lock`, `switch` and `journal`, whose batches so far amount to `state`.
     ///
     /// Exits are possible at once; entries only after [`recover`](Desk::recover) and
     /// [`begin_session`](Desk::begin_session).
@@ -187,7 +184,7 @@ impl Desk {
         mut lock: Lock,
         switch: Switch,
         journal: Arc<dyn Journal>,
-        history: &[Batch],
+        state: State,
     ) -> Result<Self, OpenError> {
         let (settle, call_timeout) = (config.settle, broker.call_timeout());
         if settle <= call_timeout {
@@ -196,7 +193,6 @@ impl Desk {
         if config.poll.is_zero() {
             return Err(OpenError::NoPause);
         }
-        let state = State::replay(history)?;
         if let Some(found) = state.home.clone().filter(|home| *home != config.home) {
             return Err(OpenError::OtherHome { found, wanted: config.home });
         }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::record::Batch;
 
-pub use log::{Contents, LogJournal, OpenJournalError};
+pub use log::{Contents, LogJournal, OpenJournalError, Past, Upkeep};
 
 /// A durable, ordered list of batches.
 #[async_trait]

@@ -43,7 +43,7 @@ pub use desk::{
 };
 pub use gate::{Freshness, GuardRefusal, LimitBreach, Limits, MarketView, QuoteRefusal};
 pub use ids::{InvalidName, SessionId, SlotId, StrategyName};
-pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, OpenJournalError};
+pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, OpenJournalError, Past, Upkeep};
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};
 pub use refusal::{ExitRefusal, Malformed, Refusal};
 pub use state::{

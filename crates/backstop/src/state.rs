@@ -1,12 +1,14 @@
 //! The state of a desk: the fold of its records, and nothing else.
 //!
-//! The live desk and a reader of the journal run the same [`State::apply`]; so what a restart sees is what the desk saw.
+//! The live desk and a reader of the journal run the same [`State::apply`]; so what a restart sees is what the desk saw. A
+//! checkpoint of the journal holds the whole of it: a field that this version does not know is an error, not dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest, Symbol};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use crate::record::{Batch, Drift, OrderEnd, Purpose, Record};
 use crate::switch::{Pull, PullId, strongest};
@@ -15,7 +17,8 @@ use crate::{SessionId, SlotId};
 mod late;
 
 /// What a desk knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct State {
     /// The environment and account that the state directory belongs to.
     pub home: Option<String>,
@@ -54,7 +57,8 @@ pub struct State {
 }
 
 /// A session, so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Session {
     /// Its name.
     pub id: SessionId,
@@ -67,7 +71,8 @@ pub struct Session {
 }
 
 /// An order that is not at rest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Operation {
     /// The slot that it belongs to.
     pub slot: SlotId,
@@ -90,7 +95,8 @@ pub struct Operation {
 }
 
 /// What became of a name that was issued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Issued {
     /// Its order is not at rest.
@@ -103,7 +109,8 @@ pub enum Issued {
 }
 
 /// How far an operation has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Stage {
     /// The intent is on disk; whether it was sent is not.
     Pending,
@@ -117,7 +124,8 @@ pub enum Stage {
 }
 
 /// An open position.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Position {
     /// What is held, leg by leg. A leg that is closed stays, with quantity zero, until the position leaves the book.
     pub legs: Vec<HeldLeg>,
@@ -138,7 +146,8 @@ pub struct Position {
 }
 
 /// What is held of one leg.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HeldLeg {
     /// The symbol.
     pub symbol: Symbol,
@@ -149,7 +158,8 @@ pub struct HeldLeg {
 }
 
 /// An exit that has not come through.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pending {
     /// Since when.
     pub since: Timestamp,
@@ -158,7 +168,8 @@ pub struct Pending {
 }
 
 /// What became of a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SlotState {
     /// Its order is not at rest.
     InFlight,
@@ -169,7 +180,8 @@ pub enum SlotState {
 }
 
 /// A comparison with the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reconciled {
     /// When.
     pub at: Timestamp,
@@ -178,7 +190,8 @@ pub struct Reconciled {
 }
 
 /// Something that somebody should look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Alert {
     /// Since when.
     pub since: Timestamp,

@@ -253,6 +253,16 @@ fn scanner(storage: &dyn Storage, index: u64, thread: Thread) -> Result<Scanner,
     Ok(Scanner::new(segment, path(storage, index), thread))
 }
 
+/// The checkpoint that segment `index` begins with, if it does and that can be read.
+pub(crate) fn checkpoint_at(storage: &Arc<dyn Storage>, index: u64) -> Option<Vec<u8>> {
+    let mut chain = Chain::from_segment(Arc::clone(storage), index).ok()?;
+    chain.checkpoint()?;
+    match chain.step() {
+        Ok(Reached::Content { kind: Kind::Checkpoint, .. }) => Some(chain.payload().to_vec()),
+        _ => None,
+    }
+}
+
 pub(crate) fn missing(storage: &dyn Storage, index: u64, intact: u64) -> ReadError {
     ReadError::Missing { path: path(storage, index), intact }
 }

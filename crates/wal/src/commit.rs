@@ -172,7 +172,8 @@ pub(crate) struct Ticket {
     count: u64,
 }
 
-enum Staged {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Staged {
     Yes(Ticket),
     /// Only once there is another segment.
     NeedsSegment,
@@ -208,7 +209,36 @@ impl<D: Device> Committer<D> {
     /// Appends, and returns when that is done; the number of the first record.
     pub(crate) fn append(&self, content: Content<'_>, how: Append) -> Result<u64, AppendError> {
         self.check_length(content, how)?;
-        let (mut queue, ticket) = self.stage(content, how)?;
+        let (queue, ticket) = self.stage(content, how)?;
+        self.finish(queue, ticket, how)
+    }
+
+    /// Stages content if there is room for it now; never waits.
+    pub(crate) fn try_stage(&self, content: Content<'_>, how: Append) -> Result<Staged, AppendError> {
+        self.check_length(content, how)?;
+        let mut queue = self.queue.lock();
+        match &queue.broken {
+            Some(source) => Err(AppendError::Poisoned { source: Arc::clone(source) }),
+            None => Ok(queue.stage(self.log, content, how, self.limits.reserve)),
+        }
+    }
+
+    /// Makes room for content that was not [staged](Committer::try_stage) for want of a segment, or of a commit; then
+    /// it is to be tried again.
+    pub(crate) fn make_room(&self, content: Content<'_>, needs_segment: bool) -> Result<(), AppendError> {
+        let queue = self.queue.lock();
+        if let Some(source) = &queue.broken {
+            return Err(AppendError::Poisoned { source: Arc::clone(source) });
+        }
+        self.room_for(queue, content, needs_segment).map(drop)
+    }
+
+    /// Returns when what was staged is as safe as `how` asks; the number of the first record.
+    pub(crate) fn wait(&self, ticket: Ticket, how: Append) -> Result<u64, AppendError> {
+        self.finish(self.queue.lock(), ticket, how)
+    }
+
+    fn finish<'a>(&'a self, mut queue: Guard<'a, D>, ticket: Ticket, how: Append) -> Result<u64, AppendError> {
         loop {
             let done = if how.durable { queue.durable } else { queue.written };
             if done >= ticket.count {
@@ -330,20 +360,26 @@ impl<D: Device> Committer<D> {
                 Staged::NeedsSegment => true,
                 Staged::NeedsCommit => false,
             };
-            let Some(device) = queue.device.take() else {
-                queue = self.changed.wait(queue);
-                continue;
-            };
-            if !needs_segment || queue.staged.turn.is_some() {
-                queue = self.lead(queue, device, TURNS_FOR_THREADS);
-                continue;
-            }
-            let (guard, made) = self.prepare(queue, device);
-            queue = guard;
-            if let Err(error) = made {
-                let length = content.payload_len();
-                return Err(AppendError::Full { length, source: Some(Arc::new(error)) });
-            }
+            queue = self.room_for(queue, content, needs_segment)?;
+        }
+    }
+
+    fn room_for<'a>(
+        &'a self,
+        mut queue: Guard<'a, D>,
+        content: Content<'_>,
+        needs_segment: bool,
+    ) -> Result<Guard<'a, D>, AppendError> {
+        let Some(device) = queue.device.take() else {
+            return Ok(self.changed.wait(queue));
+        };
+        if !needs_segment || queue.staged.turn.is_some() {
+            return Ok(self.lead(queue, device, TURNS_FOR_THREADS));
+        }
+        let (queue, made) = self.prepare(queue, device);
+        match made {
+            Ok(()) => Ok(queue),
+            Err(error) => Err(AppendError::Full { length: content.payload_len(), source: Some(Arc::new(error)) }),
         }
     }
 

@@ -1,9 +1,13 @@
 //! A typed log of operations and facts: what was intended, what became of it, and what else must be known again.
 
 mod handle;
+mod keep;
 mod line;
+mod live;
+mod reading;
 mod recovery;
 mod table;
+mod writing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,35 +16,33 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::handle::{Failed, InProgress, OperationId, Pending};
-use self::line::Line;
+pub use self::keep::Keep;
+pub use self::live::Tail;
+use self::live::{Change, Live};
+pub use self::reading::{Contents, Past};
 pub use self::recovery::{Recovered, Recovery, Unsettled, Verdict};
-use self::table::{Snapshot, Table};
 use crate::commit::Append;
-use crate::error::{AppendError, OpenError, RemoveError};
-use crate::log::{Entry, Log};
+use crate::error::{AppendError, OpenError, ReadError};
+use crate::log::Log;
 use crate::open::{Opened, Options};
 use crate::operation::State;
 use crate::storage::Storage;
-use crate::sync::{Mutex, RwLock};
+use crate::sync::{Condvar, Mutex};
 
 /// What a journal is made of. All of it is written as JSON, so that `strings` on a segment still helps.
+///
+/// Any shape that serde knows will do. What does not read back equal to what it was is refused before it is written.
 pub trait Schema: 'static {
     /// An operation, with all that is needed to carry it out, to look it up and to undo it.
-    type Kind: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send;
+    type Kind: Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync;
     /// Something that became so.
     type Fact: Serialize + DeserializeOwned + PartialEq + fmt::Debug;
-    /// What all facts up to a checkpoint amount to.
-    type State: Serialize + DeserializeOwned + fmt::Debug;
-}
+    /// What all facts so far amount to. Checkpoints hold it, so it must not grow with history.
+    type State: Serialize + DeserializeOwned + Clone + Default + PartialEq + fmt::Debug + Send;
 
-/// What is shown when a journal is opened, in order, from the newest checkpoint on.
-#[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "complete by definition: whoever rebuilds a state must know all there is")]
-pub enum Shown<S: Schema> {
-    /// What the facts before amount to. Comes first, if at all.
-    State(S::State),
-    /// A fact.
-    Fact(S::Fact),
+    /// Takes a fact into the state. Called for each fact in the order of the log, when it is written and when it is read
+    /// again: so it must depend on nothing else, and must not call the journal.
+    fn apply(state: &mut Self::State, fact: &Self::Fact);
 }
 
 /// Why a journal was not opened.
@@ -50,6 +52,9 @@ pub enum JournalError {
     /// The log beneath was not opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The log beneath cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// A record is whole and cannot be understood: another program wrote it, or another version of this one. Nothing was
     /// dropped.
     #[error("record {seq} is intact and cannot be understood; open it with the program that wrote it")]
@@ -100,40 +105,40 @@ pub enum WriteError {
 ///
 /// An operation is begun, started and brought to rest through handles; each move is on disk before the call returns
 /// (law: intent before effect). A handle that is dropped leaves its operation as it is, for the next opening's recovery.
+///
+/// # Cancel safety
+/// Each call has a form for tasks, which ends in `_async`. Dropped before its record has a place in the log, nothing has
+/// happened; after that the record is there, whole, and only the caller has not heard of it. What the journal knows in
+/// memory, and what checkpoints say, agrees with the disk in either case. An operation whose handle was lost so is visited
+/// by the next opening's recovery, like any other that is not at rest.
 #[derive(Debug)]
 pub struct Journal<S: Schema> {
     log: Log,
-    table: Mutex<Table<S::Kind>>,
-    /// Held shared from before a record is appended until the table knows of it; a checkpoint holds it alone, so that it
-    /// says what the records before it say.
-    gate: RwLock<()>,
+    /// Locked before the log's queue, never after it; not while anything is written or synced.
+    live: Mutex<Live<S>>,
+    /// A checkpoint has its place.
+    thawed: Condvar,
 }
 
 impl<S: Schema> Journal<S> {
-    /// Opens the journal in `storage`, or makes one. `visit` is shown the facts; operations that are not at rest are in the
-    /// [`Recovery`], which is to be run before anything new is begun.
+    /// Opens the journal in `storage`, or makes one. Operations that are not at rest are in the [`Recovery`], which is to
+    /// be run before anything new is begun.
     ///
     /// # Errors
     /// [`JournalError`]; then no record was changed or dropped.
-    pub fn open(
-        storage: Arc<dyn Storage>,
-        options: &Options,
-        mut visit: impl FnMut(Shown<S>),
-    ) -> Result<(Self, Recovery<S>, Opened), JournalError> {
-        let mut table = Table::default();
-        let mut refused = None;
+    pub fn open(storage: Arc<dyn Storage>, options: &Options) -> Result<(Self, Recovery<S>, Opened), JournalError> {
+        let mut live = Live::default();
+        let mut read = Ok(());
         let (log, opened) = options.open(storage, |entry| {
-            if refused.is_none() {
-                refused = read(&mut table, entry, &mut visit).err();
+            if read.is_ok() {
+                read = live.read(entry);
             }
         })?;
-        if let Some(error) = refused {
-            return Err(error);
-        }
+        read?;
         // Only a handle can move a failed operation on, and those are gone.
-        table.forget_failed();
-        let recovery = Recovery::new(table.open());
-        Ok((Self { log, table: Mutex::new(table), gate: RwLock::new(()) }, recovery, opened))
+        live.forget_failed();
+        let recovery = Recovery::new(live.open());
+        Ok((Self { log, live: Mutex::new(live), thawed: Condvar::new() }, recovery, opened))
     }
 
     /// Writes down what is about to be done. It is on disk when this returns.
@@ -141,11 +146,22 @@ impl<S: Schema> Journal<S> {
     /// # Errors
     /// [`WriteError`]; then it must not be done. [`AppendError::Full`] keeps room for closing what is open (WAL-8).
     pub fn begin(&self, kind: S::Kind) -> Result<Pending<'_, S>, WriteError> {
-        let line = line::checked::<S>(&Line::Begin(&kind))?;
-        let _shared = self.gate.read();
-        let seq = self.log.append(&line, Append::DURABLE)?;
-        self.table.lock().begin(seq, kind.clone());
-        Ok(Pending::new(self, OperationId(seq), kind))
+        let number = self.live.lock().number();
+        self.write(&Change::begin(number, &kind)?)?;
+        Ok(Pending::new(self, OperationId(number), kind))
+    }
+
+    /// As [`begin`](Journal::begin), for tasks.
+    ///
+    /// # Errors
+    /// As [`begin`](Journal::begin).
+    ///
+    /// # Cancel safety
+    /// As of [the journal](Journal#cancel-safety): it may be begun, and then stays pending until the next recovery.
+    pub async fn begin_async(&self, kind: S::Kind) -> Result<Pending<'_, S>, WriteError> {
+        let number = self.live.lock().number();
+        self.write_later(&Change::begin(number, &kind)?).await?;
+        Ok(Pending::new(self, OperationId(number), kind))
     }
 
     /// Writes down a fact. With [`Append::DURABLE`] it is on disk when this returns.
@@ -153,31 +169,35 @@ impl<S: Schema> Journal<S> {
     /// # Errors
     /// [`WriteError`].
     pub fn record(&self, fact: &S::Fact, how: Append) -> Result<u64, WriteError> {
-        let line = line::checked::<S>(&Line::Fact(fact))?;
-        let _shared = self.gate.read();
-        Ok(self.log.append(&line, how)?)
+        self.write(&Change::fact(fact, how)?)
     }
 
-    /// The operations that are not at rest, in the order in which they were begun.
-    pub fn open_operations(&self) -> Vec<(OperationId, State, S::Kind)> {
-        self.table.lock().open()
-    }
-
-    /// Writes a checkpoint with the open operations and `state`, which `state` must compute from all facts recorded so
-    /// far: it is called while nobody can record. Then removes history, except for the newest `keep` segments of it.
+    /// As [`record`](Journal::record), for tasks.
     ///
     /// # Errors
-    /// [`CheckpointError`]; no record is lost by it.
-    pub fn checkpoint(&self, state: impl FnOnce() -> S::State, keep: u64) -> Result<u64, CheckpointError> {
-        let alone = self.gate.write();
-        let state = state();
-        let snapshot = self.table.lock().snapshot(state);
-        let bytes = serde_json::to_vec(&snapshot).map_err(WriteError::Encode)?;
-        // What it stands for may be removed: it must be readable.
-        let _read: Snapshot<S::Kind, S::State> = serde_json::from_slice(&bytes).map_err(WriteError::Encode)?;
-        self.log.checkpoint(&bytes).map_err(WriteError::Append)?;
-        drop(alone);
-        Ok(self.log.remove_history(keep)?)
+    /// As [`record`](Journal::record).
+    ///
+    /// # Cancel safety
+    /// As of [the journal](Journal#cancel-safety): the fact is there and in the state, or neither.
+    pub async fn record_async(&self, fact: &S::Fact, how: Append) -> Result<u64, WriteError> {
+        self.write_later(&Change::fact(fact, how)?).await
+    }
+
+    /// The operations that are not at rest, in the order in which they were begun. One that is being written is there
+    /// already.
+    pub fn open_operations(&self) -> Vec<(OperationId, State, S::Kind)> {
+        self.live.lock().open()
+    }
+
+    /// What all facts amount to. One that is being written counts already.
+    pub fn state(&self) -> S::State {
+        self.live.lock().state.clone()
+    }
+
+    /// How much opening has to read beside the newest checkpoint: grown enough, it is time for
+    /// [another](Journal::checkpoint).
+    pub fn tail(&self) -> Tail {
+        self.live.lock().tail
     }
 
     /// Makes everything durable and lets the lock go.
@@ -190,70 +210,16 @@ impl<S: Schema> Journal<S> {
 
     /// Moves an operation, in one batch with the facts that come of it.
     fn advance(&self, id: OperationId, path: &[State], facts: &[S::Fact]) -> Result<(), WriteError> {
-        let mut lines = Vec::with_capacity(path.len() + facts.len());
-        for to in path {
-            lines.push(line::checked::<S>(&Line::Move { operation: id.0, to: *to })?);
-        }
-        for fact in facts {
-            lines.push(line::checked::<S>(&Line::Fact(fact))?);
-        }
-        let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-        let _shared = self.gate.read();
-        // WAL-7: before it is on disk. A handle of another journal, or of a recovery that is over, gets no further.
-        let from = self.table.lock().state(id.0);
-        let reached =
-            path.iter().try_fold(from.ok_or(WriteError::Move { operation: id.0 })?, |state, to| state.next(*to));
-        let Some(reached) = reached else { return Err(WriteError::Move { operation: id.0 }) };
-        // What closes an operation may use the room that is kept for it, what starts one may not (WAL-8).
-        let how = if reached.is_at_rest() { Append::DURABLE.from_reserve() } else { Append::DURABLE };
-        self.log.append_batch(&lines, how)?;
-        let mut table = self.table.lock();
-        for to in path {
-            let moved = table.advance(id.0, *to);
-            debug_assert!(moved.is_ok(), "handles make only moves that there are");
-        }
-        Ok(())
+        self.write(&Change::moves(id, path, facts)?).map(drop)
+    }
+
+    async fn advance_async(&self, id: OperationId, path: &[State], facts: &[S::Fact]) -> Result<(), WriteError> {
+        self.write_later(&Change::moves(id, path, facts)?).await.map(drop)
     }
 
     fn forget_failed(&self, id: OperationId) {
-        self.table.lock().forget_one_failed(id.0);
+        self.live.lock().forget_one_failed(id);
     }
-}
-
-/// Why there is no checkpoint, or history was not removed. No record is lost.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckpointError {
-    /// It was not written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// It was written, and what it stands for was not removed.
-    #[error(transparent)]
-    Remove(#[from] RemoveError),
-}
-
-/// Takes one entry of the log into the table, or shows it.
-fn read<S: Schema>(
-    table: &mut Table<S::Kind>,
-    entry: Entry<'_>,
-    visit: &mut dyn FnMut(Shown<S>),
-) -> Result<(), JournalError> {
-    let unreadable = |seq| move |source| JournalError::Unreadable { seq, source };
-    match entry {
-        Entry::Checkpoint { seq, state } => {
-            let snapshot: Snapshot<S::Kind, S::State> = serde_json::from_slice(state).map_err(unreadable(seq))?;
-            visit(Shown::State(table.restore(snapshot)));
-        }
-        Entry::Record { seq, bytes } => match serde_json::from_slice(bytes).map_err(unreadable(seq))? {
-            Line::<S::Kind, S::Fact>::Begin(kind) => table.begin(seq, kind),
-            Line::Fact(fact) => visit(Shown::Fact(fact)),
-            Line::Move { operation, to } => {
-                let refused = |from| JournalError::Move { seq, operation, from, to };
-                table.advance(operation, to).map_err(refused)?;
-            }
-        },
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -101,8 +101,8 @@ pub use commit::Append;
 pub use dir::DirStorage;
 pub use error::{AppendError, OpenError, ReadError, RemoveError};
 pub use journal::{
-    CheckpointError, Failed, InProgress, Journal, JournalError, OperationId, Pending, Recovered, Recovery, Schema,
-    Shown, Unsettled, Verdict, WriteError,
+    Contents, Failed, InProgress, Journal, JournalError, Keep, OperationId, Past, Pending, Recovered, Recovery, Schema,
+    Tail, Unsettled, Verdict, WriteError,
 };
 pub use log::{Entry, Log};
 pub use open::{Opened, Options, Torn};

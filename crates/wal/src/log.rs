@@ -5,12 +5,13 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
-use crate::commit::{Append, Committer, Content, Progress};
+use crate::chain;
+use crate::commit::{Append, Committer, Content, Progress, Staged};
 use crate::engine::Engine;
 use crate::error::{AppendError, RemoveError};
 use crate::format::{Kind, batch_records};
 use crate::segment;
-use crate::storage::Storage;
+use crate::storage::{Access, Storage};
 
 /// What is read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +111,22 @@ impl Log {
     /// # Durability
     /// It and all records before it are on disk when this returns. It begins a segment of its own.
     pub fn checkpoint(&self, state: &[u8]) -> Result<u64, AppendError> {
-        self.committer.append(Content::Checkpoint(state), Append::DURABLE.from_reserve())
+        self.checkpoint_staged(state, || {})
+    }
+
+    /// As [`checkpoint`](Log::checkpoint); `staged` is called once its place in the log is settled: who appends from then
+    /// on is behind it.
+    pub(crate) fn checkpoint_staged(&self, state: &[u8], staged: impl FnOnce()) -> Result<u64, AppendError> {
+        let (content, how) = (Content::Checkpoint(state), Append::DURABLE.from_reserve());
+        let ticket = loop {
+            match self.committer.try_stage(content, how)? {
+                Staged::Yes(ticket) => break ticket,
+                Staged::NeedsSegment => self.committer.make_room(content, true)?,
+                Staged::NeedsCommit => self.committer.make_room(content, false)?,
+            }
+        };
+        staged();
+        self.committer.wait(ticket, how)
     }
 
     /// Removes the segments that the newest checkpoint stands for, except for the newest `keep` of them; returns how many
@@ -123,9 +139,43 @@ impl Log {
     /// What was removed stays so when this returns. A crash before may leave the newest of it, which no opening reads.
     pub fn remove_history(&self, keep: u64) -> Result<u64, RemoveError> {
         let Some(checkpoint) = self.committer.checkpoint()? else { return Ok(0) };
+        self.remove_before(checkpoint.saturating_sub(keep))
+    }
+
+    /// Removes history from the oldest on, as long as there are more than `most` bytes of it, or what is before a checkpoint
+    /// that `is_past`.
+    pub(crate) fn remove_past(&self, most: u64, is_past: &dyn Fn(&[u8]) -> bool) -> Result<u64, RemoveError> {
+        let Some(newest) = self.committer.checkpoint()? else { return Ok(0) };
+        let storage = self.storage.as_ref();
+        let listing = segment::list(storage)?;
+        let old = listing.segments.iter().copied().filter(|index| *index < newest);
+        let mut by_size = 0;
+        let mut kept = 0_u64;
+        for index in old.rev() {
+            // What cannot be opened counts for nothing: somebody may want to look at it.
+            let length = segment::open(storage, index, Access::Read).ok().flatten().map(|found| found.header.capacity);
+            kept = kept.saturating_add(length.unwrap_or(0));
+            if kept > most {
+                by_size = index + 1;
+                break;
+            }
+        }
+        let mut by_age = 0;
+        for index in listing.segments.into_iter().filter(|index| *index <= newest) {
+            match chain::checkpoint_at(&self.storage, index) {
+                None => {}
+                Some(state) if is_past(&state) => by_age = index,
+                // Later ones are younger.
+                Some(_) => break,
+            }
+        }
+        self.remove_before(by_size.max(by_age))
+    }
+
+    /// Removes the segments before `bound`, none of which may be the newest checkpoint's or behind it.
+    fn remove_before(&self, bound: u64) -> Result<u64, RemoveError> {
         let listing = segment::list(self.storage.as_ref())?;
-        let old = listing.segments.into_iter().filter(|index| *index < checkpoint.saturating_sub(keep));
-        let old: Vec<u64> = old.collect();
+        let old: Vec<u64> = listing.segments.into_iter().filter(|index| *index < bound).collect();
         // WAL-3: from the oldest on, each for good before the next: so whatever a crash leaves has no gap, and a gap is a
         // segment that somebody else took away. One at a time, so that appends come between.
         for index in &old {
@@ -177,19 +227,19 @@ impl Log {
         self.append_later(Content::Batch(records), how).await
     }
 
+    /// The queue, for who has a say in what is staged.
+    pub(crate) fn committer(&self) -> &Committer<Engine> {
+        &self.committer
+    }
+
     async fn append_later(&self, content: Content<'_>, how: Append) -> Result<u64, AppendError> {
         self.start_helper()?;
         let mut progress = Progress::default();
         poll_fn(|context| self.committer.poll_append(content, how, &mut progress, context.waker())).await
     }
 
-    /// For tests that decide when a group is formed.
-    #[cfg(test)]
-    pub(crate) fn committer(&self) -> &Committer<Engine> {
-        &self.committer
-    }
-
-    fn start_helper(&self) -> Result<(), AppendError> {
+    /// Starts the thread that writes for tasks, unless it runs.
+    pub(crate) fn start_helper(&self) -> Result<(), AppendError> {
         let start = || {
             let committer = Arc::clone(&self.committer);
             thread::Builder::new().name("backstop-wal".to_owned()).spawn(move || committer.serve()).map_err(Arc::new)

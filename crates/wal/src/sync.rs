@@ -1,14 +1,14 @@
 //! Locks: the only file that names `parking_lot` or `loom`.
 
 #[cfg(not(all(test, loom)))]
-pub(crate) use self::real::{Condvar, Mutex, MutexGuard, RwLock, yield_now};
+pub(crate) use self::real::{Condvar, Mutex, MutexGuard, yield_now};
 
 #[cfg(all(test, loom))]
-pub(crate) use self::model::{Condvar, Mutex, MutexGuard, RwLock, yield_now};
+pub(crate) use self::model::{Condvar, Mutex, MutexGuard, yield_now};
 
 #[cfg(not(all(test, loom)))]
 mod real {
-    pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
     pub(crate) use std::thread::yield_now;
 
     /// A condition in loom's shape: waiting takes the guard and gives it back.
@@ -37,8 +37,6 @@ mod model {
 
     pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::thread::yield_now;
-    /// Not modelled: the journal is above the queue, and no model runs it.
-    pub(crate) use parking_lot::RwLock;
 
     #[derive(Debug)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

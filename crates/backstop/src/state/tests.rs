@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ids::StrategyName;
+use crate::switch::Level;
 
 fn slot(number: u32) -> SlotId {
     let session = SessionId { day: date(2030, 1, 2), number: NonZeroU32::MIN };
@@ -146,4 +147,82 @@ proptest! {
         let flow: Decimal = state.positions.values().map(|position| position.cash_flow).sum();
         prop_assert_eq!(Decimal::from(10_000) + flow, expected);
     }
+}
+
+fn pull(number: u32) -> PullId {
+    serde_json::from_str(&format!("\"{number}\"")).unwrap()
+}
+
+/// A record of every kind, about one of a few slots, on one of a few days; by four numbers.
+fn record(kind: u32, number: u32, day: i8, some: u32) -> Record {
+    let session = SessionId { day: date(2030, 1, 2 + day), number: NonZeroU32::new(1 + some % 2).unwrap() };
+    let slot = SlotId { session, ..slot(1 + number) };
+    let purpose = if some.is_multiple_of(3) { Purpose::Close { attempt: 1 + some / 5 } } else { Purpose::Open };
+    let (client_order_id, entry) = intent(&slot, purpose, 10);
+    let reason = "test".to_owned();
+    match kind {
+        0 => Record::Opened { home: "test".to_owned(), fence: some.into() },
+        1 => Record::CashRead { total: Decimal::new(i64::from(some) * 1_000_001, 2) },
+        2 => Record::SessionBegun { session, limit: some },
+        3 => Record::Refused { slot, gate: "test".to_owned(), reason },
+        4 => Record::Accepted { client_order_id, broker_order_id: some.to_string().parse().unwrap() },
+        5 => Record::Doubted { client_order_id, reason },
+        6 => Record::PendingClose { slot, reason },
+        7 => Record::Closed { slot, evidence: reason },
+        8 => {
+            let [tracked, broker] = [some, number].map(Decimal::from);
+            Record::Reconciled { drift: vec![Drift { symbol: "SPY".parse().unwrap(), tracked, broker }] }
+        }
+        9 if some < 7 => {
+            let (since, level) = ((some < 3).then_some(Timestamp::UNIX_EPOCH), Level::Freeze);
+            Record::Halted { id: pull(number), level, by: reason.clone(), reason, since, newest: some.into() }
+        }
+        9 => Record::Resumed { lifts: vec![pull(number)], by: reason.clone(), reason, newest: some.into() },
+        10 => Record::Alert { subject: slot.to_string(), text: reason },
+        11 if some < 5 => Record::Finished { client_order_id, end: OrderEnd::NotSent { reason }, fills: vec![] },
+        11 => {
+            let end = OrderEnd::Resolved { by: reason.clone(), reason };
+            Record::Finished { client_order_id, end, fills: filled(Side::Buy, some % 2, 90) }
+        }
+        14 => {
+            let broker_order_id = some.to_string().parse().unwrap();
+            Record::Adopted { client_order_id, broker_order_id, fills: filled(Side::Buy, 1 + number, 80) }
+        }
+        12 | 13 => {
+            let side = if purpose == Purpose::Open { Side::Buy } else { Side::Sell };
+            finished(&client_order_id, filled(side, 1 + some % 10, 90))
+        }
+        _ => entry,
+    }
+}
+
+proptest! {
+    // proves: WAL-6
+    #[test]
+    fn a_state_that_was_written_down_goes_on_as_if_it_had_not_been(
+        rolls in prop::collection::vec((0u32..19, 0u32..3, 0i8..3, 0u32..10), 1..120)
+    ) {
+        let mut state = State::default();
+        let mut restored = State::default();
+        for (second, (kind, number, day, some)) in rolls.into_iter().enumerate() {
+            let at = Timestamp::from_second(i64::try_from(second).unwrap()).unwrap();
+            let batch = Batch { at, records: vec![record(kind, number, day, some)] };
+            let mut next = state.clone();
+            if next.apply(&batch).is_err() {
+                continue;
+            }
+            state = next;
+            // A checkpoint before each batch.
+            restored = serde_json::from_str(&serde_json::to_string(&restored).unwrap()).unwrap();
+            restored.apply(&batch).unwrap();
+            prop_assert_eq!(&restored, &state);
+        }
+    }
+}
+
+#[test]
+fn a_state_of_a_later_version_is_refused_and_not_cut_to_what_this_one_knows() {
+    let text = serde_json::to_string(&State::default()).unwrap();
+    let later = text.replacen('{', r#"{"margin_call":null,"#, 1);
+    assert!(serde_json::from_str::<State>(&text).is_ok() && serde_json::from_str::<State>(&later).is_err());
 }

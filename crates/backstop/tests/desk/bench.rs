@@ -15,7 +15,7 @@ use backstop::clock::{Clock, ManualClock, Timestamp};
 use backstop::file_lock::{Claim, Lock};
 use backstop::{
     Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, Freshness, Journal, JournalError, Limits,
-    MarketView, MemoryJournal, OpenError, SlotId, StrategyName, Switch,
+    MarketView, MemoryJournal, OpenError, SlotId, State, StrategyName, Switch,
 };
 use backstop_sim::{FaultKind, FaultPlan, Hours, SimBroker, SimConfig, SimHandle};
 use parking_lot::Mutex;
@@ -94,7 +94,8 @@ impl Bench {
         let claim = Claim { label: "test".to_owned(), since: self.clock.wall() };
         let lock = Lock::acquire(self.lock_path(), &claim).unwrap();
         let broker: Arc<dyn Broker> = self.broker.clone();
-        Desk::open(config(), broker, Arc::clone(&self.clock), lock, self.switch(), journal, history).await
+        let state = State::replay(history).unwrap();
+        Desk::open(config(), broker, Arc::clone(&self.clock), lock, self.switch(), journal, state).await
     }
 
     /// A desk that is ready for entries of today's session.

@@ -1,16 +1,19 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use backstop::EntryEnd;
 use backstop::broker::Decimal;
+use backstop::{Batch, EntryEnd, MemoryJournal};
 use backstop_sim::{FaultKind, FaultPlan};
 
 use crate::bench::{Bench, ENTRIES, enter, flatten, leave};
 
-/// Trades one session, entries overlapping with exits and comparisons, and returns the faults that struck.
-async fn session(seed: u64) -> BTreeMap<FaultKind, u64> {
+/// Trades one session, entries overlapping with exits and comparisons, and returns the faults that struck, and what was
+/// written down.
+pub(crate) async fn session(seed: u64) -> (BTreeMap<FaultKind, u64>, Vec<Batch>) {
     let bench = Bench::new(seed, FaultPlan::hostile());
-    let desk = bench.desk().await;
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
     let trading = async {
         for number in 1..=ENTRIES {
             // Quotes are hostile too: a refused slot is tried again, as a strategy would.
@@ -49,7 +52,7 @@ async fn session(seed: u64) -> BTreeMap<FaultKind, u64> {
     assert_eq!(desk.state().cash, Some(ledger.cash), "seed {seed}: to the cent");
     assert_eq!(desk.state().reserved(), Decimal::ZERO, "seed {seed}");
     assert!(desk.state().halted().is_none(), "seed {seed}: {:?}", desk.state().halted());
-    ledger.faults
+    (ledger.faults, journal.batches())
 }
 
 // proves: DESK-2, DESK-3, TXN-3
@@ -64,7 +67,7 @@ async fn over_many_hostile_sessions_no_slot_has_two_orders_and_not_a_cent_is_los
     let alone = seeds.clone().count() == 1;
     let mut struck: BTreeMap<FaultKind, u64> = BTreeMap::new();
     for seed in seeds {
-        for (kind, count) in session(seed).await {
+        for (kind, count) in session(seed).await.0 {
             *struck.entry(kind).or_default() += count;
         }
     }

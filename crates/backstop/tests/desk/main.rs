@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is the message")]
 
 mod bench;
+mod checkpoints;
 mod comparison;
 mod days;
 mod doubts;

@@ -119,7 +119,7 @@ async fn a_desk_that_lost_its_lock_writes_nothing_into_its_successors_journal() 
     fs::remove_file(bench.lock_path()).unwrap();
     let claim = Claim { label: "test".to_owned(), since: bench.clock.wall() };
     let lock = Lock::acquire(bench.lock_path(), &claim).unwrap();
-    let history = journal.batches();
+    let state = State::replay(&journal.batches()).unwrap();
     let new = Desk::open(
         config(),
         bench.broker.clone(),
@@ -127,7 +127,7 @@ async fn a_desk_that_lost_its_lock_writes_nothing_into_its_successors_journal() 
         lock,
         bench.switch(),
         journal.clone(),
-        &history,
+        state,
     );
     let new = new.await.unwrap();
     bench.begin(&new).await;

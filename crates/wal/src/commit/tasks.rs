@@ -32,6 +32,13 @@ pub(crate) enum Progress {
     Staged(Ticket),
 }
 
+impl Progress {
+    /// Whether its place in the log is settled.
+    pub(crate) fn is_staged(&self) -> bool {
+        matches!(self, Self::Staged(_))
+    }
+}
+
 /// How often the helper gives way to the tasks that the last group released.
 const TURNS_FOR_TASKS: u32 = 16;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Journal, Schema, WriteError};
 use crate::operation::State;
 
-/// Which operation of a journal: the number of its first record.
+/// Which operation of a journal. Later ones have greater numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId(pub(super) u64);
 
@@ -63,6 +63,19 @@ impl<'a, S: Schema> Pending<'a, S> {
         self.journal.advance(self.id, &[State::InProgress], &[])?;
         Ok(InProgress { journal: self.journal, id: self.id, kind: self.kind })
     }
+
+    /// As [`start`](Pending::start), for tasks.
+    ///
+    /// # Errors
+    /// As [`start`](Pending::start).
+    ///
+    /// # Cancel safety
+    /// As of [the journal](Journal#cancel-safety): the handle is gone, and the next recovery finds it pending or in
+    /// progress.
+    pub async fn start_async(self) -> Result<InProgress<'a, S>, WriteError> {
+        self.journal.advance_async(self.id, &[State::InProgress], &[]).await?;
+        Ok(InProgress { journal: self.journal, id: self.id, kind: self.kind })
+    }
 }
 
 /// An operation that may have happened. Dropped, it stays in progress until the next recovery.
@@ -93,13 +106,40 @@ impl<'a, S: Schema> InProgress<'a, S> {
         self.journal.advance(self.id, &[State::Completed], facts)
     }
 
+    /// As [`complete`](InProgress::complete), for tasks.
+    ///
+    /// # Errors
+    /// As [`complete`](InProgress::complete).
+    ///
+    /// # Cancel safety
+    /// As of [the journal](Journal#cancel-safety): the handle is gone; it is at rest with all its facts, or the next
+    /// recovery looks at it.
+    pub async fn complete_async(self, facts: &[S::Fact]) -> Result<(), WriteError> {
+        self.journal.advance_async(self.id, &[State::Completed], facts).await
+    }
+
     /// It has not happened; these facts come of it.
     ///
     /// # Errors
     /// [`WriteError`]; the next recovery looks at it.
     pub fn fail(self, facts: &[S::Fact]) -> Result<Failed<'a, S>, WriteError> {
+        let failed = Failed { journal: self.journal, id: self.id };
         self.journal.advance(self.id, &[State::Failed], facts)?;
-        Ok(Failed { journal: self.journal, id: self.id })
+        Ok(failed)
+    }
+
+    /// As [`fail`](InProgress::fail), for tasks.
+    ///
+    /// # Errors
+    /// As [`fail`](InProgress::fail).
+    ///
+    /// # Cancel safety
+    /// As of [`complete_async`](InProgress::complete_async).
+    pub async fn fail_async(self, facts: &[S::Fact]) -> Result<Failed<'a, S>, WriteError> {
+        // Made first: dropped with this future, it sees to it that nobody waits for a roll-back.
+        let failed = Failed { journal: self.journal, id: self.id };
+        self.journal.advance_async(self.id, &[State::Failed], facts).await?;
+        Ok(failed)
     }
 
     /// What it did has been undone; these facts come of it.
@@ -108,6 +148,17 @@ impl<'a, S: Schema> InProgress<'a, S> {
     /// [`WriteError`]; the next recovery looks at it.
     pub fn roll_back(self, facts: &[S::Fact]) -> Result<(), WriteError> {
         self.journal.advance(self.id, &[State::RolledBack], facts)
+    }
+
+    /// As [`roll_back`](InProgress::roll_back), for tasks.
+    ///
+    /// # Errors
+    /// As [`roll_back`](InProgress::roll_back).
+    ///
+    /// # Cancel safety
+    /// As of [`complete_async`](InProgress::complete_async).
+    pub async fn roll_back_async(self, facts: &[S::Fact]) -> Result<(), WriteError> {
+        self.journal.advance_async(self.id, &[State::RolledBack], facts).await
     }
 }
 
@@ -125,6 +176,17 @@ impl<S: Schema> Failed<'_, S> {
     /// [`WriteError`]; then it may count as failed or as rolled back.
     pub fn roll_back(self, facts: &[S::Fact]) -> Result<(), WriteError> {
         self.journal.advance(self.id, &[State::RolledBack], facts)
+    }
+
+    /// As [`roll_back`](Failed::roll_back), for tasks.
+    ///
+    /// # Errors
+    /// As [`roll_back`](Failed::roll_back).
+    ///
+    /// # Cancel safety
+    /// As of [the journal](Journal#cancel-safety): it counts as failed or as rolled back.
+    pub async fn roll_back_async(self, facts: &[S::Fact]) -> Result<(), WriteError> {
+        self.journal.advance_async(self.id, &[State::RolledBack], facts).await
     }
 }
 

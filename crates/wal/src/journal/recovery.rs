@@ -79,18 +79,41 @@ impl<S: Schema> Recovery<S> {
         unsettled: Unsettled<S>,
         verdict: Verdict<S::Fact>,
     ) -> Result<(), WriteError> {
-        let (end, facts, count) = match verdict {
-            Verdict::Completed(facts) => (State::Completed, facts, &mut self.counts.completed),
-            Verdict::RolledBack(facts) => (State::RolledBack, facts, &mut self.counts.rolled_back),
-            Verdict::Unresolved => return Ok(()),
+        if let Some((path, facts)) = way_to(unsettled.state, &verdict) {
+            journal.advance(unsettled.id, path, facts)?;
+        }
+        self.count(&verdict);
+        Ok(())
+    }
+
+    /// As [`settle`](Recovery::settle), for tasks.
+    ///
+    /// # Errors
+    /// As [`settle`](Recovery::settle).
+    ///
+    /// # Cancel safety
+    /// As of [the journal](Journal#cancel-safety): it may be settled and counts as unresolved all the same.
+    pub async fn settle_async(
+        &mut self,
+        journal: &Journal<S>,
+        unsettled: Unsettled<S>,
+        verdict: Verdict<S::Fact>,
+    ) -> Result<(), WriteError> {
+        if let Some((path, facts)) = way_to(unsettled.state, &verdict) {
+            journal.advance_async(unsettled.id, path, facts).await?;
+        }
+        self.count(&verdict);
+        Ok(())
+    }
+
+    fn count(&mut self, verdict: &Verdict<S::Fact>) {
+        let count = match verdict {
+            Verdict::Completed(_) => &mut self.counts.completed,
+            Verdict::RolledBack(_) => &mut self.counts.rolled_back,
+            Verdict::Unresolved => return,
         };
-        // A pending one goes the whole way, in one batch.
-        let path = [State::InProgress, end];
-        let path = if unsettled.state == State::Pending { &path[..] } else { path.get(1..).unwrap_or_default() };
-        journal.advance(unsettled.id, path, &facts)?;
         *count += 1;
         self.counts.unresolved -= 1;
-        Ok(())
     }
 
     /// What became of those looked at so far.
@@ -113,4 +136,18 @@ impl<S: Schema> Recovery<S> {
         }
         Ok(self.counts)
     }
+}
+
+/// The moves that a verdict asks for, and the facts that come of it; `None` for none. A pending operation goes the whole
+/// way, in one batch.
+fn way_to<F>(from: State, verdict: &Verdict<F>) -> Option<(&'static [State], &[F])> {
+    const COMPLETED: [State; 2] = [State::InProgress, State::Completed];
+    const ROLLED_BACK: [State; 2] = [State::InProgress, State::RolledBack];
+    let (way, facts): (&'static [State], _) = match verdict {
+        Verdict::Completed(facts) => (&COMPLETED, facts),
+        Verdict::RolledBack(facts) => (&ROLLED_BACK, facts),
+        Verdict::Unresolved => return None,
+    };
+    let done = usize::from(from != State::Pending);
+    Some((way.get(done..).unwrap_or_default(), facts))
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::OperationId;
 use crate::operation::State;
 
@@ -21,15 +19,11 @@ impl<K> Default for Table<K> {
     }
 }
 
-/// What a checkpoint holds.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Snapshot<K, S> {
-    operations: Vec<(u64, State, K)>,
-    failed: BTreeSet<u64>,
-    state: S,
-}
-
 impl<K: Clone> Table<K> {
+    pub(super) fn restore(operations: Vec<(u64, State, K)>, failed: BTreeSet<u64>) -> Self {
+        Self { open: operations.into_iter().map(|(number, state, kind)| (number, (state, kind))).collect(), failed }
+    }
+
     pub(super) fn begin(&mut self, number: u64, kind: K) {
         self.open.insert(number, (State::Pending, kind));
     }
@@ -60,15 +54,8 @@ impl<K: Clone> Table<K> {
         self.open.iter().map(|(number, (state, kind))| (OperationId(*number), *state, kind.clone())).collect()
     }
 
-    pub(super) fn snapshot<S>(&self, state: S) -> Snapshot<K, S> {
-        let operations = self.open.iter().map(|(number, (state, kind))| (*number, *state, kind.clone())).collect();
-        Snapshot { operations, failed: self.failed.clone(), state }
-    }
-
-    pub(super) fn restore<S>(&mut self, snapshot: Snapshot<K, S>) -> S {
-        self.open = snapshot.operations.into_iter().map(|(number, state, kind)| (number, (state, kind))).collect();
-        self.failed = snapshot.failed;
-        snapshot.state
+    pub(super) fn failed(&self) -> &BTreeSet<u64> {
+        &self.failed
     }
 
     pub(super) fn forget_failed(&mut self) {

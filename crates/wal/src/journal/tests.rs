@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
+use crate::Timestamp;
 use crate::crash::options;
 use crate::sim::{Depth, Dice, SimStorage};
 
@@ -12,17 +13,26 @@ impl Schema for Orders {
     type Kind = String;
     type Fact = u64;
     type State = u64;
+
+    fn apply(sum: &mut u64, fact: &u64) {
+        *sum += fact;
+    }
 }
+
+/// A time, in seconds.
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// No history is kept.
+const NOTHING: Keep = Keep { age: std::time::Duration::ZERO, bytes: 0 };
 
 type Opening = (Journal<Orders>, Recovery<Orders>, u64);
 
 /// Opens; the third is the sum of all facts.
 fn open(storage: &SimStorage) -> Result<Opening, JournalError> {
-    let mut sum = 0;
-    let (journal, recovery, _) = Journal::open(Arc::new(storage.clone()), &options(), |shown| match shown {
-        Shown::State(state) => sum = state,
-        Shown::Fact(fact) => sum += fact,
-    })?;
+    let (journal, recovery, _) = Journal::open(Arc::new(storage.clone()), &options())?;
+    let sum = journal.state();
     Ok((journal, recovery, sum))
 }
 
@@ -78,7 +88,7 @@ fn what_was_in_the_air_is_visited_once_in_order_and_stays_until_it_is_settled() 
 fn a_move_that_there_is_not_is_refused_when_it_is_read() {
     let storage = SimStorage::default();
     let (log, ..) = crate::crash::open(&storage).unwrap();
-    log.append(br#"{"begin":"x"}"#, Append::DURABLE).unwrap();
+    log.append(br#"{"begin":{"operation":1,"kind":"x"}}"#, Append::DURABLE).unwrap();
     log.append(br#"{"move":{"operation":1,"to":"completed"}}"#, Append::DURABLE).unwrap();
     drop(log);
     let error = open(&storage).unwrap_err();
@@ -134,7 +144,8 @@ fn checkpoints_keep_what_is_open_over_any_crash() {
                     journal.record(&100, Append::DURABLE).unwrap();
                 }
                 _ => {
-                    journal.checkpoint(|| sum, 0).unwrap();
+                    journal.checkpoint(at(0)).unwrap();
+                    journal.remove_history(at(0), NOTHING).unwrap();
                 }
             }
             promised.push((open, sum));
@@ -159,7 +170,7 @@ fn checkpoints_keep_what_is_open_over_any_crash() {
 fn what_was_started_on_a_full_disk_can_be_closed() {
     let storage = SimStorage::default();
     let options = options().segment_len(4096).reserve(1000);
-    let (journal, ..) = Journal::<Orders>::open(Arc::new(storage.clone()), &options, |_| {}).unwrap();
+    let (journal, ..) = Journal::<Orders>::open(Arc::new(storage.clone()), &options).unwrap();
     let begin = || journal.begin("buy".to_owned());
     // As many as the reserve can close.
     let started: Vec<_> = (0..8).map(|_| begin().unwrap().start().unwrap()).collect();
@@ -191,21 +202,6 @@ fn settled_in_another_journal_it_is_refused_before_anything_is_written() {
     assert!(open(&other).is_ok());
 }
 
-#[derive(Debug)]
-enum Odd {}
-
-impl Schema for Odd {
-    type Kind = BTreeMap<u32, String>;
-    type Fact = u8;
-    type State = usize;
-}
-
-#[test]
-fn a_checkpoint_may_ask_what_is_open() {
-    let storage = SimStorage::default();
-    let (journal, ..) = Journal::<Odd>::open(Arc::new(storage), &options(), |_| {}).unwrap();
-    let _open = journal.begin(BTreeMap::new()).unwrap();
-    journal.checkpoint(|| journal.open_operations().len(), 0).unwrap();
-}
-
+mod history;
 mod shapes;
+mod tasks;

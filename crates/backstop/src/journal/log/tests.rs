@@ -1,10 +1,13 @@
+use std::fmt::Write as _;
 use std::fs;
 
 use backstop_broker::{
     ClientOrderId, Decimal, Leg, OrderKind, OrderRequest, PositionEffect, Quantity, Side, TimeInForce,
 };
 use backstop_wal::sim::{Image, SimStorage};
+use backstop_wal::{OpenError, Reader};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::*;
 use crate::SlotId;
@@ -26,44 +29,81 @@ fn write(journal: &LogJournal, batch: Arc<Batch>) -> Result<(), JournalError> {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(journal.append(batch))
 }
 
+/// Every batch that is kept; that some are not is a failure.
+fn batches(path: &Path) -> Result<Vec<Batch>, OpenJournalError> {
+    let mut batches = Vec::new();
+    LogJournal::read_history(path, |past| match past {
+        Past::Batch(batch) => batches.push(batch),
+        Past::Removed { batches } => panic!("{batches} are gone"),
+    })?;
+    Ok(batches)
+}
+
+fn open(path: &Path) -> Result<(LogJournal, Contents), OpenJournalError> {
+    LogJournal::open(path, claim(), Upkeep::default())
+}
+
 #[test]
 fn what_was_appended_is_read_back_in_order_by_the_next_run_and_beside_the_writer() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal");
-    assert!(LogJournal::read(&path).unwrap().batches.is_empty());
+    assert!(batches(&path).unwrap().is_empty());
     assert!(!path.exists(), "a reader makes nothing");
-    let (journal, contents) = LogJournal::open(&path, claim()).unwrap();
-    assert!(contents.batches.is_empty());
+    let (journal, contents) = open(&path).unwrap();
+    assert_eq!(contents.state, State::default());
     let texts = ["one", "two", "three"];
     for text in texts {
         write(&journal, alert(text)).unwrap();
     }
     let expected = texts.map(|text| Batch::clone(&alert(text)));
-    assert_eq!(LogJournal::read(&path).unwrap().batches, expected);
+    assert_eq!(batches(&path).unwrap(), expected);
+    let state = State::replay(&expected).unwrap();
+    assert_eq!(LogJournal::read(&path).unwrap().state, state);
     drop(journal);
-    assert_eq!(LogJournal::open(&path, claim()).unwrap().1.batches, expected);
+    assert_eq!(open(&path).unwrap().1.state, state);
 }
 
 #[test]
 fn a_record_that_this_version_does_not_know_is_refused_and_kept() {
+    let newer_batch = r#"{"fact":{"at":"2030-01-02T15:00:00Z","records":[{"type":"danced","by":"somebody"}]}}"#;
+    let another_programs = r#"{"begin":{"operation":1,"kind":"buy"}}"#;
+    for record in [newer_batch, another_programs] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let storage: Arc<dyn Storage> = Arc::new(DirStorage::create_or_open(&path).unwrap());
+        let (log, _) = Options::new(claim()).open(Arc::clone(&storage), |_| {}).unwrap();
+        log.append(record.as_bytes(), Append::DURABLE).unwrap();
+        drop(log);
+        let unknown = |error| matches!(error, OpenJournalError::Log(LogError::Unreadable { seq: 1, .. }));
+        assert!(unknown(open(&path).unwrap_err()), "{record}");
+        assert!(unknown(LogJournal::read(&path).unwrap_err()), "{record}");
+        assert!(unknown(batches(&path).unwrap_err()), "{record}");
+        let mut kept = 0;
+        Reader::from_checkpoint(storage).unwrap().read(|_| kept += 1).unwrap();
+        assert_eq!(kept, 1);
+    }
+}
+
+#[test]
+fn an_impossible_story_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let storage: Arc<dyn Storage> = Arc::new(DirStorage::create_or_open(dir.path().join("journal")).unwrap());
-    let (log, _) = Options::new(claim()).open(Arc::clone(&storage), |_| {}).unwrap();
-    let newer = br#"{"at":"2030-01-02T15:00:00Z","records":[{"type":"resumed","by":"somebody"}]}"#;
-    log.append(newer, Append::DURABLE).unwrap();
-    drop(log);
-    let error = LogJournal::open(&dir.path().join("journal"), claim()).unwrap_err();
-    assert!(matches!(error, OpenJournalError::Foreign { seq: 1, .. }), "{error}");
-    let mut kept = 0;
-    Reader::from_checkpoint(storage).unwrap().read(|_| kept += 1).unwrap();
-    assert_eq!(kept, 1);
+    let path = dir.path().join("journal");
+    let (journal, _) = open(&path).unwrap();
+    let slot: SlotId = "test-20300102-1-1".parse().unwrap();
+    write(&journal, batch(vec![Record::Closed { slot, evidence: "test".to_owned() }])).unwrap();
+    // No checkpoint is written of that.
+    write(&journal, batch(vec![Record::Stopped { halted: None }])).unwrap();
+    drop(journal);
+    assert!(matches!(open(&path).unwrap_err(), OpenJournalError::Contradiction(_)));
+    assert!(matches!(LogJournal::read(&path).unwrap_err(), OpenJournalError::Contradiction(_)));
+    assert_eq!(batches(&path).unwrap().len(), 2, "what there is to mend it from");
 }
 
 #[test]
 fn damage_is_an_error_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal");
-    let (journal, _) = LogJournal::open(&path, claim()).unwrap();
+    let (journal, _) = open(&path).unwrap();
     for text in ["one", "two", "three"] {
         write(&journal, alert(text)).unwrap();
     }
@@ -78,9 +118,13 @@ fn damage_is_an_error_and_changes_nothing() {
         Some((path, bytes))
     });
     let (file, bytes) = damaged.unwrap();
-    let error = LogJournal::open(&path, claim()).unwrap_err();
-    assert!(matches!(error, OpenJournalError::Open(OpenError::Read(ReadError::Damaged { .. }))), "{error}");
-    assert!(matches!(LogJournal::read(&path), Err(OpenJournalError::Read(ReadError::Damaged { .. }))));
+    let error = open(&path).unwrap_err();
+    let damaged = |error| matches!(error, OpenJournalError::Log(LogError::Read(ReadError::Damaged { .. })));
+    assert!(
+        matches!(error, OpenJournalError::Log(LogError::Open(OpenError::Read(ReadError::Damaged { .. })))),
+        "{error}"
+    );
+    assert!(damaged(LogJournal::read(&path).unwrap_err()) && damaged(batches(&path).unwrap_err()));
     assert_eq!(fs::read(file).unwrap(), bytes);
 }
 
@@ -99,7 +143,8 @@ fn intent(slot: &SlotId, purpose: Purpose) -> (ClientOrderId, Record) {
 #[test]
 fn on_a_full_disk_nothing_new_is_opened_and_what_is_open_is_closed() {
     let storage = Arc::new(SimStorage::new(Image::default()));
-    let (journal, _) = LogJournal::open_in(Arc::clone(&storage) as Arc<dyn Storage>, claim()).unwrap();
+    let (journal, _) =
+        LogJournal::open_in(Arc::clone(&storage) as Arc<dyn Storage>, claim(), Upkeep::default()).unwrap();
     storage.limit(Some(0));
     let slot: SlotId = "test-20300102-1-1".parse().unwrap();
     let (opening, entry) = intent(&slot, Purpose::Open);
@@ -118,4 +163,158 @@ fn on_a_full_disk_nothing_new_is_opened_and_what_is_open_is_closed() {
     write(&journal, batch(vec![Record::Closed { slot, evidence: "test".to_owned() }])).unwrap();
     write(&journal, batch(vec![Record::Stopped { halted: None }])).unwrap();
     assert!(matches!(write(&journal, batch(vec![entry])), Err(JournalError::Refused { .. })));
+}
+
+/// What was said, and by which thread.
+static SAID: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Keeps what is said in [`SAID`].
+struct Listener;
+
+impl tracing::Subscriber for Listener {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                write!(self.0, "{field}={value:?} ").unwrap();
+            }
+        }
+        let mut text = Text(format!("{} ", event.metadata().level()));
+        event.record(&mut text);
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        SAID.lock().push((thread, text.0));
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// Who said what has all of `words`, since the listener was there.
+fn who_said(words: &[&str]) -> Vec<String> {
+    let said = SAID.lock();
+    let fits = |(_, text): &&(String, String)| words.iter().all(|word| text.contains(word));
+    said.iter().filter(fits).map(|(thread, _)| thread.clone()).collect()
+}
+
+fn listen() {
+    // The second test to ask finds it there.
+    let _there = tracing::subscriber::set_global_default(Listener);
+}
+
+fn sim() -> (Arc<SimStorage>, Arc<dyn Storage>) {
+    let storage = Arc::new(SimStorage::new(Image::default()));
+    (Arc::clone(&storage), storage)
+}
+
+/// Each starts the other anew.
+fn after(batches: u64) -> Upkeep {
+    Upkeep { batches, ..Upkeep::default() }
+}
+
+// proves: WAL-6
+#[test]
+fn checkpoints_are_written_after_so_many_batches_or_bytes_by_a_thread_of_their_own() {
+    listen();
+    for upkeep in [after(50), Upkeep { bytes: 50 * 100, ..Upkeep::default() }] {
+        let (_, storage) = sim();
+        let (journal, _) = LogJournal::open_in(Arc::clone(&storage), claim(), upkeep).unwrap();
+        let (mut written, mut seen) = (0, 0);
+        while seen < 4 {
+            let before = journal.journal.tail().records;
+            write(&journal, alert(&format!("{written:06}"))).unwrap();
+            written += 1;
+            std::thread::yield_now();
+            assert!(written < 100_000, "none is written");
+            if journal.journal.tail().records < before {
+                seen += 1;
+                assert!(before >= 49, "behind {before}");
+            }
+        }
+        drop(journal);
+        let found = backstop_wal::verify(Arc::clone(&storage)).unwrap();
+        assert!(found.checkpoints >= 4, "{found:?}");
+        let (_, contents) = LogJournal::open_in(storage, claim(), upkeep).unwrap();
+        assert_eq!(contents.state.alerts["test"].text, format!("{:06}", written - 1));
+    }
+    let threads = who_said(&["new checkpoint"]);
+    assert!(!threads.is_empty() && threads.iter().all(|thread| thread == "backstop-checkpoint"), "{threads:?}");
+}
+
+// proves: WAL-6
+#[test]
+fn a_stop_in_good_order_leaves_nothing_to_read_but_a_checkpoint() {
+    let (_, storage) = sim();
+    let (journal, _) = LogJournal::open_in(Arc::clone(&storage), claim(), Upkeep::default()).unwrap();
+    write(&journal, alert("one")).unwrap();
+    write(&journal, batch(vec![Record::Stopped { halted: None }])).unwrap();
+    // The process ends: nobody waits for threads.
+    std::mem::forget(journal);
+    let image = backstop_wal::Journal::<Records>::read(&storage).unwrap();
+    assert_eq!(image.state.state.alerts["test"].text, "one");
+    let mut entries = 0;
+    Reader::from_checkpoint(storage).unwrap().read(|_| entries += 1).unwrap();
+    assert_eq!(entries, 1, "the checkpoint");
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_said_aloud_and_stops_nothing() {
+    listen();
+    let (disk, storage) = sim();
+    let (journal, _) = LogJournal::open_in(Arc::clone(&storage), claim(), after(30)).unwrap();
+    // The segment that was made ahead is used up by the first checkpoint.
+    disk.limit(Some(0));
+    let failed = || who_said(&["ERROR", "could not write a checkpoint"]).len();
+    let (before, mut written) = (failed(), 0);
+    // The thread takes its time; it is looked for after each batch.
+    while failed() < before + 3 {
+        write(&journal, alert(&written.to_string())).unwrap();
+        written += 1;
+        std::thread::yield_now();
+        assert!(written < 100_000, "nothing was said");
+    }
+    // One that comes through, and three that fail, each behind thirty more.
+    assert!(written >= 115, "not at every batch: {written}");
+    drop(journal);
+    disk.limit(None);
+    let (journal, contents) = LogJournal::open_in(storage, claim(), after(30)).unwrap();
+    assert_eq!(contents.state.alerts["test"].text, (written - 1).to_string());
+    write(&journal, batch(vec![Record::Stopped { halted: None }])).unwrap();
+    assert_eq!(journal.journal.tail().records, 0, "once there is room, there is a checkpoint");
+}
+
+#[test]
+fn history_goes_by_the_times_of_the_batches_and_a_reader_is_told() {
+    let (_, storage) = sim();
+    let keep = wal::Keep { age: std::time::Duration::from_secs(50), bytes: u64::MAX };
+    let upkeep = Upkeep { batches: u64::MAX, bytes: u64::MAX, keep };
+    let mut written = Vec::new();
+    for second in (0..100).step_by(10) {
+        let (journal, _) = LogJournal::open_in(Arc::clone(&storage), claim(), upkeep).unwrap();
+        let batch =
+            Batch { at: Timestamp::from_second(second).unwrap(), records: vec![Record::Stopped { halted: None }] };
+        write(&journal, Arc::new(batch.clone())).unwrap();
+        written.push(batch);
+    }
+    let (mut gone, mut kept) = (0, Vec::new());
+    wal::Journal::<Records>::read_history(&storage, |past| match past {
+        wal::Past::Removed { records } => gone += records,
+        wal::Past::Fact(batch) => kept.push(batch),
+        other => panic!("{other:?}"),
+    })
+    .unwrap();
+    // At second 90: what a checkpoint of second 40 or before stands for.
+    assert_eq!((gone, kept.as_slice()), (5, &written[5..]));
 }

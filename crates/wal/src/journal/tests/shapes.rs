@@ -67,42 +67,45 @@ struct Bare<T>(std::marker::PhantomData<T>);
 
 impl<T> Schema for Bare<T>
 where
-    T: Serialize + serde::de::DeserializeOwned + Clone + PartialEq + std::fmt::Debug + Send + 'static,
+    T: Serialize + serde::de::DeserializeOwned + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static,
 {
     type Kind = T;
     type Fact = T;
-    type State = ();
+    type State = Vec<T>;
+
+    fn apply(state: &mut Vec<T>, fact: &T) {
+        state.push(fact.clone());
+    }
 }
 
-/// Records `value` as a fact and as an operation, opens again, and compares. Returns whether it was accepted.
+/// Records `value` as a fact and as an operation, writes a checkpoint or not, opens again, and compares. Returns whether it
+/// was accepted.
 fn check<T>(value: &T) -> bool
 where
-    T: Serialize + serde::de::DeserializeOwned + Clone + PartialEq + std::fmt::Debug + Send + 'static,
+    T: Serialize + serde::de::DeserializeOwned + Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static,
 {
-    let storage = SimStorage::default();
-    let mut facts = Vec::new();
-    let mut open = || {
-        facts.clear();
-        let (journal, recovery, _) =
-            Journal::<Bare<T>>::open(Arc::new(storage.clone()), &options().segment_len(1 << 14), |shown| {
-                if let Shown::Fact(fact) = shown {
-                    facts.push(fact);
-                }
-            })
-            .expect("what was accepted can be opened");
-        (journal, recovery, facts.clone())
-    };
-    let (journal, ..) = open();
-    let fact = journal.record(value, Append::DURABLE);
-    let begun = journal.begin(value.clone()).map(drop);
-    assert_eq!(fact.is_ok(), begun.is_ok(), "{fact:?} {begun:?}");
-    let accepted = fact.is_ok();
-    drop(journal);
-    let (_, mut recovery, facts) = open();
-    let kinds: Vec<T> = std::iter::from_fn(|| recovery.take()).map(|unsettled| unsettled.kind).collect();
-    let expected = if accepted { vec![value.clone()] } else { vec![] };
-    assert_eq!((&facts, &kinds), (&expected, &expected));
-    accepted
+    let accepted = [false, true].map(|with_checkpoint| {
+        let storage = SimStorage::default();
+        let options = options().segment_len(1 << 14);
+        let open =
+            || Journal::<Bare<T>>::open(Arc::new(storage.clone()), &options).expect("what was accepted can be opened");
+        let (journal, ..) = open();
+        let fact = journal.record(value, Append::DURABLE);
+        let begun = journal.begin(value.clone()).map(drop);
+        assert_eq!(fact.is_ok(), begun.is_ok(), "{fact:?} {begun:?}");
+        let accepted = fact.is_ok();
+        if with_checkpoint {
+            journal.checkpoint(at(0)).unwrap();
+        }
+        drop(journal);
+        let (journal, mut recovery, _) = open();
+        let kinds: Vec<T> = std::iter::from_fn(|| recovery.take()).map(|unsettled| unsettled.kind).collect();
+        let expected = if accepted { vec![value.clone()] } else { vec![] };
+        assert_eq!((&journal.state(), &kinds), (&expected, &expected));
+        accepted
+    });
+    assert_eq!(accepted[0], accepted[1]);
+    accepted[0]
 }
 
 fn inner() -> impl Strategy<Value = Inner> {
@@ -190,7 +193,7 @@ fn a_segment_reads_well() {
     journal.begin("buy 1 SPY".to_owned()).unwrap().start().unwrap().complete(&[5]).unwrap();
     let text = String::from_utf8_lossy(&storage.image()["00000000000000000001.wal"]).into_owned();
     for line in [
-        r#"{"begin":"buy 1 SPY"}"#,
+        r#"{"begin":{"operation":1,"kind":"buy 1 SPY"}}"#,
         r#"{"move":{"operation":1,"to":"in_progress"}}"#,
         r#"{"move":{"operation":1,"to":"completed"}}"#,
         r#"{"fact":5}"#,
