@@ -6,7 +6,7 @@ use backstop_wal::sim::{Depth, Fault, FaultKind, Image, SimStorage};
 
 use super::*;
 
-const DEPTH: Depth = Depth { exhaustive_up_to: 6, random: 30 };
+const DEPTH: Depth = Depth { exhaustive_up_to: 12, random: 1000 };
 
 /// Another process on the same directory.
 fn process(storage: &SimStorage) -> Switch {
@@ -127,7 +127,7 @@ fn no_crash_at_any_moment_takes_back_a_pull_or_leaves_one_that_nobody_made() {
         assert!(keeps(crash.notes, crash.image), "{:?} {:?}", recording.describe(crash.step), crash.image.keys());
         true
     });
-    assert!(states > 200, "{states} states");
+    assert!(states > 100, "{states} states");
     // A disk that lies about any one sync is found out: the story leans on each.
     let is_sync =
         |step: usize| recording.describe(step).rsplit("; ").next().is_some_and(|last| last.starts_with("Sync"));

@@ -285,8 +285,8 @@ fn a_checkpoint_that_cannot_be_written_is_said_aloud_and_stops_nothing() {
         std::thread::yield_now();
         assert!(written < 100_000, "nothing was said");
     }
-    // One that comes through, and three that fail, each behind thirty more.
-    assert!(written >= 115, "not at every batch: {written}");
+    // Three that fail, each behind thirty more; one may come through before.
+    assert!(written >= 90, "not at every batch: {written}");
     drop(journal);
     disk.limit(None);
     let (journal, contents) = LogJournal::open_in(storage, claim(), after(30)).unwrap();
