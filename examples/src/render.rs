@@ -2,6 +2,7 @@
 
 use backstop::broker::{Decimal, Fill, OrderKind, OrderRequest, Side};
 use backstop::clock::Timestamp;
+use backstop::trade_guard::Event;
 use backstop::{Batch, Level, OrderEnd, Purpose, Record};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -40,6 +41,11 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         Record::Refused { slot, gate, reason } => {
             format!("refused     {slot} by {gate}: {}", without_prefix(gate, reason))
         }
+        // A claim is followed by the intent or the refusal, its end by the end of the order.
+        Record::Attempt { of } => match &of.event {
+            Event::Resolved { grounds, .. } => format!("settled     {}: {grounds}", of.key),
+            Event::Claimed { .. } | Event::Executed | Event::NotExecuted { .. } => return None,
+        },
         Record::Intent { slot, purpose, order, .. } => {
             let verb = match purpose {
                 Purpose::Open => "enter",

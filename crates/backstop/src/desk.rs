@@ -1,5 +1,6 @@
 //! The desk: the only way from a strategy to the broker.
 
+mod claims;
 mod commit;
 mod entry;
 mod exit;
@@ -10,7 +11,8 @@ mod settle;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU32;
+use std::error::Error;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,17 +23,20 @@ use backstop_broker::{
 };
 use backstop_clock::{Clock, Mono, Timestamp};
 use backstop_file_lock::{Lock, RaiseError};
+use backstop_trade_guard::{self as trade_guard, ClaimStore, TradeGuard};
 use jiff::civil::Date;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
-use crate::gate::{Freshness, Guard, Limits, MarketView};
+use crate::gate::{Freshness, Limits, MarketView};
 use crate::ids::StrategyName;
 use crate::journal::Journal;
 use crate::record::{Batch, Record};
 use crate::state::{Session, State};
 use crate::switch::Switch;
 use crate::{SessionId, SlotId};
+
+use claims::JournalClaims;
 
 pub use commit::RecordError;
 pub use entry::{EntryEnd, EntryPlan};
@@ -94,6 +99,9 @@ pub enum OpenError {
     /// The journal takes no records.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// What an earlier process was about to enter could not be settled with what else it left in the journal.
+    #[error("the claims of an earlier run's entries could not be settled")]
+    Claims(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// The only way from a strategy to the broker. Cheap to clone; all clones are one desk.
@@ -102,6 +110,8 @@ pub enum OpenError {
 #[derive(Debug, Clone)]
 pub struct Desk {
     inner: Arc<Inner>,
+    /// The guard, under the name of who enters through this clone.
+    guard: TradeGuard,
 }
 
 #[derive(Debug)]
@@ -112,7 +122,9 @@ pub(crate) struct Inner {
     journal: Arc<dyn Journal>,
     lock: Lock,
     switch: Switch,
-    guard: Arc<Guard>,
+    guard: TradeGuard,
+    /// The session that entries may be of.
+    session: Mutex<Option<OpenSession>>,
     state: Mutex<State>,
     /// When each submit of this process ended, at the latest; what is not here was sent by an earlier process.
     sent: Mutex<BTreeMap<ClientOrderId, Moment>>,
@@ -144,6 +156,14 @@ pub(crate) struct Inner {
     /// One comparison with the broker at a time.
     reconciling: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Arc<Batch>>,
+}
+
+/// The session that has begun in this process.
+#[derive(Debug, Clone, Copy)]
+struct OpenSession {
+    id: SessionId,
+    /// The most entries that this strategy may have in it; `None` for none.
+    limit: Option<NonZeroU16>,
 }
 
 /// What an entry takes before its intent is on disk.
@@ -201,6 +221,10 @@ impl Desk {
         // HALT-1: what stood when the last process looked, stands, also if its records were deleted since.
         switch.remember(&state.halts, state.switch_newest);
         let opened = Record::Opened { home: config.home.clone(), fence: lock.fence() };
+        let claims = Arc::new(JournalClaims::new(state.claims.clone()));
+        // How many a session may have is said when it begins; until then nobody enters.
+        let guard = TradeGuard::open(NonZeroU16::MAX, Arc::clone(&clock), Arc::clone(&claims) as Arc<dyn ClaimStore>);
+        let guard = guard.map_err(|error| OpenError::Claims(error.into()))?;
         let inner = Inner {
             opened: Moment::now(&*clock),
             config,
@@ -209,7 +233,8 @@ impl Desk {
             journal,
             lock,
             switch,
-            guard: Arc::default(),
+            guard,
+            session: Mutex::default(),
             state: Mutex::new(state),
             sent: Mutex::default(),
             canceled: Mutex::default(),
@@ -229,9 +254,20 @@ impl Desk {
             events: broadcast::channel(EVENTS_KEPT).0,
         };
         let inner = Arc::new(inner);
+        claims.write_to(&inner);
         inner.commit(vec![opened]).await?;
+        inner.settle_claims().await.map_err(OpenError::Claims)?;
         inner.note_switch().await;
-        Ok(Self { inner })
+        let guard = inner.guard.named("the strategy").unwrap_or_else(|_| inner.guard.clone());
+        Ok(Self { inner, guard })
+    }
+
+    /// The same desk for a caller with this name: `scheduler`, `button`. Whoever is turned away meanwhile is told it.
+    ///
+    /// # Errors
+    /// [`TooManyCallers`](trade_guard::TooManyCallers): names are for the few kinds of callers that a program has.
+    pub fn named(&self, caller: &'static str) -> Result<Self, trade_guard::TooManyCallers> {
+        Ok(Self { inner: Arc::clone(&self.inner), guard: self.guard.named(caller)? })
     }
 
     /// Begins a session of `day`, or goes on with the newest one of that day while it has slots left (a slot is left
@@ -290,7 +326,7 @@ impl Desk {
             inner.commit(vec![Record::SessionBegun { session: id, limit }]).await?;
         }
         inner.refused.lock().clear();
-        inner.guard.begin(&inner.state.lock());
+        inner.open_session(id, limit)?;
         Ok(id)
     }
 
@@ -478,4 +514,7 @@ pub enum SessionError {
     /// The session could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The guard has seen a newer one.
+    #[error(transparent)]
+    Guard(#[from] trade_guard::Refusal),
 }

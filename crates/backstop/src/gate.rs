@@ -2,12 +2,9 @@
 
 mod cost;
 mod freshness;
-mod guard;
 mod limits;
 
 pub(crate) use cost::least_cost;
 pub(crate) use freshness::Fresh;
 pub use freshness::{Freshness, MarketView, QuoteRefusal};
-pub use guard::GuardRefusal;
-pub(crate) use guard::{Guard, Permit, Verdict};
 pub use limits::{LimitBreach, Limits};

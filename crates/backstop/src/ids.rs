@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use backstop_broker::{ClientOrderId, InvalidId};
+use backstop_trade_guard::{Key, Scope, Session};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ const PREFIX: &str = "bs-";
 
 /// A strategy's name: one to 32 ASCII letters and digits, so that it can stand in a client order id between hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StrategyName(String);
+pub struct StrategyName(Scope);
 
 impl StrategyName {
     /// Checks and keeps `name`.
@@ -22,13 +23,19 @@ impl StrategyName {
     /// [`InvalidName`] when it is empty, longer than 32 characters, or holds anything but ASCII letters and digits.
     pub fn new(name: &str) -> Result<Self, InvalidName> {
         let fits = (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric());
-        if fits { Ok(Self(name.to_owned())) } else { Err(InvalidName { text: name.to_owned() }) }
+        let invalid = || InvalidName { text: name.to_owned() };
+        if fits { Scope::new(name).map(Self).map_err(|_| invalid()) } else { Err(invalid()) }
+    }
+
+    /// What the entry guard counts its entries under.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.0
     }
 }
 
 impl fmt::Display for StrategyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(self.0.as_str())
     }
 }
 
@@ -49,6 +56,13 @@ impl fmt::Display for SessionId {
     }
 }
 
+impl SessionId {
+    /// The same, as the entry guard has it.
+    pub(crate) fn guarded(&self) -> Session {
+        Session::numbered(self.day, self.number.get())
+    }
+}
+
 /// One entry slot of one session of one strategy, and the position that it makes. Written
 /// `<strategy>-<session>-<slot>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,6 +77,11 @@ pub struct SlotId {
 }
 
 impl SlotId {
+    /// What the entry guard keeps shut while somebody is inside.
+    pub(crate) fn key(&self) -> Key {
+        Key::new(*self.strategy.scope(), self.session.guarded()).with_slot(self.slot.get())
+    }
+
     /// The client order id of the entry: `bs-<strategy>-<session>-<slot>-open-<fence>`.
     ///
     /// # Errors

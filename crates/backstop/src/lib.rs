@@ -41,7 +41,7 @@ pub use desk::{
     CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, OpenError,
     Operator, RecordError, ResolveError, SessionError,
 };
-pub use gate::{Freshness, GuardRefusal, LimitBreach, Limits, MarketView, QuoteRefusal};
+pub use gate::{Freshness, LimitBreach, Limits, MarketView, QuoteRefusal};
 pub use ids::{InvalidName, SessionId, SlotId, StrategyName};
 pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, OpenJournalError, Past, Upkeep};
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};
@@ -57,6 +57,7 @@ pub use backstop_broker as broker;
 pub use backstop_clock as clock;
 pub use backstop_file_lock as file_lock;
 pub use backstop_quote as quote;
+pub use backstop_trade_guard as trade_guard;
 pub use backstop_wal as wal;
 
 #[cfg(doctest)]

@@ -4,6 +4,7 @@
 //! happen, and what is in one survives a crash.
 
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest, Symbol};
+use backstop_trade_guard as trade_guard;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,11 @@ pub enum Record {
         gate: String,
         /// Why, for people.
         reason: String,
+    },
+    /// The entry guard was entered, before anything else of an entry is written (GUARD-5), or told how that ended.
+    Attempt {
+        /// What it says.
+        of: trade_guard::Record,
     },
     /// An order is about to be sent (law 2: this is on disk before the first byte leaves).
     Intent {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use backstop_broker::{ClientOrderId, Decimal, InvalidId, InvalidOrder, NotGranted, Symbol};
+use backstop_trade_guard as trade_guard;
 
 use crate::SlotId;
 use crate::desk::RecordError;
-use crate::gate::{GuardRefusal, LimitBreach, QuoteRefusal};
+use crate::gate::{LimitBreach, QuoteRefusal};
 use crate::switch::Pull;
 
 /// Why an entry was turned away. For each of the preconditions of DESK-1 there is one; nothing reached the broker.
@@ -35,9 +36,21 @@ pub enum Refusal {
     /// Limits would be broken.
     #[error("limits: {}", Listed(.0))]
     Limits(Vec<LimitBreach>),
-    /// The guard said no.
+    /// The guard said no: which layer, who is inside, since when, and how many entries the session had (GUARD-4).
     #[error(transparent)]
-    Guard(#[from] GuardRefusal),
+    Guard(#[from] trade_guard::Refusal),
+    /// No session has begun, or the slot is of another one or of another strategy.
+    #[error("slot {slot} is not of the session that is open")]
+    OtherSession {
+        /// The slot.
+        slot: SlotId,
+    },
+    /// The slot had an order of which nothing was filled. Its name is used up, so the next entry takes the next slot.
+    #[error("slot {slot} has had its order, of which nothing was filled: take the next slot")]
+    SlotUsed {
+        /// The slot.
+        slot: SlotId,
+    },
     /// The quotes may not be traded on.
     #[error(transparent)]
     Quote(#[from] QuoteRefusal),
@@ -69,10 +82,10 @@ impl Refusal {
             Self::LockLost => "lock",
             Self::Malformed(_) => "order",
             Self::Limits(_) => "limits",
-            Self::Guard(_) => "guard",
+            Self::Guard(trade_guard::Refusal::Store { .. }) | Self::Record(_) => "journal",
+            Self::Guard(_) | Self::OtherSession { .. } | Self::SlotUsed { .. } => "guard",
             Self::Quote(_) | Self::QuoteExpired => "quote",
             Self::Cash { .. } => "cash",
-            Self::Record(_) => "journal",
             Self::Budget(_) => "budget",
         }
     }
@@ -90,6 +103,8 @@ impl Refusal {
             | Self::LockLost
             | Self::Malformed(_)
             | Self::Guard(_)
+            | Self::OtherSession { .. }
+            | Self::SlotUsed { .. }
             | Self::Record(_) => false,
         }
     }

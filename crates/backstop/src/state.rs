@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest, Symbol};
+use backstop_trade_guard::Claims;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ pub struct State {
     pub positions: BTreeMap<SlotId, Position>,
     /// What became of each slot of the newest session that had an intent.
     pub slots: BTreeMap<SlotId, SlotState>,
+    /// What the entry guard has written down; nothing in a checkpoint of a version whose guard had no store.
+    #[serde(default)]
+    pub claims: Claims,
     /// Entries of the newest session's day, over all its sessions.
     pub entries_of_day: u32,
     /// Every client order id of the two newest days that had a session, and of what is not at rest.
@@ -246,6 +250,7 @@ impl State {
                     session.refused = session.refused.saturating_add(1);
                 }
             }
+            Record::Attempt { of } => self.claims.apply(of),
             Record::Intent { slot, purpose, order, reserve, margin } => {
                 self.intend(slot, *purpose, order, (*reserve, *margin), at)?;
             }

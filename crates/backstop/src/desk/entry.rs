@@ -5,20 +5,25 @@
 //! disk (DESK-1). This is the one place where each of them plugs in.
 //!
 //! ```text
-//! Proposed -> Limited -> Guarded -> Priced -> Reserved -> Budgeted -> Recorded -> Cleared -> submit
-//!   halt       limits     guard     quotes     cash       budget      journal     once more: quotes, lock, halt
+//! Proposed -> Limited -> Priced -> Guarded -> Reserved -> Budgeted -> Recorded -> Cleared -> submit
+//!   halt       limits     quotes    guard      cash       budget      journal     once more: quotes, lock, halt
 //! ```
+//!
+//! The quotes come before the guard, whose claim is a record on disk: a strategy that asks again at every poll until they
+//! are good writes nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop_broker::{Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Symbol, TimeInForce};
+use backstop_trade_guard::{Permit, TradeGuard};
 
 use super::settle::Rest;
-use super::{Attended, Claimed, Desk, Inner, Running};
+use super::{Attended, Claimed, Desk, Inner, RecordError, Running};
 use crate::SlotId;
-use crate::gate::{Fresh, GuardRefusal, MarketView, Permit, Verdict, least_cost};
+use crate::gate::{Fresh, MarketView, least_cost};
+use crate::journal::JournalError;
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::refusal::{Malformed, Refusal};
 use crate::switch::Level;
@@ -69,10 +74,10 @@ impl Desk {
     /// # Cancel safety
     /// The entry is a task of its own. Dropping this future neither stops nor loses it; its end is in the records.
     pub async fn enter(&self, slot: SlotId, plan: EntryPlan, view: MarketView) -> EntryEnd {
-        let (inner, running) = (Arc::clone(&self.inner), Running::new(&self.inner));
+        let (inner, running, guard) = (Arc::clone(&self.inner), Running::new(&self.inner), self.guard.clone());
         let entry = tokio::spawn(async move {
             let _running = running;
-            inner.enter(slot, plan, view).await
+            inner.enter(&guard, slot, plan, view).await
         });
         entry.await.unwrap_or_else(|error| EntryEnd::Unresolved { reason: format!("the entry's task died: {error}") })
     }
@@ -83,19 +88,24 @@ impl Desk {
 const REFUSED_AGAIN: Duration = Duration::from_mins(1);
 
 impl Inner {
-    async fn enter(self: Arc<Self>, slot: SlotId, plan: EntryPlan, view: MarketView) -> EntryEnd {
-        match self.clear(&slot, plan, view).await {
-            Ok(Cleared { order, grant, sent }) => sent.end(self.send(&order, grant).await),
-            Err(Stopped { refusal, recorded: None }) => {
-                self.note_refusal(&slot, &refusal).await;
-                EntryEnd::Refused(refusal)
-            }
-            Err(Stopped { refusal, recorded: Some(recorded) }) => {
+    async fn enter(self: Arc<Self>, guard: &TradeGuard, slot: SlotId, plan: EntryPlan, view: MarketView) -> EntryEnd {
+        let Stopped { refusal, left } = match self.clear(guard, &slot, plan, view).await {
+            Ok(Cleared { order, grant, sent }) => return sent.end(&self, self.send(&order, grant).await).await,
+            Err(stopped) => stopped,
+        };
+        let reason = format!("{}: {}", refusal.gate(), told(&refusal));
+        match left {
+            Left::Nothing => {}
+            // Nothing was sent: the slot may be tried again.
+            Left::Claim(permit) => self.end_not_executed(*permit, &reason).await,
+            Left::Intent(recorded) => {
                 let (order, sent) = recorded.into_sent();
-                let reason = format!("{}: {}", refusal.gate(), told(&refusal));
-                sent.end(self.end(order.client_order_id(), OrderEnd::NotSent { reason }).await)
+                let rest = self.end(order.client_order_id(), OrderEnd::NotSent { reason }).await;
+                return sent.end(&self, rest).await;
             }
         }
+        self.note_refusal(&slot, &refusal).await;
+        EntryEnd::Refused(refusal)
     }
 
     async fn note_refusal(self: &Arc<Self>, slot: &SlotId, refusal: &Refusal) {
@@ -118,9 +128,15 @@ impl Inner {
     }
 
     /// All the gates, in order.
-    async fn clear(self: &Arc<Self>, slot: &SlotId, plan: EntryPlan, view: MarketView) -> Result<Cleared, Stopped> {
-        let reserved =
-            Proposed::new(self, slot, plan, view)?.limited(self)?.guarded(self)?.priced(self)?.reserved(self)?;
+    async fn clear(
+        self: &Arc<Self>,
+        guard: &TradeGuard,
+        slot: &SlotId,
+        plan: EntryPlan,
+        view: MarketView,
+    ) -> Result<Cleared, Stopped> {
+        let priced = Proposed::new(self, slot, plan, view)?.limited(self)?.priced(self)?;
+        let reserved = priced.guarded(self, guard).await?.reserved(self)?;
         reserved.budgeted(self).await?.recorded(self).await?.cleared(self)
     }
 
@@ -141,15 +157,27 @@ impl Inner {
     }
 }
 
-/// An entry that was turned away, and whether its intent was on disk by then.
+/// An entry that was turned away, and what it had on disk by then.
 struct Stopped {
     refusal: Refusal,
-    recorded: Option<Box<Recorded>>,
+    left: Left,
+}
+
+enum Left {
+    Nothing,
+    Claim(Box<Permit<'static>>),
+    Intent(Box<Recorded>),
 }
 
 impl<R: Into<Refusal>> From<R> for Stopped {
     fn from(refusal: R) -> Self {
-        Self { refusal: refusal.into(), recorded: None }
+        Self { refusal: refusal.into(), left: Left::Nothing }
+    }
+}
+
+impl Stopped {
+    fn inside(refusal: impl Into<Refusal>, permit: Permit<'static>) -> Self {
+        Self { refusal: refusal.into(), left: Left::Claim(Box::new(permit)) }
     }
 }
 
@@ -171,7 +199,7 @@ impl Proposed {
     fn new(desk: &Arc<Inner>, slot: &SlotId, plan: EntryPlan, view: MarketView) -> Result<Self, Refusal> {
         desk.check_open()?;
         if slot.strategy != desk.config.strategy {
-            return Err(GuardRefusal::OtherSession { slot: slot.clone() }.into());
+            return Err(Refusal::OtherSession { slot: slot.clone() });
         }
         let EntryPlan { underlying, legs, kind, reserve, margin } = plan;
         if let Some(leg) = legs.iter().find(|leg| leg.effect != PositionEffect::Open) {
@@ -192,78 +220,72 @@ impl Proposed {
 struct Limited(Proposed);
 
 impl Limited {
-    fn guarded(self, desk: &Inner) -> Result<Guarded, Refusal> {
-        let permit = desk.guard.try_enter(&self.0.slot, desk.clock.wall())?;
-        Ok(Guarded { permit, proposed: self.0 })
-    }
-}
-
-/// Alone in its slot. Turned away from here on, the slot is given back.
-struct Guarded {
-    permit: Permit,
-    proposed: Proposed,
-}
-
-impl Guarded {
     fn priced(self, desk: &Inner) -> Result<Priced, Refusal> {
-        let Self { permit, proposed } = self;
-        let now = desk.clock.mono();
-        match desk.config.freshness.check(&proposed.view, proposed.order.legs(), now) {
-            Ok(fresh) => Ok(Priced { permit, proposed, fresh }),
-            Err(refusal) => {
-                permit.end(Verdict::Refused);
-                Err(refusal.into())
-            }
-        }
+        let Self(proposed) = self;
+        let fresh = desk.config.freshness.check(&proposed.view, proposed.order.legs(), desk.clock.mono())?;
+        Ok(Priced { proposed, fresh })
     }
 }
 
 /// Priced from fresh quotes.
 struct Priced {
-    permit: Permit,
     proposed: Proposed,
     fresh: Fresh,
 }
 
 impl Priced {
-    fn reserved(self, desk: &Arc<Inner>) -> Result<Reserved, Refusal> {
-        let Amounts { reserve: needed, margin } = self.proposed.amounts;
+    async fn guarded(self, desk: &Inner, guard: &TradeGuard) -> Result<Guarded, Stopped> {
+        let slot = &self.proposed.slot;
+        desk.check_slot(slot)?;
+        // GUARD-5: the claim is on disk before the permit is here.
+        let permit = guard.try_enter_async(&slot.key()).await.map_err(Refusal::from)?;
+        // Whoever was inside a moment ago may have used the name up.
+        match desk.check_slot(slot) {
+            Ok(()) => Ok(Guarded { permit, priced: self }),
+            Err(refusal) => Err(Stopped::inside(refusal, permit)),
+        }
+    }
+}
+
+/// Alone in its slot. Turned away from here to the intent, the slot is given back.
+struct Guarded {
+    permit: Permit<'static>,
+    priced: Priced,
+}
+
+impl Guarded {
+    fn reserved(self, desk: &Arc<Inner>) -> Result<Reserved, Stopped> {
+        match self.priced.proposed.reserve(desk) {
+            Ok(reservation) => Ok(Reserved { guarded: self, reservation }),
+            Err(refusal) => Err(Stopped::inside(refusal, self.permit)),
+        }
+    }
+}
+
+impl Proposed {
+    fn reserve(&self, desk: &Arc<Inner>) -> Result<Reservation, Refusal> {
+        let Amounts { reserve: needed, margin } = self.amounts;
         // An order that costs more than can be counted costs more than there is.
-        let least = least_cost(&self.proposed.order, &self.proposed.view).unwrap_or(Decimal::MAX);
+        let least = least_cost(&self.order, &self.view).unwrap_or(Decimal::MAX);
         if needed < least || needed < margin || margin < Decimal::ZERO {
-            self.permit.end(Verdict::Refused);
             return Err(Malformed::Amounts { reserve: needed, margin, least }.into());
         }
-        let held = {
-            let state = desk.state.lock();
-            let mut claims = desk.reserving.lock();
-            let claimed = claims.values().map(|claim| claim.cash).fold(Decimal::ZERO, Decimal::saturating_add);
-            // TXN-3: judged and claimed under one lock, so that two entries cannot both see the same cash.
-            let free = state.free_cash().map(|free| free.saturating_sub(claimed));
-            let enough = free.is_some_and(|free| needed <= free);
-            // Once more, with the entries that passed the limits a moment ago and are not written down yet.
-            let opening: Vec<&[Leg]> = claims.values().map(|claim| &*claim.legs).collect();
-            let breaches = desk.config.limits.breaches(&self.proposed.order, &state, &opening);
-            if !breaches.is_empty() {
-                Err(Refusal::Limits(breaches))
-            } else if enough {
-                let legs = self.proposed.order.legs().to_vec();
-                claims.insert(self.proposed.slot.clone(), Claimed { cash: needed, legs });
-                Ok(())
-            } else {
-                Err(Refusal::Cash { needed, free })
-            }
-        };
-        match held {
-            Ok(()) => {
-                let reservation = Reservation { desk: Arc::clone(desk), slot: self.proposed.slot.clone() };
-                Ok(Reserved { priced: self, reservation })
-            }
-            Err(refusal) => {
-                self.permit.end(Verdict::Refused);
-                Err(refusal)
-            }
+        let state = desk.state.lock();
+        let mut claims = desk.reserving.lock();
+        let claimed = claims.values().map(|claim| claim.cash).fold(Decimal::ZERO, Decimal::saturating_add);
+        // TXN-3: judged and claimed under one lock, so that two entries cannot both see the same cash.
+        let free = state.free_cash().map(|free| free.saturating_sub(claimed));
+        // Once more, with the entries that passed the limits a moment ago and are not written down yet.
+        let opening: Vec<&[Leg]> = claims.values().map(|claim| &*claim.legs).collect();
+        let breaches = desk.config.limits.breaches(&self.order, &state, &opening);
+        if !breaches.is_empty() {
+            return Err(Refusal::Limits(breaches));
         }
+        if !free.is_some_and(|free| needed <= free) {
+            return Err(Refusal::Cash { needed, free });
+        }
+        claims.insert(self.slot.clone(), Claimed { cash: needed, legs: self.order.legs().to_vec() });
+        Ok(Reservation { desk: Arc::clone(desk), slot: self.slot.clone() })
     }
 }
 
@@ -281,24 +303,21 @@ impl Drop for Reservation {
 
 /// Its worst case is paid for.
 struct Reserved {
-    priced: Priced,
+    guarded: Guarded,
     reservation: Reservation,
 }
 
 impl Reserved {
     /// The wait for request budget comes before the intent: without budget, the slot and its name are not used up.
-    async fn budgeted(self, desk: &Arc<Inner>) -> Result<Budgeted, Refusal> {
+    async fn budgeted(self, desk: &Arc<Inner>) -> Result<Budgeted, Stopped> {
         let granted = desk.broker.grant(Priority::Entry, desk.config.freshness.max_age).await;
         let checked = granted.map_err(Refusal::from).and_then(|grant| {
-            self.priced.fresh.last_look(desk)?;
+            self.guarded.priced.fresh.last_look(desk)?;
             Ok(grant)
         });
         match checked {
             Ok(grant) => Ok(Budgeted { grant, reserved: self }),
-            Err(refusal) => {
-                self.priced.permit.end(Verdict::Refused);
-                Err(refusal)
-            }
+            Err(refusal) => Err(Stopped::inside(refusal, self.guarded.permit)),
         }
     }
 }
@@ -311,14 +330,21 @@ struct Budgeted {
 
 impl Budgeted {
     async fn recorded(self, desk: &Arc<Inner>) -> Result<Recorded, Stopped> {
-        let Self { grant, reserved: Reserved { priced: Priced { permit, proposed, fresh }, reservation } } = self;
-        let Proposed { slot, order, amounts: Amounts { reserve, margin }, .. } = proposed;
+        let Self { grant, reserved: Reserved { guarded: Guarded { permit, priced }, reservation } } = self;
+        let Priced { proposed: Proposed { slot, order, amounts: Amounts { reserve, margin }, .. }, fresh } = priced;
         let attended = desk.attend(order.client_order_id());
         let intent =
             Record::Intent { slot: slot.clone(), purpose: Purpose::Open, order: order.clone(), reserve, margin };
-        // Law 2: on disk before the first byte leaves. On an error nobody knows what is on disk, so the permit falls
-        // without a verdict.
-        desk.commit(vec![intent]).await.map_err(Refusal::from)?;
+        // Law 2: on disk before the first byte leaves.
+        match desk.commit(vec![intent]).await {
+            Ok(()) => {}
+            // A full disk: certainly not written, and the slot may be tried again.
+            Err(error @ RecordError::Journal(JournalError::Refused { .. })) => {
+                return Err(Stopped::inside(error, permit));
+            }
+            // Nobody knows what is on disk, so the permit falls without a verdict.
+            Err(error) => return Err(Refusal::from(error).into()),
+        }
         drop(reservation);
         Ok(Recorded { slot, order, permit, fresh, grant, attended })
     }
@@ -328,7 +354,7 @@ impl Budgeted {
 struct Recorded {
     slot: SlotId,
     order: OrderRequest,
-    permit: Permit,
+    permit: Permit<'static>,
     fresh: Fresh,
     grant: Grant,
     attended: Attended,
@@ -342,7 +368,7 @@ impl Recorded {
                 let Self { slot, order, permit, grant, attended, .. } = self;
                 Ok(Cleared { order, grant, sent: Sent { slot, permit, attended } })
             }
-            Err(refusal) => Err(Stopped { refusal, recorded: Some(Box::new(self)) }),
+            Err(refusal) => Err(Stopped { refusal, left: Left::Intent(Box::new(self)) }),
         }
     }
 
@@ -371,26 +397,32 @@ struct Cleared {
 /// On its way, or ended before it left.
 struct Sent {
     slot: SlotId,
-    permit: Permit,
+    permit: Permit<'static>,
     /// Held until the end: until then no reconciler looks at the order.
     attended: Attended,
 }
 
 impl Sent {
-    /// The entry's end, and what the guard learns from it.
-    fn end(self, rest: Rest) -> EntryEnd {
-        drop(self.attended);
-        match rest {
+    /// The entry's end, and what the guard learns from it. The order is attended until it has: otherwise the reconciler
+    /// could look for an attempt to settle before there is one.
+    async fn end(self, desk: &Inner, rest: Rest) -> EntryEnd {
+        let Self { slot, permit, attended } = self;
+        let end = match rest {
             Rest::Finished { end, fills } if fills.is_empty() => {
-                self.permit.end(Verdict::NotExecuted);
+                desk.end_not_executed(permit, "nothing of its order was filled").await;
                 EntryEnd::NotExecuted { end }
             }
             Rest::Finished { .. } => {
-                self.permit.end(Verdict::Executed);
-                EntryEnd::Opened(self.slot)
+                desk.end_executed(permit).await;
+                EntryEnd::Opened(slot)
             }
-            // GUARD-3: the permit falls without a verdict; the slot is spent until evidence settles it.
-            Rest::Unresolved { reason } => EntryEnd::Unresolved { reason },
-        }
+            Rest::Unresolved { reason } => {
+                // GUARD-3: it falls without a verdict; the slot is spent until evidence settles it.
+                drop(permit);
+                EntryEnd::Unresolved { reason }
+            }
+        };
+        drop(attended);
+        end
     }
 }

@@ -131,7 +131,7 @@ impl Inner {
     async fn settle_unattended(self: &Arc<Self>, listed: Listed<'_>) {
         for (id, slot, purpose) in self.unattended() {
             if let Step::Finished { fills, .. } = self.step(&id, Some(listed)).await {
-                self.tell_guard(&slot, purpose, !fills.is_empty());
+                self.tell_guard(&id, &slot, purpose, !fills.is_empty()).await;
             }
         }
     }
@@ -269,7 +269,7 @@ impl Inner {
             let record = Record::Adopted { client_order_id, broker_order_id, fills };
             match self.commit_if(vec![record], move |state| state.absent.contains_key(&of)).await {
                 Ok(true) => {
-                    self.tell_guard(&operation.slot, operation.purpose, true);
+                    self.tell_guard(&id, &operation.slot, operation.purpose, true).await;
                     self.alert(&operation.slot.to_string(), text).await;
                 }
                 Ok(false) => {}

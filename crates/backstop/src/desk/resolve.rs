@@ -10,8 +10,7 @@ use super::settle::{Listed, Step};
 use super::verify::{VerifiedClosed, net_of};
 use super::{Desk, Inner, RecordError};
 use crate::SlotId;
-use crate::gate::Verdict;
-use crate::record::{Drift, OrderEnd, Purpose};
+use crate::record::{Drift, OrderEnd};
 
 /// What an operator says became of an order that the broker does not show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,7 +185,7 @@ impl Inner {
         let orders = self.broker.orders().await?;
         match self.step(id, Some(Listed { orders: &orders, asked })).await {
             Step::Finished { end, fills } => {
-                self.tell_guard(&operation.slot, operation.purpose, !fills.is_empty());
+                self.tell_guard(id, &operation.slot, operation.purpose, !fills.is_empty()).await;
                 return Ok((end, fills));
             }
             Step::Working => {
@@ -217,18 +216,11 @@ impl Inner {
         let end = OrderEnd::Resolved { by: by.to_owned(), reason: reason.to_owned() };
         match self.finish(id, end, fills).await {
             Step::Finished { end, fills } => {
-                self.tell_guard(&operation.slot, operation.purpose, !fills.is_empty());
+                self.tell_guard(id, &operation.slot, operation.purpose, !fills.is_empty()).await;
                 Ok((end, fills))
             }
             Step::Working => Err(ResolveError::Attended { what: what() }),
             Step::Unseen { reason } => Err(ResolveError::Shown { what: what(), shown: reason }),
-        }
-    }
-
-    /// GUARD-3: only evidence or an operator opens or spends what was left unresolved.
-    pub(super) fn tell_guard(&self, slot: &SlotId, purpose: Purpose, executed: bool) {
-        if purpose == Purpose::Open {
-            self.guard.resolve(slot, if executed { Verdict::Executed } else { Verdict::NotExecuted });
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backstop_file_lock::Claim;
+use backstop_trade_guard::{self as trade_guard, Event};
 use backstop_wal::{
     self as wal, Append, AppendError, DirStorage, JournalError as LogError, Options, ReadError, Schema, Storage,
     WriteError,
@@ -210,6 +211,7 @@ fn may_wait(batch: &Batch) -> bool {
                 | Record::Refused { .. }
                 | Record::Reconciled { .. }
                 | Record::Alert { .. }
+                | Record::Attempt { of: trade_guard::Record { event: Event::Claimed { .. }, .. } }
                 | Record::Intent { purpose: Purpose::Open, .. }
         )
     })

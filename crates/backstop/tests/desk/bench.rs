@@ -15,7 +15,7 @@ use backstop::clock::{Clock, ManualClock, Timestamp};
 use backstop::file_lock::{Claim, Lock};
 use backstop::{
     Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, Freshness, Journal, JournalError, Limits,
-    MarketView, MemoryJournal, OpenError, SlotId, State, StrategyName, Switch,
+    MarketView, MemoryJournal, OpenError, Record, SlotId, State, StrategyName, Switch,
 };
 use backstop_sim::{FaultKind, FaultPlan, Hours, SimBroker, SimConfig, SimHandle};
 use parking_lot::Mutex;
@@ -90,12 +90,22 @@ impl Bench {
     /// A desk on `journal`, not yet recovered. Each has a lock file of its own, because the one before it may still be
     /// held by tasks of a desk that is supposed to be dead.
     pub(crate) async fn open(&self, journal: Arc<dyn Journal>, history: &[Batch]) -> Result<Desk, OpenError> {
+        self.open_as(config(), journal, history).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn open_as(
+        &self,
+        config: DeskConfig,
+        journal: Arc<dyn Journal>,
+        history: &[Batch],
+    ) -> Result<Desk, OpenError> {
         self.locks.fetch_add(1, Ordering::SeqCst);
         let claim = Claim { label: "test".to_owned(), since: self.clock.wall() };
         let lock = Lock::acquire(self.lock_path(), &claim).unwrap();
         let broker: Arc<dyn Broker> = self.broker.clone();
         let state = State::replay(history).unwrap();
-        Desk::open(config(), broker, Arc::clone(&self.clock), lock, self.switch(), journal, state).await
+        Desk::open(config, broker, Arc::clone(&self.clock), lock, self.switch(), journal, state).await
     }
 
     /// A desk that is ready for entries of today's session.
@@ -427,6 +437,24 @@ impl Journal for FullJournal {
         }
         *left -= 1;
         Ok(())
+    }
+}
+
+/// A journal whose disk has no room for some batches, as long as the test says so.
+#[derive(Debug, Default)]
+pub(crate) struct PickyJournal {
+    pub(crate) kept: MemoryJournal,
+    pub(crate) refuses: Mutex<Option<fn(&Record) -> bool>>,
+}
+
+#[async_trait]
+impl Journal for PickyJournal {
+    async fn append(&self, batch: Arc<Batch>) -> Result<(), JournalError> {
+        let refuses = *self.refuses.lock();
+        if refuses.is_some_and(|refuses| batch.records.iter().any(refuses)) {
+            return Err(JournalError::Refused { source: "the disk is full".into() });
+        }
+        self.kept.append(batch).await
     }
 }
 

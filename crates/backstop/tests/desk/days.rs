@@ -43,7 +43,7 @@ async fn an_entry_of_yesterday_is_not_taken_for_absent_because_todays_list_lacks
 #[tokio::test(start_paused = true)]
 async fn after_a_crash_in_the_afternoon_the_next_morning_forgets_nothing() {
     let bench = Bench::with_days(1);
-    let journal = Arc::new(DyingJournal::new(5, false));
+    let journal = Arc::new(DyingJournal::new(6, false));
     let first = bench.ready(journal.clone(), &[]).await;
     let (slot, plan) = (first.slot(1).unwrap(), plan(&first).await);
     // Dies between "sent" and "saved": the intent is the last record.

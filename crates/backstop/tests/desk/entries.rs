@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::broker::{Broker, Decimal, Field, MarketClock, MarketState, OrderKind, PositionEffect, Quotes, Side};
-use backstop::{EntryEnd, GuardRefusal, OrderEnd, Refusal, SlotId, StrategyName};
+use backstop::{EntryEnd, OrderEnd, Refusal, SlotId, StrategyName};
 use backstop_sim::{FaultKind, FaultPlan};
 use parking_lot::Mutex;
 
@@ -56,7 +56,7 @@ async fn with_any_one_precondition_missing_nothing_reaches_the_wire() {
     *bench.broker.budget.lock() = Budget::Open;
     let foreign = SlotId { strategy: StrategyName::new("other").unwrap(), ..slot };
     let end = desk.try_to(foreign, good.clone()).await;
-    assert!(matches!(end, EntryEnd::Refused(Refusal::Guard(_))), "{end:?}");
+    assert!(matches!(end, EntryEnd::Refused(Refusal::OtherSession { .. })), "{end:?}");
 
     desk.halt("test", "test").await.unwrap();
     let end = desk.try_to(desk.slot(2).unwrap(), good.clone()).await;
@@ -105,7 +105,8 @@ async fn a_desk_that_has_not_recovered_or_has_no_session_or_is_stopping_enters_n
     let (slot, good) = (elsewhere.slot(1).unwrap(), plan(&elsewhere).await);
     assert!(matches!(desk.try_to(slot.clone(), good.clone()).await, EntryEnd::Refused(Refusal::Recovering)));
     desk.recover().await.unwrap();
-    assert!(matches!(desk.try_to(slot.clone(), good.clone()).await, EntryEnd::Refused(Refusal::Guard(_))));
+    let end = desk.try_to(slot.clone(), good.clone()).await;
+    assert!(matches!(end, EntryEnd::Refused(Refusal::OtherSession { .. })), "{end:?}");
     desk.stop().await.unwrap();
     assert!(matches!(desk.try_to(slot, good).await, EntryEnd::Refused(Refusal::Stopping)));
     assert_eq!(bench.requests(), 0);
@@ -129,8 +130,8 @@ async fn a_desk_whose_lock_file_was_replaced_sends_nothing_more() {
 #[tokio::test(start_paused = true)]
 async fn an_intent_that_cannot_be_written_is_not_sent() {
     let bench = calm();
-    // Room for: opened, compared, cash, session. Not for the intent.
-    let desk = bench.ready(Arc::new(FullJournal(Mutex::new(4))), &[]).await;
+    // Room for: opened, compared, cash, session, claim. Not for the intent.
+    let desk = bench.ready(Arc::new(FullJournal(Mutex::new(5))), &[]).await;
     let (_, end) = enter(&desk, 1).await;
     assert!(matches!(end, EntryEnd::Refused(Refusal::Record(_))), "{end:?}");
     assert_eq!(bench.requests(), 0);
@@ -154,7 +155,7 @@ async fn quotes_that_grow_old_while_the_intent_is_being_written_are_not_traded_o
     let bench = calm();
     let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
     let plan = plan(&desk).await;
-    tokio::time::sleep(Duration::from_millis(4_990)).await;
+    tokio::time::sleep(Duration::from_millis(4_970)).await;
     let end = desk.try_to(desk.slot(1).unwrap(), plan).await;
     assert!(matches!(&end, EntryEnd::NotExecuted { end: OrderEnd::NotSent { .. } }), "{end:?}");
     assert_eq!(bench.requests(), 0);
@@ -236,7 +237,7 @@ async fn a_lost_request_spends_its_slot_until_a_later_order_proves_that_it_was_n
     assert_eq!(desk.reconcile().await.unwrap().open, 0);
     assert!(desk.state().alerts.is_empty(), "what is settled alarms nobody");
     let again = desk.try_to(lost, plan(&desk).await).await;
-    let spent = matches!(again, EntryEnd::Refused(Refusal::Guard(GuardRefusal::Spent { .. })));
+    let spent = matches!(again, EntryEnd::Refused(Refusal::SlotUsed { .. }));
     assert!(spent, "its name is used up: {again:?}");
     assert_eq!(bench.held(), Decimal::TEN);
 }

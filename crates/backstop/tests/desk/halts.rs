@@ -107,7 +107,7 @@ async fn a_halt_that_comes_while_the_entry_waits_for_budget_or_disk_is_asked_for
     let desk = bench.ready(Arc::new(SlowJournal), &[]).await;
     let planned = plan(&desk).await;
     let (end, ()) = tokio::join!(desk.try_to(desk.slot(1).unwrap(), planned), async {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
         pull(&bench, Level::Halt);
     });
     let not_sent =

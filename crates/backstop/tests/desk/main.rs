@@ -9,6 +9,7 @@ mod days;
 mod doubts;
 mod entries;
 mod exits;
+mod guard;
 mod halts;
 mod hostile;
 mod resolving;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use backstop::broker::{ClientOrderId, Decimal};
 use backstop::{
-    Claim, ClaimedFill, Desk, EntryEnd, ExitEnd, GuardRefusal, MemoryJournal, Operator, OrderEnd, Refusal,
-    ResolveError, SlotId, State,
+    Claim, ClaimedFill, Desk, EntryEnd, ExitEnd, MemoryJournal, Operator, OrderEnd, Refusal, ResolveError, SlotId,
+    State,
 };
 use backstop_sim::{FaultKind, FaultPlan};
 
@@ -61,7 +61,7 @@ async fn an_operator_settles_what_no_evidence_can_by_name_and_reason_and_the_slo
     assert!(state.operations.is_empty() && state.alerts.is_empty() && state.reserved().is_zero(), "{state:#?}");
     assert_eq!(State::replay(&journal.batches()).unwrap(), state);
     let (_, end) = enter(&desk, 1).await;
-    let spent = matches!(end, EntryEnd::Refused(Refusal::Guard(GuardRefusal::Spent { .. })));
+    let spent = matches!(end, EntryEnd::Refused(Refusal::SlotUsed { .. }));
     assert!(spent, "its name is used up: {end:?}");
     let again = desk.resolve(&id, &Claim::NotPlaced, &ann()).await;
     assert!(matches!(again, Err(ResolveError::NotOpen { .. })), "{again:?}");

@@ -62,7 +62,7 @@ async fn killed_at_any_record_and_restarted_it_ends_with_the_truth() {
 #[tokio::test(start_paused = true)]
 async fn a_start_waits_for_what_an_earlier_process_may_have_on_its_way_and_for_nothing_else() {
     let bench = Bench::new(5, FaultPlan::none());
-    let journal = Arc::new(DyingJournal::new(5, false));
+    let journal = Arc::new(DyingJournal::new(6, false));
     let dead = bench.ready(journal.clone(), &[]).await;
     bench.sim().set_faults(FaultPlan::none().with_delay(FaultKind::LateProcessing, Duration::from_secs(4)));
     bench.inject(FaultKind::LateProcessing);

@@ -40,7 +40,7 @@ async fn a_comparison_that_is_dropped_while_it_writes_leaves_one_story() {
 #[tokio::test(start_paused = true)]
 async fn a_recovery_that_is_dropped_while_it_writes_leaves_one_story() {
     let bench = calm();
-    let first = Arc::new(DyingJournal::new(5, false));
+    let first = Arc::new(DyingJournal::new(6, false));
     let dead = bench.ready(first.clone(), &[]).await;
     let doomed = plan(&dead).await;
     tokio::time::timeout(Duration::from_mins(1), dead.try_to(dead.slot(1).unwrap(), doomed)).await.unwrap_err();
@@ -71,8 +71,8 @@ async fn a_halt_that_is_dropped_while_it_writes_halts() {
 #[tokio::test(start_paused = true)]
 async fn a_halt_that_cannot_be_written_anywhere_halts_all_the_same() {
     let bench = calm();
-    // Room for: opened, compared, cash, session.
-    let desk = bench.ready(Arc::new(FullJournal(Mutex::new(4))), &[]).await;
+    // Room for: opened, compared, cash, session, claim.
+    let desk = bench.ready(Arc::new(FullJournal(Mutex::new(5))), &[]).await;
     *bench.broker.budget.lock() = Budget::After(Duration::from_secs(2));
     let plan = plan(&desk).await;
     let (end, ()) = tokio::join!(desk.try_to(desk.slot(1).unwrap(), plan), async {
