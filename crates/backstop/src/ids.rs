@@ -58,7 +58,7 @@ impl fmt::Display for SessionId {
 
 impl SessionId {
     /// The same, as the entry guard has it.
-    pub(crate) fn guarded(&self) -> Session {
+    pub(crate) fn guarded(self) -> Session {
         Session::numbered(self.day, self.number.get())
     }
 }

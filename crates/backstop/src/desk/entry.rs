@@ -93,7 +93,7 @@ impl Inner {
             Ok(Cleared { order, grant, sent }) => return sent.end(&self, self.send(&order, grant).await).await,
             Err(stopped) => stopped,
         };
-        let reason = format!("{}: {}", refusal.gate(), told(&refusal));
+        let reason = format!("{}: {}", refusal.gate(), told(&*refusal));
         match left {
             Left::Nothing => {}
             // Nothing was sent: the slot may be tried again.
@@ -105,7 +105,7 @@ impl Inner {
             }
         }
         self.note_refusal(&slot, &refusal).await;
-        EntryEnd::Refused(refusal)
+        EntryEnd::Refused(*refusal)
     }
 
     async fn note_refusal(self: &Arc<Self>, slot: &SlotId, refusal: &Refusal) {
@@ -159,7 +159,7 @@ impl Inner {
 
 /// An entry that was turned away, and what it had on disk by then.
 struct Stopped {
-    refusal: Refusal,
+    refusal: Box<Refusal>,
     left: Left,
 }
 
@@ -171,13 +171,13 @@ enum Left {
 
 impl<R: Into<Refusal>> From<R> for Stopped {
     fn from(refusal: R) -> Self {
-        Self { refusal: refusal.into(), left: Left::Nothing }
+        Self { refusal: Box::new(refusal.into()), left: Left::Nothing }
     }
 }
 
 impl Stopped {
     fn inside(refusal: impl Into<Refusal>, permit: Permit<'static>) -> Self {
-        Self { refusal: refusal.into(), left: Left::Claim(Box::new(permit)) }
+        Self { refusal: Box::new(refusal.into()), left: Left::Claim(Box::new(permit)) }
     }
 }
 
@@ -281,7 +281,7 @@ impl Proposed {
         if !breaches.is_empty() {
             return Err(Refusal::Limits(breaches));
         }
-        if !free.is_some_and(|free| needed <= free) {
+        if free.is_none_or(|free| needed > free) {
             return Err(Refusal::Cash { needed, free });
         }
         claims.insert(self.slot.clone(), Claimed { cash: needed, legs: self.order.legs().to_vec() });
@@ -368,7 +368,7 @@ impl Recorded {
                 let Self { slot, order, permit, grant, attended, .. } = self;
                 Ok(Cleared { order, grant, sent: Sent { slot, permit, attended } })
             }
-            Err(refusal) => Err(Stopped { refusal, left: Left::Intent(Box::new(self)) }),
+            Err(refusal) => Err(Stopped { refusal: Box::new(refusal), left: Left::Intent(Box::new(self)) }),
         }
     }
 

@@ -440,11 +440,14 @@ impl Journal for FullJournal {
     }
 }
 
+/// Whether a record is one of those.
+pub(crate) type Picks = fn(&Record) -> bool;
+
 /// A journal whose disk has no room for some batches, as long as the test says so.
 #[derive(Debug, Default)]
 pub(crate) struct PickyJournal {
     pub(crate) kept: MemoryJournal,
-    pub(crate) refuses: Mutex<Option<fn(&Record) -> bool>>,
+    pub(crate) refuses: Mutex<Option<Picks>>,
 }
 
 #[async_trait]

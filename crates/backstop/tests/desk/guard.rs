@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, OrderKind};
 use backstop::trade_guard::{self, Event, Verdict};
-use backstop::{Batch, Desk, EntryEnd, MemoryJournal, Record, Refusal, StrategyName};
+use backstop::{Batch, Claim, Desk, EntryEnd, MemoryJournal, Operator, Record, Refusal, StrategyName};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, DyingJournal, ENTRIES, Enter, PickyJournal, config, enter, leave, plan};
+use crate::bench::{Bench, DyingJournal, ENTRIES, Enter, PickyJournal, SETTLE, config, enter, leave, plan};
 
 fn calm() -> Bench {
     Bench::new(1, FaultPlan::none())
@@ -29,10 +29,14 @@ fn attempts(batches: &[Batch]) -> Vec<&trade_guard::Record> {
 
 /// One entry may be had today, in any of the slots.
 async fn begin_with_one(desk: &Desk) {
+    begin_with(1, desk).await;
+}
+
+async fn begin_with(entries: u32, desk: &Desk) {
     desk.recover().await.unwrap();
     while desk.read_cash().await.is_err() {}
     let day = desk.market_clock().await.unwrap().date;
-    desk.begin_session(day, ENTRIES, Some(1)).await.unwrap();
+    desk.begin_session(day, ENTRIES, Some(entries)).await.unwrap();
 }
 
 /// Tries the first slot on a journal that dies after `batches`, then all of them after a restart. Returns whether the
@@ -62,7 +66,7 @@ async fn one_entry_over_a_crash(batches: usize, last_is_kept: bool, fault: Optio
     assert!(bench.held() <= Decimal::TEN, "{} held {when}", bench.held());
     assert!(bench.sim().ledger().opening_orders_by_tag().values().all(|count| *count == 1), "{when}");
     if had_one {
-        assert!(is_spent(&ends[0]) && is_full(&ends[1]), "{when}");
+        assert!(ends.first().is_some_and(is_spent) && ends.get(1).is_some_and(is_full), "{when}");
     }
     lived
 }
@@ -218,5 +222,46 @@ async fn a_slot_whose_order_filled_nothing_is_used_up_and_leaves_room_for_anothe
     assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
     let _end = leave(&desk, &slot).await;
     let (_, end) = enter(&desk, 3).await;
+    assert!(is_full(&end), "{end:?}");
+}
+
+// proves: GUARD-3
+#[tokio::test(start_paused = true)]
+async fn what_is_unresolved_takes_room_until_it_is_proven_never_to_have_been_placed() {
+    let bench = calm();
+    let desk = bench.open(Arc::new(MemoryJournal::default()), &[]).await.unwrap();
+    begin_with(2, &desk).await;
+    bench.inject(FaultKind::RequestLost);
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    let (_, end) = enter(&desk, 3).await;
+    assert!(is_full(&end), "{end:?}");
+    // The second order shows how far the broker's list reaches.
+    desk.reconcile().await.unwrap();
+    let (_, end) = enter(&desk, 3).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+}
+
+// proves: GUARD-2
+#[tokio::test(start_paused = true)]
+async fn an_order_that_turns_up_after_it_was_settled_as_not_placed_counts() {
+    let bench = calm();
+    let desk = bench.open(Arc::new(MemoryJournal::default()), &[]).await.unwrap();
+    begin_with_one(&desk).await;
+    bench.sim().set_faults(FaultPlan::none().with_delay(FaultKind::LateProcessing, Duration::from_mins(2)));
+    bench.inject(FaultKind::LateProcessing);
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    tokio::time::sleep(SETTLE * 2).await;
+    let id = desk.state().operations.keys().next().unwrap().clone();
+    let ann = Operator { by: "ann".to_owned(), reason: "a test".to_owned(), despite_positions: false };
+    desk.resolve(&id, &Claim::NotPlaced, &ann).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(3)).await;
+    desk.reconcile().await.unwrap();
+    assert_eq!(bench.held(), Decimal::TEN);
+    desk.resume("ann", "it is adopted").await.unwrap();
+    let (_, end) = enter(&desk, 2).await;
     assert!(is_full(&end), "{end:?}");
 }
