@@ -8,7 +8,7 @@ use backstop::trade_guard::{self, Event, Verdict};
 use backstop::{Batch, Claim, Desk, EntryEnd, MemoryJournal, Operator, Record, Refusal, StrategyName};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, DyingJournal, ENTRIES, Enter, PickyJournal, SETTLE, config, enter, leave, plan};
+use crate::bench::{Bench, DyingJournal, ENTRIES, Enter, Picks, PickyJournal, SETTLE, config, enter, leave, plan};
 
 fn calm() -> Bench {
     Bench::new(1, FaultPlan::none())
@@ -190,9 +190,8 @@ async fn whoever_is_turned_away_is_told_who_is_inside_since_when_and_how_many_we
 // proves: GUARD-5
 #[tokio::test(start_paused = true)]
 async fn on_a_full_disk_nobody_enters_and_the_slot_is_free_again_when_there_is_room() {
-    let claim: fn(&Record) -> bool =
-        |record| matches!(record, Record::Attempt { of } if matches!(of.event, Event::Claimed { .. }));
-    let intent: fn(&Record) -> bool = |record| matches!(record, Record::Intent { .. });
+    let claim: Picks = |record| matches!(record, Record::Attempt { of } if matches!(of.event, Event::Claimed { .. }));
+    let intent: Picks = |record| matches!(record, Record::Intent { .. });
     for (what, refuses) in [("claim", claim), ("intent", intent)] {
         let bench = calm();
         let journal = Arc::new(PickyJournal::default());
