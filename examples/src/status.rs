@@ -173,6 +173,12 @@ fn print_past(out: &mut impl Write, past: &Past, json: bool) -> io::Result<()> {
         Past::Removed { batches } => {
             writeln!(io::stderr().lock(), "older history is not kept any more: {batches} batches were removed")
         }
+        Past::Lost { batches: Some(batches) } => {
+            writeln!(io::stderr().lock(), "{batches} batches are missing here: the journal was salvaged")
+        }
+        Past::Lost { batches: None } => {
+            writeln!(io::stderr().lock(), "nobody knows how many batches are missing here: the journal was salvaged")
+        }
         Past::Batch(batch) if json => {
             render::json_lines(batch).into_iter().try_for_each(|line| writeln!(out, "{line}"))
         }

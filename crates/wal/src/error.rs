@@ -42,6 +42,21 @@ pub enum ReadError {
         /// How many records before it were read and are intact.
         intact: u64,
     },
+    /// Records are missing that opening needs: this is the copy of a damaged log, made by [`salvage`](crate::salvage).
+    #[error(
+        "{} is a salvaged log that lacks {} from record {seq} on; find out elsewhere what they did, and open it with \
+         Options::accept_lost when that is settled",
+        path.display(),
+        count.map_or_else(|| "nobody knows how many records".to_owned(), |count| format!("{count} records"))
+    )]
+    Lost {
+        /// The directory.
+        path: PathBuf,
+        /// The number of the first one that is missing.
+        seq: u64,
+        /// How many are, if that is known.
+        count: Option<u64>,
+    },
     /// The writer removed what was to be read next, because a checkpoint stands for it.
     #[error("{} was removed after a checkpoint while this reader was behind; begin anew from the checkpoint", path.display())]
     Overtaken {

@@ -20,6 +20,9 @@ pub(crate) const MAX_CAPACITY: u64 = HEADER_LEN + (1 << 24) + 4096;
 /// Where a header says how long the file is.
 pub(crate) const CAPACITY_AT: u64 = 28;
 
+/// No record has a greater number: a head that says so is none, and no sum of numbers overflows.
+const MAX_SEQ: u64 = 1 << 62;
+
 const HEADER_FIELDS: usize = 36;
 const PROOF: u8 = 0x80;
 
@@ -38,6 +41,8 @@ pub(crate) enum Kind {
     Restart,
     /// What all records before it amount to.
     Checkpoint,
+    /// Records that a salvage did not find.
+    Lost,
 }
 
 impl Kind {
@@ -49,6 +54,7 @@ impl Kind {
             Self::Seal => 4,
             Self::Restart => 5,
             Self::Checkpoint => 6,
+            Self::Lost => 7,
         }
     }
 
@@ -60,8 +66,31 @@ impl Kind {
             4 => Self::Seal,
             5 => Self::Restart,
             6 => Self::Checkpoint,
+            7 => Self::Lost,
             _ => return None,
         })
+    }
+
+    /// Whether readers are shown it.
+    pub(crate) fn is_content(self) -> bool {
+        matches!(self, Self::Record | Self::Batch | Self::Checkpoint | Self::Lost)
+    }
+
+    /// How many records a frame with this payload has; `None` if it makes no sense.
+    pub(crate) fn records(self, payload: &[u8]) -> Option<u64> {
+        match self {
+            Self::Record => Some(1),
+            Self::Batch => batch_records(payload).try_fold(0, |count, record| record.map(|_| count + 1)),
+            Self::Mark => (payload.len() == 8).then_some(0),
+            Self::Seal => payload.is_empty().then_some(0),
+            Self::Restart | Self::Checkpoint | Self::Lost => Some(0),
+        }
+    }
+
+    /// How many numbers it takes; `None` if it makes no sense.
+    pub(crate) fn numbers(self, payload: &[u8]) -> Option<u64> {
+        // Where nobody knows how many are lost, one number is left out.
+        if self == Self::Lost { read_lost(payload).map(|count| count.max(1)) } else { self.records(payload) }
     }
 }
 
@@ -85,6 +114,9 @@ impl Head {
         let (seq, _) = rest.split_first_chunk::<8>()?;
         let word = u32::from_le_bytes(*word);
         let [.., tag] = word.to_le_bytes();
+        if !(1..=MAX_SEQ).contains(&u64::from_le_bytes(*seq)) {
+            return None;
+        }
         Some(Self {
             kind: Kind::from_code(tag & !PROOF)?,
             proof: tag & PROOF != 0,
@@ -99,6 +131,11 @@ impl Head {
         FRAME_LEN + self.payload_len
     }
 
+    /// What its checksum should be.
+    pub(crate) fn crc(&self) -> u32 {
+        self.crc
+    }
+
     /// Whether `frame`, head included, is what was written, into this log.
     pub(crate) fn matches(&self, log: LogId, frame: &[u8]) -> bool {
         frame.len() == self.frame_len() && frame.get(4..).is_some_and(|covered| log.checksum(covered) == self.crc)
@@ -110,7 +147,7 @@ impl Head {
 pub(crate) struct LogId(pub(crate) u64);
 
 impl LogId {
-    fn checksum(self, covered: &[u8]) -> u32 {
+    pub(crate) fn checksum(self, covered: &[u8]) -> u32 {
         crc32c::crc32c_append(crc32c::crc32c(&self.0.to_le_bytes()), covered)
     }
 }
@@ -228,6 +265,17 @@ pub(crate) fn push_mark(out: &mut Vec<u8>, log: LogId, seq: u64, named: u64) {
 /// Reads the payload of a mark.
 pub(crate) fn read_mark(payload: &[u8]) -> Option<u64> {
     payload.first_chunk::<8>().map(|named| u64::from_le_bytes(*named))
+}
+
+/// Appends the payload of a frame that says how many records are lost, if that is known.
+pub(crate) fn push_lost(out: &mut Vec<u8>, count: Option<u64>) {
+    out.extend_from_slice(&count.unwrap_or(0).to_le_bytes());
+}
+
+/// Reads it: how many there are, zero if nobody knows.
+pub(crate) fn read_lost(payload: &[u8]) -> Option<u64> {
+    let count = u64::from_le_bytes(*payload.first_chunk::<8>()?);
+    (payload.len() == 8 && count <= MAX_SEQ).then_some(count)
 }
 
 /// The header of a segment.

@@ -12,6 +12,7 @@
 //!   at all.
 //! * **WAL-3** A torn tail is cut and reported ([`Opened::torn`]). Damage before it is an error that names segment and
 //!   offset ([`ReadError::Damaged`]), and nothing is changed; [`salvage`] copies what is intact elsewhere.
+//!   Where the copy lacks records it says so, and is opened only by who has [accepted](Options::accept_lost) that.
 //! * **WAL-4** After a write or sync that failed nothing is acknowledged, and nothing is asked of the disk, until the log
 //!   is opened again. Opening does not believe what the system then shows: it writes everything that is not known to be
 //!   durable once more, elsewhere.
@@ -60,6 +61,7 @@
 //! | 4 seal | none: the segment is full, synced, and the next one exists |
 //! | 5 restart | segment (8) and offset (8) from which on nothing before this frame counts; number of the writer's lock (8); as of a mark (8); then copies of the frames that did count, without proofs |
 //! | 6 checkpoint | the state; always the first frame of a segment, or the first copy in a restart that is |
+//! | 7 lost | how many records are missing here (8), zero if nobody knows: only in the copy of a damaged log. They keep their numbers; where nobody knows how many, one is left out |
 //!
 //! Every opening writes one restart frame, with what stood behind the last proof, beyond the reach of what is torn there.
 //! If not even how the segment begins is proven, or there is no room, the restart becomes the first frame of a new segment,

@@ -9,7 +9,7 @@ use crate::chain;
 use crate::commit::{Append, Committer, Content, Progress, Staged};
 use crate::engine::Engine;
 use crate::error::{AppendError, RemoveError};
-use crate::format::{Kind, batch_records};
+use crate::format::{Kind, batch_records, read_lost};
 use crate::segment;
 use crate::storage::{Access, Storage};
 
@@ -26,10 +26,17 @@ pub enum Entry<'a> {
     },
     /// A record.
     Record {
-        /// Its number; the first record of a log has number 1, and no number is left out.
+        /// Its number; the first record of a log has number 1, and no number is left out but those of [`Entry::Lost`].
         seq: u64,
         /// As it was appended.
         bytes: &'a [u8],
+    },
+    /// Records that were lost: this is the copy of a damaged log, made by [`salvage`](crate::salvage).
+    Lost {
+        /// The number of the first.
+        seq: u64,
+        /// How many there were, if that is known. If not, one number is left out.
+        count: Option<u64>,
     },
 }
 
@@ -44,6 +51,7 @@ impl<'a> Entry<'a> {
                     visit(Self::Record { seq, bytes });
                 }
             }
+            Kind::Lost => visit(Self::Lost { seq, count: read_lost(payload).filter(|count| *count > 0) }),
             Kind::Mark | Kind::Seal | Kind::Restart => {}
         }
     }

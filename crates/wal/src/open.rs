@@ -33,12 +33,13 @@ pub struct Options {
     claim: Claim,
     segment_len: u64,
     reserve: Option<usize>,
+    accept_lost: bool,
 }
 
 impl Options {
     /// Segments of 1 MiB, a sixteenth of one in reserve. `claim` is what whoever is kept out will be told.
     pub fn new(claim: Claim) -> Self {
-        Self { claim, segment_len: 1 << 20, reserve: None }
+        Self { claim, segment_len: 1 << 20, reserve: None, accept_lost: false }
     }
 
     /// The length of new segments, in bytes: 1 KiB to 16 MiB. A record must fit one.
@@ -50,6 +51,14 @@ impl Options {
     /// How much room is kept for records that close what is open (WAL-8), in bytes; at most a quarter of a segment.
     pub fn reserve(mut self, bytes: usize) -> Self {
         self.reserve = Some(bytes);
+        self
+    }
+
+    /// Opens also a salvaged log that lacks records behind its newest checkpoint, as if there had been none
+    /// ([`ReadError::Lost`]). To be asked for by a person who has found out elsewhere what those records did. What is read
+    /// then says where they are missing; the next checkpoint puts an end to it.
+    pub fn accept_lost(mut self) -> Self {
+        self.accept_lost = true;
         self
     }
 
@@ -66,16 +75,7 @@ impl Options {
         storage: Arc<dyn Storage>,
         mut visit: impl FnMut(Entry<'_>),
     ) -> Result<(Log, Opened), OpenError> {
-        if !(LEAST_SEGMENT..=MOST_SEGMENT).contains(&self.segment_len) {
-            return Err(OpenError::SegmentLength { asked: self.segment_len, least: LEAST_SEGMENT, most: MOST_SEGMENT });
-        }
-        let tenure = match storage.lock(LOCK_NAME, &self.claim) {
-            Ok(tenure) => tenure,
-            Err(AcquireError::Io { source, .. }) if is_read_only(&source) => {
-                return Err(OpenError::ReadOnly { path: storage.place().to_owned(), source });
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let tenure = self.lock(storage.as_ref())?;
         let listing = segment::list(storage.as_ref())?;
         for leftover in &listing.temporary {
             storage.remove(leftover).map_err(|source| io_error(storage.as_ref(), "remove a leftover in", source))?;
@@ -90,6 +90,25 @@ impl Options {
         let reserve = self.reserve.unwrap_or(segment_room / 16).min(segment_room / 4);
         let limits = Limits { segment_room, reserve };
         Ok((Log::new(storage, Committer::new(engine, log, next_seq, limits)), opened))
+    }
+
+    /// Keeps other writers out, if there can be a log by these options.
+    pub(crate) fn lock(&self, storage: &dyn Storage) -> Result<Box<dyn Tenure>, OpenError> {
+        if !(LEAST_SEGMENT..=MOST_SEGMENT).contains(&self.segment_len) {
+            return Err(OpenError::SegmentLength { asked: self.segment_len, least: LEAST_SEGMENT, most: MOST_SEGMENT });
+        }
+        match storage.lock(LOCK_NAME, &self.claim) {
+            Ok(tenure) => Ok(tenure),
+            Err(AcquireError::Io { source, .. }) if is_read_only(&source) => {
+                Err(OpenError::ReadOnly { path: storage.place().to_owned(), source })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How long a new segment is.
+    pub(crate) fn length(&self) -> u64 {
+        self.segment_len
     }
 
     /// Makes a log where there is none.
@@ -117,10 +136,23 @@ impl Options {
         let ending = loop {
             match chain.step()? {
                 Reached::Content { kind, seq } => {
+                    let mut refused = None;
                     Entry::each(kind, seq, chain.payload(), &mut |entry| {
-                        opened.records += u64::from(!matches!(entry, Entry::Checkpoint { .. }));
+                        match entry {
+                            Entry::Record { .. } => opened.records += 1,
+                            Entry::Lost { seq, count } if !self.accept_lost => {
+                                let path = storage.place().to_owned();
+                                refused = Some(ReadError::Lost { path, seq, count });
+                                return;
+                            }
+                            Entry::Checkpoint { .. } | Entry::Lost { .. } => {}
+                        }
                         visit(entry);
                     });
+                    // WAL-3: what it did may be open still, and nobody would look.
+                    if let Some(error) = refused {
+                        return Err(error.into());
+                    }
                 }
                 Reached::End(ending) => break ending,
             }
@@ -215,7 +247,7 @@ impl Options {
             .map_err(|error| self.create_error(storage, error))
     }
 
-    fn create_error(&self, storage: &dyn Storage, error: CreateError) -> OpenError {
+    pub(crate) fn create_error(&self, storage: &dyn Storage, error: CreateError) -> OpenError {
         let path = storage.place().to_owned();
         if is_full(&error.source) {
             OpenError::Full { path, needed: self.segment_len, source: error.source }

@@ -119,6 +119,8 @@ pub struct Verified {
     pub checkpoints: u64,
     /// How many bytes the records have.
     pub bytes: u64,
+    /// How many times records are missing: it is a salvaged log, and says so itself.
+    pub lost: u64,
     /// The segment in which the log ends, and where in it.
     pub end: (u64, u64),
     /// Whether something that was never acknowledged as durable was cut off behind the end.
@@ -134,6 +136,7 @@ pub fn verify(storage: Arc<dyn Storage>) -> Result<Verified, ReadError> {
     let mut found = Verified::default();
     let ending = reader.walk(&mut |_, entry| match entry {
         Entry::Checkpoint { .. } => found.checkpoints += 1,
+        Entry::Lost { .. } => found.lost += 1,
         Entry::Record { bytes, .. } => {
             found.records += 1;
             found.bytes += bytes.len() as u64;
@@ -160,8 +163,8 @@ pub enum DumpError {
     Output(#[source] io::Error),
 }
 
-/// Prints one line for each entry, from the oldest on: segment, number, length, content with everything that is not
-/// printable escaped.
+/// Prints one line for each entry, from the oldest on: segment, what it is, number, length, content with everything that is
+/// not printable escaped. Of records that are lost: the number of the first, and how many there were.
 ///
 /// # Errors
 /// [`DumpError`], after everything before it was printed.
@@ -169,12 +172,15 @@ pub fn dump(storage: Arc<dyn Storage>, out: &mut dyn Write) -> Result<(), DumpEr
     let mut reader = Reader::from_oldest(storage)?;
     let mut printed = Ok(());
     let walked = reader.walk(&mut |segment, entry| {
-        let (word, seq, bytes) = match entry {
-            Entry::Checkpoint { seq, state } => ("checkpoint", seq, state),
-            Entry::Record { seq, bytes } => ("record", seq, bytes),
-        };
+        let mut print =
+            |word, seq, bytes: &[u8]| writeln!(out, "{segment} {word} {seq} {} {}", bytes.len(), bytes.escape_ascii());
         if printed.is_ok() {
-            printed = writeln!(out, "{segment} {word} {seq} {} {}", bytes.len(), bytes.escape_ascii());
+            printed = match entry {
+                Entry::Checkpoint { seq, state } => print("checkpoint", seq, state),
+                Entry::Record { seq, bytes } => print("record", seq, bytes),
+                Entry::Lost { seq, count: Some(count) } => writeln!(out, "{segment} lost {seq} {count}"),
+                Entry::Lost { seq, count: None } => writeln!(out, "{segment} lost {seq} ?"),
+            };
         }
     });
     printed.map_err(DumpError::Output)?;

@@ -1,24 +1,35 @@
 //! Copies what is intact of a damaged log into a new one elsewhere, and reports the rest.
+//!
+//! Each segment is searched for frames, whatever lies between them, so no damage hides what is behind it. The numbers of
+//! the records say what belongs together and what is gone: they are kept in the copy, since operations are known by them,
+//! and where some are missing the copy says so in their place.
+
+mod find;
+mod read;
+mod runs;
+mod target;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::chain;
-use crate::commit::Append;
-use crate::error::{AppendError, OpenError, ReadError};
+use self::runs::Survey;
+use self::target::Target;
+use crate::error::{OpenError, ReadError};
 use crate::format::Kind;
-use crate::log::{Entry, Log};
 use crate::open::Options;
-use crate::scan::{Opening, Scanner, Step, Thread};
-use crate::segment;
-use crate::storage::{Access, Storage};
+use crate::storage::Storage;
 
 /// What was copied and what was not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Salvaged {
-    /// How many records were copied. In the copy they are numbered anew, without gaps.
+    /// How many records were copied. They keep their numbers.
     pub records: u64,
+    /// How many checkpoints were copied.
+    pub checkpoints: u64,
+    /// Whether no record is missing behind the newest checkpoint, or at all where there is none: then the copy opens like
+    /// any log. Otherwise opening it is refused ([`ReadError::Lost`]) until that is [accepted](Options::accept_lost).
+    pub complete: bool,
     /// What could not be read, in order.
     pub gaps: Vec<Gap>,
 }
@@ -27,17 +38,20 @@ pub struct Salvaged {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {
-    /// The segment.
+    /// The segment; of several in a row that are gone the first.
     pub path: PathBuf,
     /// From where on, in bytes.
     pub from: u64,
-    /// To where, in bytes; to the end of the segment, or of the log, if that is not known.
+    /// To where, in bytes; `None` for the end of the segment, or for all of one that is gone.
     pub to: Option<u64>,
-    /// How many records are missing by the numbers of those around; zero at the end of the log, where that is not known.
-    pub records: u64,
+    /// How many records are missing by the numbers of those around. Of several gaps in a row the last one says it for all,
+    /// and the others say `None`; so does the end of the log, where nobody knows: a torn tail, as a crash leaves it, is
+    /// among these gaps too.
+    pub records: Option<u64>,
 }
 
-/// Why nothing was salvaged, or not all that could be. The damaged log is as it was.
+/// Why nothing was salvaged, or not all that could be. The damaged log is as it was. What is in the target by then is no
+/// log that opens: empty it and try again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SalvageError {
@@ -46,22 +60,30 @@ pub enum SalvageError {
     Read(#[from] ReadError),
     /// The new log cannot be made.
     #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The new log takes no more.
-    #[error(transparent)]
-    Append(#[from] AppendError),
+    Target(#[from] OpenError),
+    /// There is not one frame that is intact.
+    #[error("nothing in {} is intact; restore it from a copy", path.display())]
+    Nothing {
+        /// The damaged log.
+        path: PathBuf,
+    },
     /// There is a log already where the copy should go.
-    #[error("{} holds {records} records already; give an empty directory", path.display())]
+    #[error("{} holds {segments} segments already; give an empty directory", path.display())]
     NotEmpty {
         /// The directory.
         path: PathBuf,
-        /// How many records are in it.
-        records: u64,
+        /// How many segments are in it.
+        segments: usize,
     },
 }
 
-/// Copies every record that is intact from `damaged` into a new log in `target`, which must be empty. Batches stay
-/// batches; of a checkpoint only the fact that it was there is lost, as long as the records before it are.
+/// Copies everything that is intact from `damaged` into a new log in `target`, which must be empty: records with their
+/// numbers, batches as batches, checkpoints. What a restart made void stays out.
+///
+/// Where records are missing the copy has a mark of that in their place ([`Entry::Lost`](crate::Entry::Lost)). Readers show
+/// it. Opening is refused if it comes after the newest checkpoint; what comes before is in the checkpoint.
+///
+/// Nobody may write to `damaged` meanwhile; its lock is not taken, since that would change it.
 ///
 /// # Errors
 /// [`SalvageError`]; `damaged` was only read.
@@ -73,104 +95,40 @@ pub fn salvage(
     target: Arc<dyn Storage>,
     options: &Options,
 ) -> Result<Salvaged, SalvageError> {
-    let listing = segment::list(damaged.as_ref())?;
-    let Some(&first) = listing.segments.first() else {
-        return Err(ReadError::NoLog { path: damaged.place().to_owned() }.into());
-    };
-    let place = target.place().to_owned();
-    let (log, opened) = options.open(target, |_| {})?;
-    if opened.records > 0 {
-        return Err(SalvageError::NotEmpty { path: place, records: opened.records });
+    let survey = Survey::take(damaged.as_ref())?;
+    if survey.runs.is_empty() {
+        return Err(SalvageError::Nothing { path: damaged.place().to_owned() });
     }
-    let mut copy = Copy { log, next_seq: 1, salvaged: Salvaged::default() };
-    let mut thread = Thread::begin(first);
-    let mut expected = first;
-    let mut segments = listing.segments.into_iter().peekable();
-    while let Some(index) = segments.next() {
-        if index != expected {
-            copy.gap(chain::path(damaged.as_ref(), expected), 0, None);
-            thread.resume_anywhere();
+    let kept = survey.kept();
+    // Where a checkpoint is left, it stands for the segments that are not there any more before the oldest.
+    let is_removed = survey.first() > 1 && kept.iter().any(|run| run.checkpoint);
+    let begins = kept.first().map_or(1, |run| if is_removed { run.seq } else { 1 });
+    let mut copy = Target::make(target, options, begins)?;
+    let mut salvaged = Salvaged { complete: true, gaps: survey.gaps(&kept, begins, is_removed), ..Salvaged::default() };
+    let (mut next, mut last_checkpoint) = (begins, None);
+    for run in &kept {
+        if let Some(count) = run.seq.checked_sub(next).filter(|count| *count > 0) {
+            copy.lose(next, Some(count))?;
+            salvaged.complete = false;
         }
-        expected = index.saturating_add(1);
-        let path = chain::path(damaged.as_ref(), index);
-        let segment = match segment::open(damaged.as_ref(), index, Access::Read) {
-            Ok(Some(segment)) => segment,
-            Ok(None) | Err(ReadError::Damaged { .. } | ReadError::Foreign { .. }) => {
-                copy.gap(path, 0, None);
-                thread.resume_anywhere();
-                continue;
+        next = run.next;
+        read::each_frame(damaged.as_ref(), survey.log, run, |head, payload| -> Result<(), SalvageError> {
+            match head.kind {
+                // A restart may have copied it.
+                Kind::Checkpoint if last_checkpoint.replace(head.seq) == Some(head.seq) => return Ok(()),
+                Kind::Checkpoint => (salvaged.checkpoints, salvaged.complete) = (salvaged.checkpoints + 1, true),
+                Kind::Lost => salvaged.complete = false,
+                _ => salvaged.records += head.kind.records(payload).unwrap_or(0),
             }
-            Err(error) => return Err(error.into()),
-        };
-        let mut scanner = Scanner::new(segment, path.clone(), thread);
-        let following = segments.peek().copied();
-        let whole = loop {
-            match scanner.step() {
-                Ok(Step::Content { kind, seq }) => copy.take(kind, seq, scanner.payload())?,
-                Ok(Step::Sealed) => break true,
-                Ok(Step::End(_)) if goes_on(damaged.as_ref(), &scanner, following) => break true,
-                Ok(Step::End(tail)) if !copy.skip(&mut scanner, path.clone(), tail.end)? => break false,
-                Err(ReadError::Damaged { offset, .. }) if !copy.skip(&mut scanner, path.clone(), offset)? => {
-                    break false;
-                }
-                Ok(Step::End(_)) | Err(ReadError::Damaged { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        };
-        thread = scanner.thread();
-        if !whole {
-            thread.resume_anywhere();
-        }
+            copy.push(head.kind, head.seq, payload)
+        })?;
     }
-    let Copy { log, salvaged, .. } = copy;
-    log.close()?;
+    if survey.lost_its_end() {
+        copy.lose(next, None)?;
+        salvaged.complete = false;
+    }
+    copy.finish(survey.fence)?;
     Ok(salvaged)
-}
-
-/// Whether a segment that is not sealed may end as it does: there is nothing behind it, or a writer went on elsewhere.
-fn goes_on(storage: &dyn Storage, scanner: &Scanner, following: Option<u64>) -> bool {
-    let Some(index) = following else { return true };
-    let Ok(Some(segment)) = segment::open(storage, index, Access::Read) else { return false };
-    let opening = Scanner::new(segment, chain::path(storage, index), scanner.thread()).opening();
-    matches!(opening, Ok(Opening::Unused | Opening::Frame { fits: true, void_from: Some(_), .. }))
-}
-
-struct Copy {
-    log: Log,
-    next_seq: u64,
-    salvaged: Salvaged,
-}
-
-impl Copy {
-    fn gap(&mut self, path: PathBuf, from: u64, to: Option<u64>) {
-        self.salvaged.gaps.push(Gap { path, from, to, records: 0 });
-    }
-
-    /// Goes on behind damage, if there is anything sound behind it in the segment.
-    fn skip(&mut self, scanner: &mut Scanner, path: PathBuf, from: u64) -> Result<bool, ReadError> {
-        let to = scanner.skip_damage()?;
-        self.gap(path, from, to);
-        Ok(to.is_some())
-    }
-
-    fn take(&mut self, kind: Kind, seq: u64, payload: &[u8]) -> Result<(), AppendError> {
-        let mut records = Vec::new();
-        Entry::each(kind, seq, payload, &mut |entry| {
-            if let Entry::Record { seq, bytes } = entry
-                && seq >= self.next_seq
-            {
-                if let Some(gap) = self.salvaged.gaps.last_mut() {
-                    gap.records += seq - self.next_seq;
-                }
-                self.next_seq = seq + 1;
-                records.push(bytes.to_vec());
-            }
-        });
-        let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        self.log.append_batch(&records, Append::BUFFERED.from_reserve())?;
-        self.salvaged.records += records.len() as u64;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

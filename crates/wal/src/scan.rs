@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::ReadError;
-use crate::format::{FRAME_LEN, HEADER_LEN, Head, Kind, Place, RESTART_LEN, Restart, batch_records, read_mark};
+use crate::format::{FRAME_LEN, HEADER_LEN, Head, Kind, Place, RESTART_LEN, Restart, read_mark};
 use crate::segment::Segment;
 use crate::window::Window;
 
@@ -67,6 +67,11 @@ pub(crate) enum Opening {
     },
 }
 
+/// A few times what an honest segment can need; a forged one is damaged, not slow.
+fn budget(segment: &Segment) -> u64 {
+    16 * segment.header.capacity.max(4096)
+}
+
 /// Reads one segment.
 #[derive(Debug)]
 pub(crate) struct Scanner {
@@ -77,6 +82,8 @@ pub(crate) struct Scanner {
     /// The number of the next record; `None` before the first frame of the first segment.
     next_seq: Option<u64>,
     copies: Option<Copies>,
+    /// How many bytes of what may be frames behind a place where there is none are still checked.
+    budget: u64,
     content: (u64, u64),
     proven: Proven,
     checkpoint_seen: Option<u64>,
@@ -119,17 +126,11 @@ impl Thread {
     }
 }
 
-impl Thread {
-    /// Behind a gap: the next frame may have any later number.
-    pub(crate) fn resume_anywhere(&mut self) {
-        self.next_seq = None;
-    }
-}
-
 impl Scanner {
     pub(crate) fn new(segment: Segment, path: PathBuf, thread: Thread) -> Self {
         let window = Window::new(segment.file.clone(), segment.header.capacity);
         let Thread { next_seq, proven, checkpoint_seen, intact, fence, named } = thread;
+        let budget = budget(&segment);
         Self {
             segment,
             path,
@@ -137,6 +138,7 @@ impl Scanner {
             pos: HEADER_LEN,
             next_seq,
             copies: None,
+            budget,
             content: (0, 0),
             proven,
             checkpoint_seen,
@@ -199,6 +201,7 @@ impl Scanner {
     /// Forgets what was read ahead, and reads on in `segment`: the same one, opened anew.
     pub(crate) fn look_again(&mut self, segment: Segment) {
         self.window.reopen(segment.file.clone(), segment.header.capacity);
+        self.budget = budget(&segment);
         self.segment = segment;
     }
 
@@ -247,8 +250,9 @@ impl Scanner {
     /// Whether a sound frame may stand where it stands.
     fn fits(&self, head: &Head) -> bool {
         if let Some(copies) = self.copies {
-            let has_content = matches!(head.kind, Kind::Record | Kind::Batch | Kind::Checkpoint);
-            return has_content && head.seq == copies.seq && self.pos + head.frame_len() as u64 <= copies.end;
+            return head.kind.is_content()
+                && head.seq == copies.seq
+                && self.pos + head.frame_len() as u64 <= copies.end;
         }
         match (head.kind, self.next_seq) {
             (Kind::Restart, next) => {
@@ -286,26 +290,16 @@ impl Scanner {
         if let Some(named) = read_mark(self.payload_at(head)).filter(|_| head.kind == Kind::Mark) {
             self.named = self.named.max(named);
         }
-        let count = match head.kind {
-            Kind::Record => 1,
-            Kind::Batch => {
-                let mut count = 0;
-                for record in batch_records(self.payload_at(head)) {
-                    count += u64::from(record.is_some());
-                    if record.is_none() {
-                        return Err(self.damaged());
-                    }
-                }
-                count
-            }
-            _ => 0,
+        let bytes = self.payload_at(head);
+        let (Some(records), Some(count)) = (head.kind.records(bytes), head.kind.numbers(bytes)) else {
+            return Err(self.damaged());
         };
         if head.proof && self.copies.is_none() {
             self.proven = Proven { place: self.place(), seq: head.seq, since: Vec::new() };
         }
         self.pos = end;
         if let Some(copies) = &mut self.copies {
-            copies.seq += count;
+            copies.seq = copies.seq.saturating_add(count);
         }
         if matches!(head.kind, Kind::Mark | Kind::Seal) {
             self.next_seq = Some(next);
@@ -320,7 +314,7 @@ impl Scanner {
             return Ok(None);
         }
         self.next_seq = Some(head.seq.saturating_add(count));
-        self.intact += count;
+        self.intact += records;
         self.content = (payload, end);
         Ok(Some(Step::Content { kind: head.kind, seq: head.seq }))
     }
@@ -366,22 +360,6 @@ impl Scanner {
         Ok(self.window.bytes(HEADER_LEN, end).to_vec())
     }
 
-    /// Goes on behind damage, with the next frame that is sound and new; `None` if there is none in this segment.
-    /// Otherwise the place where that is.
-    pub(crate) fn skip_damage(&mut self) -> Result<Option<u64>, ReadError> {
-        self.copies = None;
-        let next = self.next_seq();
-        for at in self.pos + 1..self.segment.header.capacity {
-            let Some(head) = self.frame_at(at)? else { continue };
-            if head.seq >= next || (head.kind == Kind::Restart && at > self.pos) {
-                self.pos = at;
-                self.next_seq = Some(head.seq.max(next));
-                return Ok(Some(at));
-            }
-        }
-        Ok(None)
-    }
-
     /// How the segment begins; to be asked before the first step.
     pub(crate) fn opening(&mut self) -> Result<Opening, ReadError> {
         let Some(head) = self.frame_at(HEADER_LEN)? else {
@@ -413,8 +391,6 @@ impl Scanner {
         let Some(last) = rest.iter().rposition(|byte| *byte != 0) else {
             return Ok(Some(Step::End(Tail { end: pos, dirty_to: pos, clear_from: pos })));
         };
-        // A few times what one honest segment can need; a forged one is damaged, not slow.
-        let mut budget = 16 * rest.len().max(4096);
         // A torn frame is short of some bytes. Were the next frame put right behind it, the first byte of that would be the
         // missing one once in 256 times. So what is written next begins where no torn frame reaches, and so far away that
         // it completes no torn head either.
@@ -422,7 +398,7 @@ impl Scanner {
         for at in 0..=last {
             let Some(head) = rest.get(at..).and_then(Head::read) else { continue };
             let Some(frame) = rest.get(at..at + head.frame_len()) else { continue };
-            if head.seq == 0 || head.seq > next.saturating_add(capacity) {
+            if head.seq > next.saturating_add(capacity) {
                 continue;
             }
             clear = clear.max(at + frame.len());
@@ -430,8 +406,8 @@ impl Scanner {
             if !telling {
                 continue;
             }
-            let Some(left) = budget.checked_sub(frame.len()) else { return Err(self.damaged()) };
-            budget = left;
+            let Some(left) = self.budget.checked_sub(frame.len() as u64) else { return Err(self.damaged()) };
+            self.budget = left;
             if !head.matches(self.segment.header.log, frame) {
                 continue;
             }

@@ -99,6 +99,7 @@ impl Session {
                     None => foreign = Some(seq),
                 }
             }
+            Entry::Lost { seq, .. } => foreign = Some(seq),
         })?;
         if let Some(seq) = foreign {
             return Err(WriterError::Foreign(seq));

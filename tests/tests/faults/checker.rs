@@ -172,6 +172,7 @@ impl Reading {
             let taken = match entry {
                 Entry::Checkpoint { seq, state } => self.checkpoint(seq, state),
                 Entry::Record { seq, bytes } => self.record(seq, bytes),
+                Entry::Lost { seq, .. } => Err(format!("record {seq} is missing in a log that nobody salvaged")),
             };
             self.wrong = taken.err().map(|wrong| format!("WAL-2: {wrong}"));
         }

@@ -50,6 +50,11 @@ pub enum Past {
         /// How many.
         batches: u64,
     },
+    /// Batches are missing here: the journal was salvaged from a damaged one.
+    Lost {
+        /// How many, if that is known.
+        batches: Option<u64>,
+    },
     /// A batch.
     Batch(Batch),
 }
@@ -158,6 +163,7 @@ impl LogJournal {
         let Some(storage) = existing(path)? else { return Ok(()) };
         let read = wal::Journal::<Records>::read_history(&storage, |past| match past {
             wal::Past::Removed { records } => visit(Past::Removed { batches: records }),
+            wal::Past::Lost { records } => visit(Past::Lost { batches: records }),
             wal::Past::Fact(batch) => visit(Past::Batch(batch)),
             wal::Past::Begun { kind, .. } => match kind {},
             // There is nothing that could move.

@@ -23,6 +23,7 @@ fn history(path: &Path) -> (u64, Vec<Batch>) {
     let (mut gone, mut kept) = (0, Vec::new());
     LogJournal::read_history(path, |past| match past {
         Past::Removed { batches } => gone += batches,
+        Past::Lost { batches } => panic!("{batches:?} are lost"),
         Past::Batch(batch) => kept.push(batch),
     })
     .unwrap();

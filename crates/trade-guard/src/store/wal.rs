@@ -68,6 +68,12 @@ pub enum WalOpenError {
         /// What was wrong with it.
         source: serde_json::Error,
     },
+    /// The log was salvaged from a damaged one, and lacks claims.
+    #[error("the log was salvaged and lacks claims from record {seq} on; settle with the broker what they were for")]
+    Lost {
+        /// The number of the first record that is missing.
+        seq: u64,
+    },
     /// The history was long, and a checkpoint in its place could not be written.
     #[error("the claims are intact, and their log does not take anything more")]
     Checkpoint(#[source] StoreError),
@@ -222,6 +228,7 @@ fn read(claims: &mut Claims, entry: Entry<'_>) -> Result<(), WalOpenError> {
     let (seq, bytes) = match entry {
         Entry::Checkpoint { seq, state } => (seq, state),
         Entry::Record { seq, bytes } => (seq, bytes),
+        Entry::Lost { seq, .. } => return Err(WalOpenError::Lost { seq }),
     };
     let unreadable = |source| WalOpenError::Unreadable { seq, source };
     let Versioned { version } = serde_json::from_slice(bytes).map_err(unreadable)?;
@@ -232,7 +239,7 @@ fn read(claims: &mut Claims, entry: Entry<'_>) -> Result<(), WalOpenError> {
         Entry::Checkpoint { .. } => {
             *claims = serde_json::from_slice::<Snapshot<Claims>>(bytes).map_err(unreadable)?.claims;
         }
-        Entry::Record { .. } => {
+        Entry::Record { .. } | Entry::Lost { .. } => {
             claims.apply(&serde_json::from_slice::<Line<Record>>(bytes).map_err(unreadable)?.record);
         }
     }

@@ -100,6 +100,7 @@ impl Found {
                 let count = usize::try_from(seq - 1).unwrap();
                 *self = Self { base: Some((count, state.to_vec())), records: Vec::new() };
             }
+            Entry::Lost { seq, .. } => unreachable!("record {seq} is missing in a log that was never salvaged"),
         }
     }
 

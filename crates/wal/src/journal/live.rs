@@ -29,6 +29,8 @@ pub(super) struct Live<S: Schema> {
     pub(super) state: S::State,
     /// The number of the next operation.
     next: u64,
+    /// Records are missing. Operations with smaller numbers may have moved in them, and others may have been begun.
+    lost_at: Option<u64>,
     pub(super) tail: Tail,
     /// A checkpoint is being made: nothing may change.
     pub(super) is_frozen: bool,
@@ -81,7 +83,7 @@ impl<'a, S: Schema> Change<'a, S> {
 impl<S: Schema> Default for Live<S> {
     fn default() -> Self {
         let (table, state, tail) = (Table::default(), S::State::default(), Tail::default());
-        Self { table, state, next: 1, tail, is_frozen: false, waiting: Vec::new() }
+        Self { table, state, next: 1, lost_at: None, tail, is_frozen: false, waiting: Vec::new() }
     }
 }
 
@@ -129,6 +131,7 @@ impl<S: Schema> Live<S> {
                 let Snapshot { next, operations, failed, state, .. } =
                     serde_json::from_slice::<Snapshot<S::Kind, S::State>>(state).map_err(unreadable)?;
                 (self.table, self.next, self.state) = (Table::restore(operations, failed), next, state);
+                self.lost_at = None;
                 self.tail = Tail::default();
             }
             Entry::Record { seq, bytes } => {
@@ -143,12 +146,22 @@ impl<S: Schema> Live<S> {
                         self.table.begin(operation, kind);
                     }
                     Line::Move { operation, to } => {
-                        let refused = |from| JournalError::Move { seq, operation, from, to };
-                        self.table.advance(operation, to).map_err(refused)?;
+                        let moved = self.table.advance(operation, to);
+                        let lost =
+                            |from: Option<State>| self.lost_at.is_some_and(|at| operation < at || from.is_none());
+                        match moved {
+                            Err(from) if lost(from) => {
+                                self.table.set(operation, to);
+                                self.next = self.next.max(operation.saturating_add(1));
+                            }
+                            moved => moved.map_err(|from| JournalError::Move { seq, operation, from, to })?,
+                        }
                     }
                     Line::Fact(fact) => S::apply(&mut self.state, &fact),
                 }
             }
+            // Whoever accepted the loss has what there is, as far as anybody can tell.
+            Entry::Lost { .. } => self.lost_at = Some(self.next),
         }
         Ok(())
     }

@@ -33,6 +33,11 @@ pub enum Past<S: Schema> {
         /// How many.
         records: u64,
     },
+    /// Records are missing here: this is the copy of a damaged journal ([`salvage`](crate::salvage)).
+    Lost {
+        /// How many, if that is known.
+        records: Option<u64>,
+    },
     /// An operation was begun.
     Begun {
         /// Its number.
@@ -65,7 +70,12 @@ impl<S: Schema> Journal<S> {
             let mut reader = Reader::from_checkpoint(Arc::clone(storage))?;
             let walked = reader.read(|entry| {
                 if read.is_ok() {
-                    read = live.read(entry);
+                    read = match entry {
+                        Entry::Lost { seq, count } => {
+                            Err(ReadError::Lost { path: storage.place().to_owned(), seq, count }.into())
+                        }
+                        entry => live.read(entry),
+                    };
                 }
             });
             match walked {
@@ -91,13 +101,17 @@ impl<S: Schema> Journal<S> {
             let mut read = Ok(());
             let mut reader = Reader::from_oldest(Arc::clone(storage))?;
             let walked = reader.read(|entry| {
-                let (Entry::Record { seq, .. } | Entry::Checkpoint { seq, .. }) = entry;
+                let (Entry::Record { seq, .. } | Entry::Checkpoint { seq, .. } | Entry::Lost { seq, .. }) = entry;
                 if read.is_err() || seq < next {
                     return;
                 }
                 if seq > next {
                     visit(Past::Removed { records: seq - next });
                     next = seq;
+                }
+                if let Entry::Lost { count, .. } = entry {
+                    visit(Past::Lost { records: count });
+                    next = seq.saturating_add(count.unwrap_or(1));
                 }
                 if let Entry::Record { bytes, .. } = entry {
                     next += 1;

@@ -38,16 +38,21 @@ impl<K: Clone> Table<K> {
     pub(super) fn advance(&mut self, number: u64, to: State) -> Result<(), Option<State>> {
         let from = self.state(number);
         let next = from.and_then(|from| from.next(to)).ok_or(from)?;
+        self.set(number, next);
+        Ok(())
+    }
+
+    /// Puts an operation where it is now, however it got there.
+    pub(super) fn set(&mut self, number: u64, to: State) {
         self.failed.remove(&number);
-        if next == State::Failed {
+        if to == State::Failed {
             self.failed.insert(number);
         }
-        if next.is_at_rest() {
+        if to.is_at_rest() {
             self.open.remove(&number);
         } else if let Some((state, _)) = self.open.get_mut(&number) {
-            *state = next;
+            *state = to;
         }
-        Ok(())
     }
 
     pub(super) fn open(&self) -> Vec<(OperationId, State, K)> {

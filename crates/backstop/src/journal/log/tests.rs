@@ -35,6 +35,7 @@ fn batches(path: &Path) -> Result<Vec<Batch>, OpenJournalError> {
     LogJournal::read_history(path, |past| match past {
         Past::Batch(batch) => batches.push(batch),
         Past::Removed { batches } => panic!("{batches} are gone"),
+        Past::Lost { batches } => panic!("{batches:?} are lost"),
     })?;
     Ok(batches)
 }

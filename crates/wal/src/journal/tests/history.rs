@@ -35,6 +35,7 @@ fn history(storage: &SimStorage) -> (u64, u64) {
                 assert!(first, "only the oldest is removed");
                 gone = records;
             }
+            Past::Lost { records } => panic!("{records:?} are lost"),
             Past::Fact(fact) => sum += fact,
             Past::Begun { .. } | Past::Moved { .. } => {}
         }
