@@ -64,13 +64,13 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// A file that is no part of the log.
-    #[error("{} is no part of this log; move it elsewhere", path.display())]
+    #[error("{} is no part of this log, which is as it was; move it elsewhere", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// A later version of Backstop wrote this.
-    #[error("{} has format version {version}, this program reads {supported}; use the version that wrote it", path.display())]
+    #[error("{} has format version {version}, this program reads {supported}; the log is as it was; use the version that wrote it", path.display())]
     Newer {
         /// The segment.
         path: PathBuf,
@@ -102,7 +102,7 @@ pub enum OpenError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The directory or its file system may not be written to.
-    #[error("{} cannot be written to; open it with a reader, or mount and chmod it for writing", path.display())]
+    #[error("{} cannot be written to; what is in it can still be read, by a reader; or mount and chmod it for writing", path.display())]
     ReadOnly {
         /// The directory.
         path: PathBuf,
@@ -110,7 +110,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// There is no room on the disk to go on (WAL-8).
-    #[error("the disk is full at {}; free {needed} bytes and open again", path.display())]
+    #[error("the disk is full at {}; what is in the log is as it was; free {needed} bytes and open again", path.display())]
     Full {
         /// The directory.
         path: PathBuf,

@@ -102,6 +102,9 @@ impl Options {
             Err(AcquireError::Io { source, .. }) if is_read_only(&source) => {
                 Err(OpenError::ReadOnly { path: storage.place().to_owned(), source })
             }
+            Err(AcquireError::Io { source, .. }) if is_full(&source) => {
+                Err(OpenError::Full { path: storage.place().to_owned(), needed: self.segment_len, source })
+            }
             Err(error) => Err(error.into()),
         }
     }

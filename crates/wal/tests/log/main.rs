@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod bad_input;
 mod beside;
 
 use std::sync::Arc;
