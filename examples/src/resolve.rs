@@ -155,7 +155,7 @@ async fn open(subject: &Subject, args: &ResolveArgs, dir: &StateDir) -> Result<(
     let home = home.ok_or_else(|| Failure::Usage("nothing was ever traded from this state directory".to_owned()))?;
     let in_sim = home == wiring::SIMULATOR;
     let settle = args.settle.unwrap_or(Duration::from_secs(if in_sim { 5 } else { 60 }));
-    let (broker, simulator): (Arc<dyn Broker>, _) = if let Some(broker) = wiring::reach(&home, settle, &clock)? {
+    let (broker, simulator): (Arc<dyn Broker>, _) = if let Some(broker) = wiring::reach(Some(&home), settle, &clock)? {
         (Arc::new(broker), None)
     } else {
         let market = MarketArgs { seed: 7, faults: "none".to_owned(), quotes: None };

@@ -159,6 +159,20 @@ fn with_the_broker_gone_or_unknown_the_switch_is_pulled_and_what_cannot_be_confi
     assert_eq!(working(&simulator), std::slice::from_ref(&tag));
     let mut halt = paper_trader(dir.path());
     simulator.reach(&mut halt).args(["freeze", "--within", "2s"]);
+    // With its records damaged, what works under any name of ours is canceled, and nobody can say that it was all.
+    let segment = fs::read_dir(dir.path().join("journal")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segment.filter(|path| path.extension().is_some_and(|kind| kind == "wal")).min().unwrap();
+    let whole = fs::read(&segment).unwrap();
+    let (elsewhere, damaged) =
+        (dir.path().with_extension("damaged"), whole.iter().map(|byte| byte ^ 1).collect::<Vec<_>>());
+    fs::create_dir_all(elsewhere.join("journal")).unwrap();
+    fs::write(elsewhere.join("journal").join(segment.file_name().unwrap()), damaged).unwrap();
+    let mut blind = paper_trader(&elsewhere);
+    let blind = simulator.reach(&mut blind).args(["halt", "--within", "2s"]).output().unwrap();
+    assert!(code(&blind) == 6 && text(&blind).contains(&tag), "{}", text(&blind));
+    assert_eq!(working(&simulator), Vec::<String>::new());
+    fs::remove_dir_all(elsewhere).unwrap();
+
     drop(simulator);
     let gone = halt.output().unwrap();
     for output in [unknown, foreign, gone] {

@@ -55,13 +55,16 @@ impl Bench {
             .with_start_cash(Decimal::from(1_000_000))
             .with_faults(faults.with_client_timeout(call_timeout));
         let broker = Arc::new(Metered::new(SimBroker::new(&change(config)).unwrap()));
+        Self::on(broker, clock, manual)
+    }
+
+    fn on(broker: Arc<Metered>, clock: Arc<dyn Clock>, manual: Arc<ManualClock>) -> Self {
         Self { broker, clock, manual, directory: tempfile::tempdir().unwrap(), locks: AtomicUsize::new(0) }
     }
 
     /// The same account, traded from another state directory.
     pub(crate) fn elsewhere(&self) -> Self {
-        let (broker, clock, manual) = (Arc::clone(&self.broker), Arc::clone(&self.clock), Arc::clone(&self.manual));
-        Self { broker, clock, manual, directory: tempfile::tempdir().unwrap(), locks: AtomicUsize::new(0) }
+        Self::on(Arc::clone(&self.broker), Arc::clone(&self.clock), Arc::clone(&self.manual))
     }
 
     pub(crate) fn sim(&self) -> SimHandle {

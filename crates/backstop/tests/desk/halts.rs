@@ -245,12 +245,16 @@ async fn an_order_of_a_stranger_under_our_name_halts_until_somebody_resumes_and_
     assert!(is_halted(&enter(&desk, 1).await.1));
     let again = bench.ready(Arc::new(MemoryJournal::default()), &journal.batches()).await;
     assert!(is_halted(&enter(&again, 1).await.1), "a restart does not take it back");
-    again.resume("bob", "the other bot is stopped").await.unwrap();
+    desk.resume("bob", "the other bot is stopped").await.unwrap();
     for _ in 0..3 {
-        again.reconcile().await.unwrap();
+        desk.reconcile().await.unwrap();
     }
-    let (_, end) = enter(&again, 1).await;
+    let (_, end) = enter(&desk, 1).await;
     assert!(matches!(end, EntryEnd::Opened(_)), "the same order halts no more: {end:?}");
+    let (_, end) = enter(&stranger, 2).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    desk.reconcile().await.unwrap();
+    assert!(is_halted(&enter(&desk, 2).await.1), "another one does");
 }
 
 // proves: HALT-2
@@ -291,7 +295,11 @@ async fn one_doubt_now_and_then_halts_nobody() {
     for number in 1..=4 {
         bench.inject(FaultKind::AnswerLost);
         let (slot, _) = enter(&desk, number).await;
-        let _end = leave(&desk, &slot).await;
+        bench.inject(FaultKind::RejectedLater);
+        assert!(matches!(leave(&desk, &slot).await, ExitEnd::StillOpen { .. }));
+        bench.inject(FaultKind::AnswerLost);
+        assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
     }
+    assert_eq!(bench.sim().fault_counts()[&FaultKind::AnswerLost], 8);
     assert!(desk.state().halted().is_none());
 }

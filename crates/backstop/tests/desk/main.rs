@@ -12,6 +12,7 @@ mod exits;
 mod guard;
 mod halts;
 mod hostile;
+mod incidents;
 mod resolving;
 mod restarts;
 mod sweeps;

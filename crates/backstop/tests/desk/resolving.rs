@@ -101,7 +101,8 @@ async fn an_order_that_may_be_on_its_way_or_is_followed_is_not_settled_yet() {
         assert!(matches!(early, Err(ResolveError::Attended { .. })), "{early:?}");
     });
     let again = bench.open(Arc::new(MemoryJournal::default()), &journal.batches()).await.unwrap();
-    let early = again.resolve(&open_order(&again), &Claim::NotPlaced, &ann()).await;
+    let sure = Operator { despite_positions: true, ..ann() };
+    let early = again.resolve(&open_order(&again), &Claim::NotPlaced, &sure).await;
     assert!(matches!(early, Err(ResolveError::TooEarly { .. })), "{early:?}");
     tokio::time::sleep(SETTLE).await;
     again.resolve(&open_order(&again), &Claim::NotPlaced, &ann()).await.unwrap();
