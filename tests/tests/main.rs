@@ -5,3 +5,5 @@
 mod conformance;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod incidents;
