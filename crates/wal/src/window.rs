@@ -53,6 +53,11 @@ impl Window {
         Ok(to <= self.end)
     }
 
+    /// What is in memory from `from` on.
+    pub(crate) fn loaded_from(&self, from: u64) -> &[u8] {
+        self.bytes(from, self.end)
+    }
+
     /// What was loaded.
     pub(crate) fn bytes(&self, from: u64, to: u64) -> &[u8] {
         let range = from.checked_sub(self.start).zip(to.checked_sub(self.start));
