@@ -10,7 +10,7 @@ use backstop_tests::{effort, seed, skipped};
 use super::checker::{Crash, Said, check};
 use super::filesystem::FileSystem;
 use super::machine::{boot, has_machine, shell};
-use super::writer::{lines_of_writer, session};
+use super::writer::{in_memory, lines_of_writer, session};
 
 /// The machine's part: the disk behind a device that records what is written to it on a second disk; and behind each
 /// line of the writer, a mark in the record. Whatever is told there was acknowledged before.
@@ -71,15 +71,21 @@ fn entries(record: &File) -> Vec<Entry> {
     found
 }
 
-/// Copies what is not zero, so that a file with holes keeps them.
+/// Copies a part of one file to another.
 fn copy(from: &File, to: &File, at: u64, target: u64, length: u64) {
-    let mut buffer = vec![0; 1 << 16];
-    let mut done = 0;
-    while done < length {
-        let step = usize::try_from(length - done).unwrap().min(buffer.len());
-        from.read_exact_at(&mut buffer[..step], at + done).unwrap();
-        to.write_all_at(&buffer[..step], target + done).unwrap();
-        done += step as u64;
+    let mut bytes = vec![0; usize::try_from(length).unwrap()];
+    from.read_exact_at(&mut bytes, at).unwrap();
+    to.write_all_at(&bytes, target).unwrap();
+}
+
+/// Copies a file that is mostly holes, and leaves them.
+fn copy_with_holes(from: &Path, to: &Path) {
+    const HOLE: [u8; 4096] = [0; 4096];
+    let bytes = fs::read(from).unwrap();
+    let to = File::create(to).unwrap();
+    to.set_len(bytes.len() as u64).unwrap();
+    for (number, block) in bytes.chunks(HOLE.len()).enumerate().filter(|(_, block)| *block != &HOLE[..block.len()]) {
+        to.write_all_at(block, (number * HOLE.len()) as u64).unwrap();
     }
 }
 
@@ -90,7 +96,7 @@ fn work(disk: &FileSystem, session: &Session, base: &Path, record: &Path) -> Res
     let dir = tempfile::tempdir().unwrap();
     let script = SCRIPT.replace("WRITER", &shell(&inside));
     let output = disk.unmounted(|image| {
-        fs::copy(image, base).unwrap();
+        copy_with_holes(image, base);
         boot(dir.path(), &[image, record], &script).end()
     });
     if output.contains("recorded") { Ok(()) } else { Err(output) }
@@ -106,7 +112,7 @@ fn at_each_moment_the_blocks_on_the_disk_hold_what_was_acknowledged() {
     }
     let Some(disk) = FileSystem::of_size("ext4", 32 << 20, &what) else { return };
     let session = Session { actions: effort(60, 1_000), ..session(&disk.root().join("log"), mix(seed(), [8, 0, 0])) };
-    let dir = tempfile::tempdir().unwrap();
+    let dir = in_memory();
     let (state, record) = (dir.path().join("state"), dir.path().join("record"));
     if let Err(output) = work(&disk, &session, &state, &record) {
         skipped(&what, &format!("the machine did not record: {output}"));
@@ -128,7 +134,7 @@ fn at_each_moment_the_blocks_on_the_disk_hold_what_was_acknowledged() {
             lines.extend(entry.mark.as_deref());
         }
         next = usize::try_from(upto).unwrap();
-        disk.unmounted(|image| fs::copy(&state, image).unwrap());
+        disk.unmounted(|image| copy_with_holes(&state, image));
         let mut said = Said::default();
         // The writer does not wait for the marks.
         said.lags();

@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use backstop_tests::skipped;
+
+use super::writer::in_memory;
 
 /// The request of ext4 and XFS to drop what is not on the disk and to refuse everything from then on, with the flag that
 /// leaves the journal unwritten too. There is no command that asks ext4 for it.
@@ -42,7 +45,7 @@ impl FileSystem {
         if user.trim() != "0" {
             return Err("only root may mount".to_owned());
         }
-        let dir = tempfile::tempdir().unwrap();
+        let dir = in_memory();
         let path = dir.path().canonicalize().unwrap();
         let made = Self { image: path.join("image"), root: path.join("root"), dir: Some(dir) };
         let image = fs::File::create(&made.image).unwrap();
@@ -73,7 +76,7 @@ impl FileSystem {
 
     /// Does `work` with the disk while it is not mounted. Then the journal is recovered, if it has to be.
     pub(crate) fn unmounted<T>(&self, work: impl FnOnce(&Path) -> T) -> T {
-        run(Command::new("umount").arg(&self.root)).unwrap();
+        self.unmount().unwrap();
         let told = work(&self.image);
         self.mount().unwrap();
         told
@@ -88,8 +91,20 @@ impl FileSystem {
         run(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(&self.root)).map(drop)
     }
 
+    /// A process that another thread is just starting has our files until it runs, so it is tried again for a second.
+    fn unmount(&self) -> Result<(), String> {
+        let unmount = || run(Command::new("umount").arg(&self.root)).map(drop);
+        for _ in 0..50 {
+            if unmount().is_ok() {
+                return Ok(());
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        unmount()
+    }
+
     fn remount(&self) -> Result<(), String> {
-        run(Command::new("umount").arg(&self.root))?;
+        self.unmount()?;
         self.mount()
     }
 
@@ -100,13 +115,13 @@ impl FileSystem {
 
 impl Drop for FileSystem {
     fn drop(&mut self) {
-        if run(Command::new("umount").arg(&self.root)).is_err()
-            && run(Command::new("umount").arg("-l").arg(&self.root)).is_err()
-        {
-            // Nothing that is mounted may be deleted.
-            if let Some(dir) = self.dir.take().filter(|_| is_mounted(&self.root)) {
-                let _kept = dir.keep();
-            }
+        if !is_mounted(&self.root) || self.unmount().is_ok() {
+            return;
+        }
+        let _lazily = run(Command::new("umount").arg("-l").arg(&self.root));
+        // Nothing that is mounted may be deleted.
+        if let Some(dir) = self.dir.take().filter(|_| is_mounted(&self.root)) {
+            let _kept = dir.keep();
         }
     }
 }

@@ -11,7 +11,7 @@ use backstop_tests::workload::{Session, mix};
 use backstop_tests::{Call, effort, has_strace, seed, under_strace};
 
 use super::checker::{Crash, Said, check};
-use super::writer::{command, session, shown};
+use super::writer::{command, in_memory, session, shown};
 
 /// What is done to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +102,7 @@ pub(crate) struct Start {
 
 impl Start {
     pub(crate) fn nothing() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = in_memory();
         let session = session(&dir.path().canonicalize().unwrap().join("log"), seed());
         Self { _dir: dir, session, said: Said::default() }
     }

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
 use backstop_tests::workload::{Script, Session};
+use tempfile::TempDir;
 
 /// A writer process and the directory that it writes to.
 pub(crate) fn session(path: &Path, seed: u64) -> Session {
@@ -28,6 +29,16 @@ pub(crate) fn command(session: &Session) -> Command {
         command.arg("unsynced");
     }
     command
+}
+
+/// A folder in memory, where there is plenty, for what asks nothing of the disk below: a disk that is a file, or a log
+/// whose process dies and whose system lives on.
+pub(crate) fn in_memory() -> TempDir {
+    let free = Command::new("stat").args(["--file-system", "--format=%a %S", "/dev/shm"]).output();
+    let free = free.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let bytes = free.trim().split(' ').map(|number| number.parse::<u64>().unwrap_or(0)).product::<u64>();
+    let memory = (bytes > 2 << 30).then(|| tempfile::tempdir_in("/dev/shm").ok()).flatten();
+    memory.unwrap_or_else(|| tempfile::tempdir().unwrap())
 }
 
 /// How the process ended and what it printed, for a message.
