@@ -1,12 +1,13 @@
 //! The guard: a lock that is held, its fence number, and whether it is still ours.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::inode::FileId;
 use crate::patience::Patience;
-use crate::record::{self, Content, Slots};
+use crate::record::{self, Content, Medium, Slots};
 use crate::{AcquireError, AcquireOptions, Claim, Holder, RaiseError, acquire, sys};
 
 /// A lock that this process holds.
@@ -95,7 +96,7 @@ impl Lock {
         let path = path.map_err(|source| AcquireError::Io { action: "resolve", path: given.to_owned(), source })?;
         let patience = Patience::new(options.wait, wanted);
         let (file, id) = acquire::lock_file_at(&path, options.network_fs, &patience)?;
-        let holder = record_acquisition(&file, &path, &claim.after(patience.spent()))?;
+        let holder = record_acquisition(&file, &path, &claim.after(patience.spent()), || sync_directory_of(&path))?;
         Ok(Self::held(file, id, path, holder))
     }
 
@@ -150,9 +151,7 @@ impl Lock {
         }
         let fence = floor.checked_add(1).ok_or(RaiseError::FenceSpent { floor })?;
         let raised = Holder { fence, ..self.holder.clone() };
-        Slots::read(&self.file)
-            .and_then(|before| record::write(&self.file, before.content().records(), &raised))
-            .map_err(|source| RaiseError::Io { path: self.path.clone(), source })?;
+        record_leap(&self.file, &raised).map_err(|source| RaiseError::Io { path: self.path.clone(), source })?;
         self.holder = raised;
         Ok(fence)
     }
@@ -168,16 +167,24 @@ impl Drop for Lock {
     }
 }
 
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(path))?.sync_all()
+}
+
 /// Writes who holds `file` now, under a fence number greater than all before it.
-fn record_acquisition(file: &File, path: &Path, claim: &Claim) -> Result<Holder, AcquireError> {
+fn record_acquisition(
+    file: &impl Medium,
+    path: &Path,
+    claim: &Claim,
+    sync_name: impl FnOnce() -> io::Result<()>,
+) -> Result<Holder, AcquireError> {
     let io = |action| move |source| AcquireError::Io { action, path: path.to_owned(), source };
     let before = Slots::read(file).map_err(io("read"))?.content();
     let fence = match &before {
         Content::Empty => {
             // LOCK-5: before the first record, not after, so that a file with a record is known to have a durable name,
             // also when its maker was killed in between.
-            let directory = path.parent().unwrap_or(path);
-            File::open(directory).and_then(|directory| directory.sync_all()).map_err(io("sync the directory of"))?;
+            sync_name().map_err(io("sync the directory of"))?;
             1
         }
         Content::Records(records) => {
@@ -185,7 +192,7 @@ fn record_acquisition(file: &File, path: &Path, claim: &Claim) -> Result<Holder,
         }
         // Law 5: an unreadable record stops. Nor is somebody else's file ours to overwrite.
         Content::Foreign => {
-            let length = file.metadata().map_err(io("read"))?.len();
+            let length = file.length().map_err(io("read"))?;
             return Err(AcquireError::Unreadable { path: path.to_owned(), length });
         }
     };
@@ -193,3 +200,12 @@ fn record_acquisition(file: &File, path: &Path, claim: &Claim) -> Result<Holder,
     record::write(file, before.records(), &holder).map_err(io("write the record of"))?;
     Ok(holder)
 }
+
+/// Writes a record whose number need not be the next one.
+fn record_leap(file: &impl Medium, raised: &Holder) -> io::Result<()> {
+    let before = Slots::read(file)?.content();
+    record::write(file, before.records(), raised)
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use serde::Deserialize;
 
@@ -28,6 +27,33 @@ const SLOT_LEN: usize = 512;
 const CRC_LEN: usize = 9;
 const BODY_LEN: usize = SLOT_LEN - CRC_LEN;
 const SLOTS: usize = 2;
+
+/// What the record asks of its file: so that tests can crash the machine between any two of these.
+pub(crate) trait Medium {
+    /// Reads at `offset`; less than asked, perhaps, and nothing only at the end.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    fn sync_data(&self) -> io::Result<()>;
+    fn length(&self) -> io::Result<u64>;
+}
+
+impl Medium for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, buffer, offset)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(self, bytes, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Self::sync_data(self)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
 
 /// The bytes of both slots.
 #[derive(Debug)]
@@ -57,7 +83,7 @@ pub(crate) struct Records {
 }
 
 impl Slots {
-    pub(crate) fn read(file: &File) -> io::Result<Self> {
+    pub(crate) fn read(file: &impl Medium) -> io::Result<Self> {
         let (mut bytes, mut length) = ([0; SLOTS * SLOT_LEN], 0);
         while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
             match file.read_at(rest, u64::try_from(length).map_err(io::Error::other)?) {
@@ -118,7 +144,7 @@ impl Records {
 }
 
 /// Writes `holder` beside the newest of `before`, durably.
-pub(crate) fn write(file: &File, before: Option<&Records>, holder: &Holder) -> io::Result<()> {
+pub(crate) fn write(file: &impl Medium, before: Option<&Records>, holder: &Holder) -> io::Result<()> {
     let bytes = encode(holder)?;
     let newest_slot = before.map_or(SLOTS - 1, |records| records.newest_slot);
     let other_slot = SLOTS - 1 - newest_slot;
@@ -131,7 +157,7 @@ pub(crate) fn write(file: &File, before: Option<&Records>, holder: &Holder) -> i
     Ok(())
 }
 
-fn write_slot(file: &File, slot: usize, bytes: &[u8]) -> io::Result<()> {
+fn write_slot(file: &impl Medium, slot: usize, bytes: &[u8]) -> io::Result<()> {
     let offset = u64::try_from(slot * SLOT_LEN).map_err(io::Error::other)?;
     file.write_all_at(bytes, offset)?;
     file.sync_data()
