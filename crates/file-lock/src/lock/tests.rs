@@ -11,7 +11,11 @@ use crate::record::Records;
 /// Takes the lock of the file on `disk`.
 fn take(disk: &Disk) -> Result<Holder, AcquireError> {
     let claim = Claim { label: "test".to_owned(), since: jiff::Timestamp::UNIX_EPOCH };
-    record_acquisition(disk, Path::new("lock"), &claim, || disk.sync_name())
+    let sync_name = || {
+        disk.sync_name();
+        Ok(())
+    };
+    record_acquisition(disk, Path::new("lock"), &claim, sync_name)
 }
 
 /// What the next acquisition can tell of a file: of those that look alike, one is enough to go on from. `None` for numbers

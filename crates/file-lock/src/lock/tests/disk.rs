@@ -31,10 +31,9 @@ impl Disk {
         Self(RefCell::new(State { view: bytes.clone(), durable: bytes, is_named, ..State::default() }))
     }
 
-    pub(super) fn sync_name(&self) -> io::Result<()> {
+    pub(super) fn sync_name(&self) {
         self.step();
         self.0.borrow_mut().is_named = true;
-        Ok(())
     }
 
     fn step(&self) {
