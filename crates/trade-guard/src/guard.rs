@@ -119,7 +119,7 @@ impl TradeGuard {
     /// [`Refusal`]; nothing may be sent.
     pub fn try_enter(&self, key: &Key) -> Result<Permit<'static>, Refusal> {
         let permit = self.claim(key)?;
-        self.write(permit)
+        if self.shared.keeper.is_some() { self.write(permit) } else { Ok(permit) }
     }
 
     /// As [`try_enter`](TradeGuard::try_enter), for tasks: does not hold up a runtime's worker, and needs no runtime.
@@ -131,8 +131,8 @@ impl TradeGuard {
     /// Dropped, nobody has the permit and the key is as it was before. The claim may be found on disk all the same if the
     /// process dies before the next claim of the key, and is unresolved then.
     pub async fn try_enter_async(&self, key: &Key) -> Result<Permit<'static>, Refusal> {
-        let permit = self.claim(key)?;
-        if let (Some(keeper), Some(record)) = (&self.shared.keeper, permit.claim(self.name())) {
+        let permit = self.claim(key)?.not_yet_given();
+        if let Some((keeper, record)) = permit.claim(self.name()) {
             let written = keeper.store.append_async(&record).await;
             written.map_err(|source| Refusal::Store { key: *key, source })?;
         }
@@ -207,10 +207,10 @@ impl TradeGuard {
     }
 
     /// GUARD-5: only what is durable is handed out.
+    #[cold]
     fn write<'a>(&self, permit: Permit<'a>) -> Result<Permit<'a>, Refusal> {
-        if let Some(keeper) = &self.shared.keeper
-            && let Some(record) = permit.claim(self.name())
-        {
+        let permit = permit.not_yet_given();
+        if let Some((keeper, record)) = permit.claim(self.name()) {
             let written = keeper.store.append(&record);
             written.map_err(|source| Refusal::Store { key: record.key, source })?;
         }
@@ -219,12 +219,17 @@ impl TradeGuard {
 
     /// GUARD-6: what is older than the newest session opens nothing; what is newer becomes the newest, if it can be.
     fn begin(&self, key: &Key) -> Result<(), Refusal> {
-        let rank = key.session().rank();
-        let newest = self.shared.newest.load(Ordering::Acquire);
-        if rank == newest {
-            return Ok(());
-        }
-        if rank < newest {
+        self.begin_rank(key, key.session().rank())
+    }
+
+    #[inline]
+    fn begin_rank(&self, key: &Key, rank: u64) -> Result<(), Refusal> {
+        if rank == self.shared.newest.load(Ordering::Acquire) { Ok(()) } else { self.roll(key, rank) }
+    }
+
+    #[cold]
+    fn roll(&self, key: &Key, rank: u64) -> Result<(), Refusal> {
+        if rank < self.shared.newest.load(Ordering::Acquire) {
             return Err(self.absent(key, Absent::Past));
         }
         let now = self.shared.clock.wall();
@@ -246,6 +251,7 @@ impl TradeGuard {
         }
     }
 
+    #[inline(never)]
     fn refusal(&self, node: &Node, shut: Shut) -> Refusal {
         let key = *node.key();
         match shut {
@@ -267,16 +273,18 @@ impl TradeGuard {
     fn inside(&self, node: &Node, word: Word) -> Inside {
         let clock = &*self.shared.clock;
         let (taken, limit) = node.taken(word);
-        let (by, since, held_for) = if let Some(left) = node.left() {
-            let held_for = clock.wall().duration_since(left.at).try_into().unwrap_or_default();
-            (Cow::Owned(left.by.clone()), left.at.as_millisecond(), held_for)
+        let (by, now, held_for) = if let Some(left) = node.left() {
+            let now = clock.wall();
+            let held_for = now.duration_since(left.at).try_into().unwrap_or_default();
+            (Cow::Owned(left.by.clone()), now, held_for)
         } else {
             let name = self.shared.callers.get(usize::from(word.caller())).and_then(OnceLock::get);
-            let since = node.entered_at(word).unwrap_or_else(|| clock.wall().as_millisecond());
-            (Cow::Borrowed(name.copied().unwrap_or(UNNAMED)), since, clock.mono().since(word.since()))
+            let held_for = clock.mono().since(word.since());
+            (Cow::Borrowed(name.copied().unwrap_or(UNNAMED)), clock.wall(), held_for)
         };
         let held_millis = u64::try_from(held_for.as_millis()).unwrap_or(u64::MAX);
-        Inside { key: *node.key(), by, since, held_millis, taken, limit }
+        let since_millis = now.as_millisecond().saturating_sub_unsigned(held_millis);
+        Inside { key: *node.key(), by, since_millis, held_millis, taken, limit }
     }
 
     fn name(&self) -> &'static str {
@@ -301,11 +309,13 @@ impl Handle {
     ///
     /// # Errors
     /// As [`TradeGuard::try_enter`]; once a newer session has begun, always [`Refusal::PastSession`].
+    #[inline]
     pub fn try_enter(&self) -> Result<Permit<'_>, Refusal> {
         let guard = &self.guard;
-        guard.begin(self.node.key())?;
+        guard.begin_rank(self.node.key(), self.node.rank())?;
         match self.node.claim(guard.caller, &*guard.shared.clock) {
-            Ok(inside) => guard.write(Permit::borrowed(&self.node, inside)),
+            Ok(inside) if guard.shared.keeper.is_some() => guard.write(Permit::borrowed(&self.node, inside)),
+            Ok(inside) => Ok(Permit::borrowed(&self.node, inside)),
             Err(shut) => Err(guard.refusal(&self.node, shut)),
         }
     }

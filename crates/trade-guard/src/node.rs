@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use backstop_clock::{Clock, Timestamp};
+use backstop_clock::Clock;
 
 use crate::key::Key;
 use crate::store::{Claim, Keeper, Open};
-use crate::sync::{AtomicI64, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use crate::word::{Phase, Word};
 
 /// How often an attempt tries again when somebody came and went between its look and its decision.
 const TRIES: usize = 8;
-
-/// How many bits of the monotonic time stand beside the wall time, to tell whose it is.
-const TAG_BITS: u32 = 15;
 
 /// A line of its own, so that two keys do not slow each other down.
 #[derive(Debug)]
@@ -21,12 +18,12 @@ const TAG_BITS: u32 = 15;
 pub(crate) struct Node {
     /// A [`Word`].
     word: AtomicU64,
-    /// When the last one came in by the wall clock, in milliseconds, and the tag of that moment. Written by the one inside.
-    entered: AtomicI64,
     /// The number of the last attempt. Written by the one inside.
     attempt: AtomicU64,
     /// How often this key may be executed.
     limit: AtomicU16,
+    /// The rank of the key's session.
+    rank: u64,
     key: Key,
     /// Shared by the slots of a scope.
     budget: Option<Arc<Budget>>,
@@ -80,9 +77,9 @@ impl Node {
     pub(crate) fn new(key: Key, limit: u16, budget: Option<Arc<Budget>>, keeper: Option<Arc<Keeper>>) -> Self {
         Self {
             word: AtomicU64::new(Word::free(0).0),
-            entered: AtomicI64::new(0),
             attempt: AtomicU64::new(0),
             limit: AtomicU16::new(limit),
+            rank: key.session().rank(),
             key,
             budget,
             left: None,
@@ -101,11 +98,18 @@ impl Node {
         }
     }
 
+    #[inline]
     pub(crate) fn key(&self) -> &Key {
         &self.key
     }
 
+    #[inline]
+    pub(crate) fn rank(&self) -> u64 {
+        self.rank
+    }
+
     /// Lets `caller` in, or says why not. At most [`TRIES`] steps, whatever others do.
+    #[inline]
     pub(crate) fn claim(&self, caller: u8, clock: &dyn Clock) -> Result<Word, Shut> {
         // Acquire, here and below: whoever gets in sees what the one before did inside.
         let mut seen = Word(self.word.load(Ordering::Acquire));
@@ -123,7 +127,7 @@ impl Node {
             // GUARD-1: the one decision. Nobody inside, nothing unresolved, room left, session not over: all of it is in
             // the word that was seen, and if any of it changed meanwhile, this fails.
             match self.word.compare_exchange(seen.0, inside.0, Ordering::Acquire, Ordering::Acquire) {
-                Ok(_) => return self.admit(inside, clock.wall()),
+                Ok(_) => return self.admit(inside),
                 Err(actual) => seen = Word(actual),
             }
         }
@@ -132,19 +136,20 @@ impl Node {
     }
 
     /// The rest, done by the one inside.
-    fn admit(&self, inside: Word, wall: Timestamp) -> Result<Word, Shut> {
+    #[inline]
+    fn admit(&self, inside: Word) -> Result<Word, Shut> {
         if let Some(budget) = &self.budget
             && !budget.take()
         {
             self.word.store(inside.ended(false).0, Ordering::Release);
             return Err(Shut::Full);
         }
-        self.entered.store(wall.as_millisecond() << TAG_BITS | tag(inside), Ordering::Release);
         self.attempt.store(self.attempt.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         Ok(inside)
     }
 
     /// Ends the attempt. Only by the one who is inside, once: it owns the word, so a store will do.
+    #[inline]
     pub(crate) fn end(&self, inside: Word, end: End) {
         debug_assert_eq!(self.word.load(Ordering::Relaxed), inside.0, "only the one inside changes the word");
         let next = match end {
@@ -206,13 +211,6 @@ impl Node {
         self.attempt.load(Ordering::Relaxed)
     }
 
-    /// When the attempt that `word` shows came in by the wall clock; `None` in the moment between its coming in and its
-    /// writing that down.
-    pub(crate) fn entered_at(&self, word: Word) -> Option<i64> {
-        let entered = self.entered.load(Ordering::Acquire);
-        (entered & ((1 << TAG_BITS) - 1) == tag(word)).then_some(entered >> TAG_BITS)
-    }
-
     /// What an earlier process left, while that is what is unresolved.
     pub(crate) fn left(&self) -> Option<&Open> {
         self.left.as_ref().filter(|(attempt, _)| *attempt == self.attempt()).map(|(_, open)| open)
@@ -230,11 +228,6 @@ impl Node {
     pub(crate) fn set_limit(&self, limit: u16) {
         self.limit.store(limit, Ordering::Relaxed);
     }
-}
-
-fn tag(word: Word) -> i64 {
-    let millis = word.since().since(backstop_clock::Mono::ORIGIN).as_millis();
-    i64::try_from(millis & ((1 << TAG_BITS) - 1)).unwrap_or(0)
 }
 
 impl Budget {

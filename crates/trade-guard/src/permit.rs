@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::key::Key;
 use crate::node::{End, Node};
-use crate::store::{Event, Record, StoreError, cut};
+use crate::store::{Event, Keeper, Record, StoreError, cut};
 use crate::word::Word;
 
 /// Leave to try once. Whoever has it is alone with its key until it ends.
@@ -52,8 +52,24 @@ pub struct NotRecorded {
 }
 
 impl<'a> Permit<'a> {
+    #[inline]
     pub(crate) fn borrowed(node: &'a Arc<Node>, inside: Word) -> Self {
-        Self { node: Held::Borrowed(node), inside, if_dropped: Some(End::NotExecuted) }
+        Self { node: Held::Borrowed(node), inside, if_dropped: Some(End::Lost) }
+    }
+
+    /// Nobody has it yet: dropped, because its claim was refused or given up, it was nobody's attempt.
+    pub(crate) fn not_yet_given(self) -> Self {
+        Self::becoming(self, End::NotExecuted)
+    }
+
+    /// The claim is where it has to be: from here on only a verdict opens the key again.
+    pub(crate) fn given(self) -> Self {
+        Self::becoming(self, End::Lost)
+    }
+
+    fn becoming(mut self, if_dropped: End) -> Self {
+        self.if_dropped = Some(if_dropped);
+        self
     }
 
     /// What was entered.
@@ -82,9 +98,13 @@ impl<'a> Permit<'a> {
     ///
     /// # Durability
     /// With a claim store it is on disk when this returns; the calling thread waits for that.
+    #[inline]
     pub fn executed(mut self) -> Result<(), NotRecorded> {
-        let record = self.end(End::Executed, || Event::Executed);
-        write(self.node(), record)
+        if self.node().keeper.is_some() {
+            return self.end_and_record(End::Executed, Event::Executed);
+        }
+        self.settle(End::Executed);
+        Ok(())
     }
 
     /// Nothing was opened and nothing will be, certainly: the key is free again. The reason is for the record.
@@ -94,9 +114,13 @@ impl<'a> Permit<'a> {
     ///
     /// # Durability
     /// As [`executed`](Permit::executed).
+    #[inline]
     pub fn not_executed(mut self, reason: &str) -> Result<(), NotRecorded> {
-        let record = self.end(End::NotExecuted, || Event::NotExecuted { reason: cut(reason) });
-        write(self.node(), record)
+        if self.node().keeper.is_some() {
+            return self.end_and_record(End::NotExecuted, Event::NotExecuted { reason: cut(reason) });
+        }
+        self.settle(End::NotExecuted);
+        Ok(())
     }
 
     /// As [`executed`](Permit::executed), for tasks: does not hold up a runtime's worker, and needs no runtime.
@@ -107,9 +131,8 @@ impl<'a> Permit<'a> {
     /// # Cancel safety
     /// Dropped before it was first polled, the key is unresolved. After that the verdict counts in this process, and may be
     /// unresolved after a restart.
-    pub async fn executed_async(mut self) -> Result<(), NotRecorded> {
-        let record = self.end(End::Executed, || Event::Executed);
-        write_async(self.node(), record).await
+    pub async fn executed_async(self) -> Result<(), NotRecorded> {
+        self.end_and_record_async(End::Executed, Event::Executed).await
     }
 
     /// As [`not_executed`](Permit::not_executed), for tasks: does not hold up a runtime's worker, and needs no runtime.
@@ -119,79 +142,75 @@ impl<'a> Permit<'a> {
     ///
     /// # Cancel safety
     /// As [`executed_async`](Permit::executed_async).
-    pub async fn not_executed_async(mut self, reason: &str) -> Result<(), NotRecorded> {
-        let record = self.end(End::NotExecuted, || Event::NotExecuted { reason: cut(reason) });
-        write_async(self.node(), record).await
-    }
-
-    /// The claim is where it has to be: from here on only a verdict opens the key again.
-    pub(crate) fn given(mut self) -> Self {
-        self.if_dropped = Some(End::Lost);
-        self
-    }
-
-    /// What to write down of this attempt, if anything is.
-    pub(crate) fn record(&self, event: impl FnOnce() -> Event) -> Option<Record> {
-        let keeper = self.node().keeper.as_ref()?;
-        let Attempt { key, number } = self.attempt();
-        Some(Record { key, attempt: number, at: keeper.clock.wall(), event: event() })
+    pub async fn not_executed_async(self, reason: &str) -> Result<(), NotRecorded> {
+        self.end_and_record_async(End::NotExecuted, Event::NotExecuted { reason: cut(reason) }).await
     }
 
     /// What to write down before this may be given to `by`. It carries the count, so that the end of an earlier attempt
     /// that could not be written down is made up for.
-    pub(crate) fn claim(&self, by: &str) -> Option<Record> {
-        self.record(|| Event::Claimed { by: by.to_owned(), executed: self.inside.executed() })
+    pub(crate) fn claim(&self, by: &str) -> Option<(&Keeper, Record)> {
+        self.record(Event::Claimed { by: by.to_owned(), executed: self.inside.executed() })
     }
 
-    pub(crate) fn node(&self) -> &Node {
+    /// What to write down of this attempt, and where, if it is.
+    pub(crate) fn record(&self, event: Event) -> Option<(&Keeper, Record)> {
+        let keeper = self.node().keeper.as_deref()?;
+        let Attempt { key, number } = self.attempt();
+        Some((keeper, Record { key, attempt: number, at: keeper.clock.wall(), event }))
+    }
+
+    #[inline]
+    pub(crate) fn settle(&mut self, end: End) {
+        self.if_dropped = None;
+        self.node().end(self.inside, end);
+    }
+
+    /// Ends it in memory first: the verdict is the truth, whatever becomes of its record.
+    #[cold]
+    fn end_and_record(mut self, end: End, event: Event) -> Result<(), NotRecorded> {
+        let record = self.record(event).map(|(_, record)| record);
+        self.settle(end);
+        match (&self.node().keeper, record) {
+            (Some(keeper), Some(record)) => {
+                keeper.store.append(&record).map_err(|source| not_recorded(&record, source))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn end_and_record_async(mut self, end: End, event: Event) -> Result<(), NotRecorded> {
+        let record = self.record(event).map(|(_, record)| record);
+        self.settle(end);
+        match (&self.node().keeper, record) {
+            (Some(keeper), Some(record)) => {
+                keeper.store.append_async(&record).await.map_err(|source| not_recorded(&record, source))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn node(&self) -> &Node {
         match &self.node {
             Held::Borrowed(node) => node,
             Held::Owned(node) => node,
         }
     }
-
-    /// Ends it in memory first: the verdict is the truth, whatever becomes of its record.
-    fn end(&mut self, end: End, event: impl FnOnce() -> Event) -> Option<Record> {
-        let record = self.record(event);
-        self.settle(end);
-        record
-    }
-
-    pub(crate) fn settle(&mut self, end: End) {
-        self.if_dropped = None;
-        self.node().end(self.inside, end);
-    }
 }
 
 impl Permit<'static> {
     pub(crate) fn owned(node: Arc<Node>, inside: Word) -> Self {
-        Self { node: Held::Owned(node), inside, if_dropped: Some(End::NotExecuted) }
+        Self { node: Held::Owned(node), inside, if_dropped: Some(End::Lost) }
     }
 }
 
 impl Drop for Permit<'_> {
+    #[inline]
     fn drop(&mut self) {
-        // GUARD-3: whatever dropped it, what was not said did not happen. One that was never handed out, because its claim
-        // was refused or given up, is nobody's attempt.
+        // GUARD-3: whatever dropped it, what was not said did not happen.
         if let Some(end) = self.if_dropped.take() {
             self.node().end(self.inside, end);
         }
-    }
-}
-
-fn write(node: &Node, record: Option<Record>) -> Result<(), NotRecorded> {
-    match (&node.keeper, record) {
-        (Some(keeper), Some(record)) => keeper.store.append(&record).map_err(|source| not_recorded(&record, source)),
-        _ => Ok(()),
-    }
-}
-
-async fn write_async(node: &Node, record: Option<Record>) -> Result<(), NotRecorded> {
-    match (&node.keeper, record) {
-        (Some(keeper), Some(record)) => {
-            keeper.store.append_async(&record).await.map_err(|source| not_recorded(&record, source))
-        }
-        _ => Ok(()),
     }
 }
 

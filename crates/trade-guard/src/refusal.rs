@@ -105,8 +105,8 @@ impl Refusal {
 pub struct Inside {
     pub(crate) key: Key,
     pub(crate) by: Cow<'static, str>,
-    /// Milliseconds by the wall clock.
-    pub(crate) since: i64,
+    /// On the wall clock.
+    pub(crate) since_millis: i64,
     pub(crate) held_millis: u64,
     pub(crate) taken: u32,
     pub(crate) limit: u16,
@@ -123,14 +123,14 @@ impl Inside {
         &self.by
     }
 
-    /// Since when, by the wall clock of that moment, to the millisecond.
+    /// Since when. Reckoned back from now on the wall clock by [`held_for`](Inside::held_for); so a clock that was
+    /// set meanwhile, or a machine that slept, moves it.
     pub fn since(&self) -> Timestamp {
-        // Never outside: it was a moment before.
-        Timestamp::from_millisecond(self.since).unwrap_or(Timestamp::MIN)
+        Timestamp::from_millisecond(self.since_millis).unwrap_or(Timestamp::MIN)
     }
 
-    /// For how long, to the millisecond: by the monotonic clock, or, where an earlier process was inside, by the wall
-    /// clock; then zero if that was set back.
+    /// For how long, to the millisecond: by the monotonic clock, which does not count while the machine sleeps; where an
+    /// earlier process was inside, by the wall clock, and zero if that was set back.
     pub fn held_for(&self) -> Duration {
         Duration::from_millis(self.held_millis)
     }

@@ -3,7 +3,7 @@
 use crate::guard::TradeGuard;
 use crate::node::{End, NotTaken};
 use crate::permit::{Attempt, Permit};
-use crate::store::{Event, Grounds, Keeper, Record, StoreError, Verdict};
+use crate::store::{Event, Grounds, StoreError, Verdict};
 
 /// Why an attempt was not resolved. The key is as it was before.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,7 @@ impl TradeGuard {
     /// With a claim store, verdict and grounds are on disk when this returns; the calling thread waits for that.
     pub fn resolve(&self, attempt: Attempt, verdict: Verdict, grounds: &Grounds) -> Result<(), ResolveError> {
         let permit = self.take_up(attempt)?;
-        if let Some((keeper, record)) = resolution(&permit, verdict, grounds) {
+        if let Some((keeper, record)) = permit.record(resolved(verdict, grounds)) {
             keeper.store.append(&record).map_err(|source| ResolveError::Store { attempt, source })?;
         }
         settle(permit, verdict);
@@ -71,7 +71,7 @@ impl TradeGuard {
         grounds: &Grounds,
     ) -> Result<(), ResolveError> {
         let permit = self.take_up(attempt)?;
-        if let Some((keeper, record)) = resolution(&permit, verdict, grounds) {
+        if let Some((keeper, record)) = permit.record(resolved(verdict, grounds)) {
             let written = keeper.store.append_async(&record).await;
             written.map_err(|source| ResolveError::Store { attempt, source })?;
         }
@@ -83,7 +83,7 @@ impl TradeGuard {
     fn take_up(&self, attempt: Attempt) -> Result<Permit<'static>, ResolveError> {
         let node = self.node(&attempt.key).ok_or(ResolveError::NotUnresolved { attempt })?;
         match node.take_up(attempt.number) {
-            Ok(inside) => Ok(Permit::owned(node, inside).given()),
+            Ok(inside) => Ok(Permit::owned(node, inside)),
             Err(NotTaken::Settled) => Err(ResolveError::NotUnresolved { attempt }),
             Err(NotTaken::InProgress) => Err(ResolveError::InProgress { attempt }),
             Err(NotTaken::Later(found)) => Err(ResolveError::LaterAttempt { attempt, found }),
@@ -91,9 +91,8 @@ impl TradeGuard {
     }
 }
 
-fn resolution<'a>(permit: &'a Permit<'_>, verdict: Verdict, grounds: &Grounds) -> Option<(&'a Keeper, Record)> {
-    let record = permit.record(|| Event::Resolved { verdict, grounds: grounds.clone() })?;
-    Some((permit.node().keeper.as_deref()?, record))
+fn resolved(verdict: Verdict, grounds: &Grounds) -> Event {
+    Event::Resolved { verdict, grounds: grounds.clone() }
 }
 
 fn settle(mut permit: Permit<'_>, verdict: Verdict) {

@@ -1,10 +1,10 @@
 //! Atomics and locks: the only file that names `parking_lot`, `loom`, or the atomics of the standard library.
 
 #[cfg(not(all(test, loom)))]
-pub(crate) use self::real::{AtomicI64, AtomicU16, AtomicU32, AtomicU64, Mutex, RwLock};
+pub(crate) use self::real::{AtomicU16, AtomicU32, AtomicU64, Mutex, RwLock};
 
 #[cfg(all(test, loom))]
-pub(crate) use self::model::{AtomicI64, AtomicU16, AtomicU32, AtomicU64, Mutex, RwLock};
+pub(crate) use self::model::{AtomicU16, AtomicU32, AtomicU64, Mutex, RwLock};
 
 #[cfg(all(feature = "wal", not(all(test, loom))))]
 pub(crate) use self::real::Condvar;
@@ -17,7 +17,7 @@ pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(all(test, loom)))]
 mod real {
     pub(crate) use parking_lot::{Mutex, RwLock};
-    pub(crate) use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, AtomicU64};
+    pub(crate) use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
 
     /// A condition in loom's shape: waiting takes the guard and gives it back.
     #[cfg(feature = "wal")]
@@ -41,7 +41,7 @@ mod real {
 mod model {
     //! loom's locks in `parking_lot`'s shape.
 
-    pub(crate) use loom::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, AtomicU64};
+    pub(crate) use loom::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
     use loom::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
     const FAILED: &str = "a model that panicked has already failed";

@@ -40,10 +40,12 @@ pub(crate) struct Word(pub(crate) u64);
 
 impl Word {
     /// Nobody inside, so many executed.
+    #[inline]
     pub(crate) fn free(executed: u16) -> Self {
         Self(u64::from(executed) << EXECUTED_AT)
     }
 
+    #[inline]
     pub(crate) fn phase(self) -> Phase {
         match self.0 & PHASE {
             0 => Phase::Free,
@@ -53,6 +55,7 @@ impl Word {
         }
     }
 
+    #[inline]
     pub(crate) fn executed(self) -> u16 {
         u16::try_from(self.0 >> EXECUTED_AT & 0xffff).unwrap_or(u16::MAX)
     }
@@ -66,20 +69,24 @@ impl Word {
     }
 
     /// The same with somebody inside.
+    #[inline]
     pub(crate) fn entered(self, caller: u8, now: Mono) -> Self {
-        let millis = now.since(Mono::ORIGIN).as_millis();
-        let since = u64::try_from(millis).unwrap_or(SINCE_MAX).min(SINCE_MAX);
+        let elapsed = now.since(Mono::ORIGIN);
+        let millis = elapsed.as_secs().saturating_mul(1000).saturating_add(u64::from(elapsed.subsec_millis()));
+        let since = millis.min(SINCE_MAX);
         let caller = u64::from(caller) & (CALLERS as u64 - 1);
         Self(since << SINCE_AT | caller << CALLER_AT | u64::from(self.executed()) << EXECUTED_AT).in_phase(1)
     }
 
     /// The same, resolved or ended: nobody inside, and one more executed, or not.
+    #[inline]
     pub(crate) fn ended(self, executed: bool) -> Self {
         // Never above the limit, which fits: whoever is inside found room.
         let count = self.executed().saturating_add(u16::from(executed));
         Self(self.0 & !(0xffff << EXECUTED_AT) | u64::from(count) << EXECUTED_AT).in_phase(0)
     }
 
+    #[inline]
     pub(crate) fn unresolved(self) -> Self {
         self.in_phase(2)
     }
@@ -93,6 +100,7 @@ impl Word {
         self.in_phase(3)
     }
 
+    #[inline]
     fn in_phase(self, phase: u64) -> Self {
         Self(self.0 & !PHASE | phase)
     }
