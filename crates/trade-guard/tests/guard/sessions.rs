@@ -55,7 +55,10 @@ fn the_newest_session_is_known_after_a_restart() {
     let tomorrow = key_of(Session::of(TODAY.tomorrow().unwrap()));
     on(&store, 1).try_enter(&tomorrow).unwrap().executed().unwrap();
     let guard = on(&store, 1);
-    assert!(matches!(guard.try_enter(&key()), Err(Refusal::PastSession { .. })));
+    for scope in [*key().scope(), scope("another")] {
+        let today = Key::new(scope, Session::of(TODAY));
+        assert!(matches!(guard.try_enter(&today), Err(Refusal::PastSession { .. })), "{scope}");
+    }
     assert!(matches!(guard.try_enter(&tomorrow), Err(Refusal::Limit { .. })));
 }
 

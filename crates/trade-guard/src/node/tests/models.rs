@@ -119,6 +119,7 @@ fn what_is_lost_shuts_the_key_until_it_is_resolved_and_only_for_the_attempt_that
             // On evidence about the first attempt. It was the loser's, or the other's, who opened nothing and says so.
             match guarded.node.take_up(1) {
                 Ok(inside) => {
+                    assert_eq!(guarded.node.attempt(), 1, "what it has evidence about");
                     guarded.trade.with_mut(|_| ());
                     guarded.executed.fetch_sub(1, Ordering::Relaxed);
                     guarded.node.end(inside, End::NotExecuted);
