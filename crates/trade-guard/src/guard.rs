@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::key::{Key, Scope, Session};
 use crate::node::{Node, Shut};
-use crate::permit::{Attempt, Permit};
+use crate::permit::{Attempt, Claiming, Permit};
 use crate::refusal::{Inside, Refusal};
 use crate::store::{ClaimStore, Keeper, StoreError};
 use crate::sync::{AtomicU64, Ordering};
@@ -131,12 +131,12 @@ impl TradeGuard {
     /// Dropped, nobody has the permit and the key is as it was before. The claim may be found on disk all the same if the
     /// process dies before the next claim of the key, and is unresolved then.
     pub async fn try_enter_async(&self, key: &Key) -> Result<Permit<'static>, Refusal> {
-        let permit = self.claim(key)?.not_yet_given();
-        if let Some((keeper, record)) = permit.claim(self.name()) {
+        let claiming = Claiming::new(self.claim(key)?);
+        if let Some((keeper, record)) = claiming.record(self.name()) {
             let written = keeper.store.append_async(&record).await;
             written.map_err(|source| Refusal::Store { key: *key, source })?;
         }
-        Ok(permit.given())
+        Ok(claiming.given())
     }
 
     /// A handle on one key, for who enters it again and again in its session: no look-up, no lock.
@@ -200,7 +200,7 @@ impl TradeGuard {
         self.begin(key)?;
         let clock = &*self.shared.clock;
         let decide = |node: &Arc<Node>| match node.claim(self.caller, clock) {
-            Ok(inside) => Ok(Permit::owned(Arc::clone(node), inside)),
+            Ok(()) => Ok(Permit::owned(Arc::clone(node))),
             Err(shut) => Err(self.refusal(node, shut)),
         };
         self.shared.table.with_node(key, decide).map_err(|absent| self.absent(key, absent))?
@@ -209,12 +209,12 @@ impl TradeGuard {
     /// GUARD-5: only what is durable is handed out.
     #[cold]
     fn write<'a>(&self, permit: Permit<'a>) -> Result<Permit<'a>, Refusal> {
-        let permit = permit.not_yet_given();
-        if let Some((keeper, record)) = permit.claim(self.name()) {
+        let claiming = Claiming::new(permit);
+        if let Some((keeper, record)) = claiming.record(self.name()) {
             let written = keeper.store.append(&record);
             written.map_err(|source| Refusal::Store { key: record.key, source })?;
         }
-        Ok(permit.given())
+        Ok(claiming.given())
     }
 
     /// GUARD-6: what is older than the newest session opens nothing; what is newer becomes the newest, if it can be.
@@ -314,8 +314,8 @@ impl Handle {
         let guard = &self.guard;
         guard.begin_rank(self.node.key(), self.node.rank())?;
         match self.node.claim(guard.caller, &*guard.shared.clock) {
-            Ok(inside) if guard.shared.keeper.is_some() => guard.write(Permit::borrowed(&self.node, inside)),
-            Ok(inside) => Ok(Permit::borrowed(&self.node, inside)),
+            Ok(()) if guard.shared.keeper.is_some() => guard.write(Permit::borrowed(&self.node)),
+            Ok(()) => Ok(Permit::borrowed(&self.node)),
             Err(shut) => Err(guard.refusal(&self.node, shut)),
         }
     }

@@ -211,6 +211,10 @@ pub struct Key {
 }
 
 impl Key {
+    /// The key of nothing.
+    pub(crate) const NONE: Self =
+        Self::new(Scope { bytes: [0; Scope::MAX_LEN], hash: 0 }, Session::of(Date::constant(1, 1, 1)));
+
     /// The entries of `scope` in `session`.
     pub const fn new(scope: Scope, session: Session) -> Self {
         Self { scope, session, slot: 0 }

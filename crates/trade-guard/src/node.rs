@@ -110,7 +110,7 @@ impl Node {
 
     /// Lets `caller` in, or says why not. At most [`TRIES`] steps, whatever others do.
     #[inline]
-    pub(crate) fn claim(&self, caller: u8, clock: &dyn Clock) -> Result<Word, Shut> {
+    pub(crate) fn claim(&self, caller: u8, clock: &dyn Clock) -> Result<(), Shut> {
         // Acquire, here and below: whoever gets in sees what the one before did inside.
         let mut seen = Word(self.word.load(Ordering::Acquire));
         for _ in 0..TRIES {
@@ -137,7 +137,7 @@ impl Node {
 
     /// The rest, done by the one inside.
     #[inline]
-    fn admit(&self, inside: Word) -> Result<Word, Shut> {
+    fn admit(&self, inside: Word) -> Result<(), Shut> {
         if let Some(budget) = &self.budget
             && !budget.take()
         {
@@ -145,13 +145,14 @@ impl Node {
             return Err(Shut::Full);
         }
         self.attempt.store(self.attempt.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        Ok(inside)
+        Ok(())
     }
 
     /// Ends the attempt. Only by the one who is inside, once: it owns the word, so a store will do.
     #[inline]
-    pub(crate) fn end(&self, inside: Word, end: End) {
-        debug_assert_eq!(self.word.load(Ordering::Relaxed), inside.0, "only the one inside changes the word");
+    pub(crate) fn end(&self, end: End) {
+        let inside = Word(self.word.load(Ordering::Relaxed));
+        debug_assert_eq!(inside.phase(), Phase::InProgress, "only the one inside changes the word");
         let next = match end {
             End::Executed => inside.ended(true),
             End::NotExecuted => {
@@ -168,7 +169,7 @@ impl Node {
     }
 
     /// Takes an unresolved attempt up, to end it. Who succeeds is inside, as if it had made the attempt.
-    pub(crate) fn take_up(&self, attempt: u64) -> Result<Word, NotTaken> {
+    pub(crate) fn take_up(&self, attempt: u64) -> Result<(), NotTaken> {
         let seen = Word(self.word.load(Ordering::Acquire));
         match seen.phase() {
             Phase::Unresolved => {}
@@ -181,10 +182,10 @@ impl Node {
         }
         let found = self.attempt();
         if found == attempt {
-            return Ok(inside);
+            return Ok(());
         }
         // What is known of one attempt says nothing of a later one.
-        self.end(inside, End::Lost);
+        self.end(End::Lost);
         Err(NotTaken::Later(found))
     }
 

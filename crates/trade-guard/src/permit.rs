@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::key::Key;
 use crate::node::{End, Node};
 use crate::store::{Event, Keeper, Record, StoreError, cut};
-use crate::word::Word;
 
 /// Leave to try once. Whoever has it is alone with its key until it ends.
 ///
@@ -17,18 +16,20 @@ use crate::word::Word;
 /// [`into_owned`](Permit::into_owned) ends that.
 #[must_use = "dropping a permit without a verdict shuts its key until it is resolved"]
 #[derive(Debug)]
-pub struct Permit<'a> {
-    node: Held<'a>,
-    inside: Word,
-    /// What becomes of the key if this is dropped; `None` once it has ended.
-    if_dropped: Option<End>,
-}
+pub struct Permit<'a>(Hold<'a>);
 
+/// Who is inside of a node. Two words, so that it goes in registers.
 #[derive(Debug)]
-enum Held<'a> {
+enum Hold<'a> {
     Borrowed(&'a Arc<Node>),
     Owned(Arc<Node>),
+    /// It has ended.
+    Over,
 }
+
+/// An attempt whose claim is being written down. Dropped, because that was refused or given up, it was nobody's.
+#[derive(Debug)]
+pub(crate) struct Claiming<'a>(Hold<'a>);
 
 /// An attempt: the n-th for a key. What [`TradeGuard::resolve`](crate::TradeGuard::resolve) settles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,44 +52,75 @@ pub struct NotRecorded {
     pub source: StoreError,
 }
 
+impl Hold<'_> {
+    #[inline]
+    fn node(&self) -> Option<&Node> {
+        match self {
+            Self::Borrowed(node) => Some(node),
+            Self::Owned(node) => Some(node),
+            Self::Over => None,
+        }
+    }
+
+    #[inline]
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Over)
+    }
+
+    /// Ends the attempt, if it has not ended.
+    #[inline]
+    fn end(&mut self, end: End) {
+        if let Some(node) = self.take().node() {
+            node.end(end);
+        }
+    }
+
+    #[inline]
+    fn is_recorded(&self) -> bool {
+        self.node().is_some_and(|node| node.keeper.is_some())
+    }
+
+    /// Ends the attempt and says what to write down of that. In memory first: the verdict is the truth, whatever becomes of
+    /// its record.
+    fn end_with(&mut self, end: End, event: Event) -> Option<(Arc<Keeper>, Record)> {
+        let keeper = self.node().and_then(|node| node.keeper.clone());
+        let record = self.record(event).map(|(_, record)| record);
+        self.end(end);
+        keeper.zip(record)
+    }
+
+    /// What to write down of the attempt, and where, if it is.
+    fn record(&self, event: Event) -> Option<(&Keeper, Record)> {
+        let node = self.node()?;
+        let keeper = node.keeper.as_deref()?;
+        Some((keeper, Record { key: *node.key(), attempt: node.attempt(), at: keeper.clock.wall(), event }))
+    }
+}
+
 impl<'a> Permit<'a> {
     #[inline]
-    pub(crate) fn borrowed(node: &'a Arc<Node>, inside: Word) -> Self {
-        Self { node: Held::Borrowed(node), inside, if_dropped: Some(End::Lost) }
-    }
-
-    /// Nobody has it yet: dropped, because its claim was refused or given up, it was nobody's attempt.
-    pub(crate) fn not_yet_given(self) -> Self {
-        Self::becoming(self, End::NotExecuted)
-    }
-
-    /// The claim is where it has to be: from here on only a verdict opens the key again.
-    pub(crate) fn given(self) -> Self {
-        Self::becoming(self, End::Lost)
-    }
-
-    fn becoming(mut self, if_dropped: End) -> Self {
-        self.if_dropped = Some(if_dropped);
-        self
+    pub(crate) fn borrowed(node: &'a Arc<Node>) -> Self {
+        Self(Hold::Borrowed(node))
     }
 
     /// What was entered.
     pub fn key(&self) -> &Key {
-        self.node().key()
+        // Whoever has a permit to ask has one that has not ended: ends consume it.
+        self.0.node().map_or(&Key::NONE, Node::key)
     }
 
     /// Which attempt this is.
     pub fn attempt(&self) -> Attempt {
-        Attempt { key: *self.key(), number: self.node().attempt() }
+        Attempt { key: *self.key(), number: self.0.node().map_or(0, Node::attempt) }
     }
 
     /// The same, not bound to a handle.
     pub fn into_owned(mut self) -> Permit<'static> {
-        let node = match &self.node {
-            Held::Borrowed(node) => Arc::clone(node),
-            Held::Owned(node) => Arc::clone(node),
-        };
-        Permit { node: Held::Owned(node), inside: self.inside, if_dropped: self.if_dropped.take() }
+        Permit(match self.0.take() {
+            Hold::Borrowed(node) => Hold::Owned(Arc::clone(node)),
+            Hold::Owned(node) => Hold::Owned(node),
+            Hold::Over => Hold::Over,
+        })
     }
 
     /// Something was opened, all of it or a part: counts against the limit.
@@ -100,10 +132,10 @@ impl<'a> Permit<'a> {
     /// With a claim store it is on disk when this returns; the calling thread waits for that.
     #[inline]
     pub fn executed(mut self) -> Result<(), NotRecorded> {
-        if self.node().keeper.is_some() {
+        if self.0.is_recorded() {
             return self.end_and_record(End::Executed, Event::Executed);
         }
-        self.settle(End::Executed);
+        self.0.end(End::Executed);
         Ok(())
     }
 
@@ -116,10 +148,10 @@ impl<'a> Permit<'a> {
     /// As [`executed`](Permit::executed).
     #[inline]
     pub fn not_executed(mut self, reason: &str) -> Result<(), NotRecorded> {
-        if self.node().keeper.is_some() {
+        if self.0.is_recorded() {
             return self.end_and_record(End::NotExecuted, Event::NotExecuted { reason: cut(reason) });
         }
-        self.settle(End::NotExecuted);
+        self.0.end(End::NotExecuted);
         Ok(())
     }
 
@@ -146,61 +178,32 @@ impl<'a> Permit<'a> {
         self.end_and_record_async(End::NotExecuted, Event::NotExecuted { reason: cut(reason) }).await
     }
 
-    /// What to write down before this may be given to `by`. It carries the count, so that the end of an earlier attempt
-    /// that could not be written down is made up for.
-    pub(crate) fn claim(&self, by: &str) -> Option<(&Keeper, Record)> {
-        self.record(Event::Claimed { by: by.to_owned(), executed: self.inside.executed() })
+    #[cold]
+    fn end_and_record(mut self, end: End, event: Event) -> Result<(), NotRecorded> {
+        let Some((keeper, record)) = self.0.end_with(end, event) else { return Ok(()) };
+        keeper.store.append(&record).map_err(|source| not_recorded(&record, source))
+    }
+
+    async fn end_and_record_async(mut self, end: End, event: Event) -> Result<(), NotRecorded> {
+        let Some((keeper, record)) = self.0.end_with(end, event) else { return Ok(()) };
+        keeper.store.append_async(&record).await.map_err(|source| not_recorded(&record, source))
     }
 
     /// What to write down of this attempt, and where, if it is.
     pub(crate) fn record(&self, event: Event) -> Option<(&Keeper, Record)> {
-        let keeper = self.node().keeper.as_deref()?;
-        let Attempt { key, number } = self.attempt();
-        Some((keeper, Record { key, attempt: number, at: keeper.clock.wall(), event }))
+        self.0.record(event)
     }
 
-    #[inline]
-    pub(crate) fn settle(&mut self, end: End) {
-        self.if_dropped = None;
-        self.node().end(self.inside, end);
-    }
-
-    /// Ends it in memory first: the verdict is the truth, whatever becomes of its record.
-    #[cold]
-    fn end_and_record(mut self, end: End, event: Event) -> Result<(), NotRecorded> {
-        let record = self.record(event).map(|(_, record)| record);
-        self.settle(end);
-        match (&self.node().keeper, record) {
-            (Some(keeper), Some(record)) => {
-                keeper.store.append(&record).map_err(|source| not_recorded(&record, source))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn end_and_record_async(mut self, end: End, event: Event) -> Result<(), NotRecorded> {
-        let record = self.record(event).map(|(_, record)| record);
-        self.settle(end);
-        match (&self.node().keeper, record) {
-            (Some(keeper), Some(record)) => {
-                keeper.store.append_async(&record).await.map_err(|source| not_recorded(&record, source))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    #[inline]
-    fn node(&self) -> &Node {
-        match &self.node {
-            Held::Borrowed(node) => node,
-            Held::Owned(node) => node,
-        }
+    /// An end that is written down already.
+    pub(crate) fn settle(mut self, end: End) {
+        self.0.end(end);
     }
 }
 
 impl Permit<'static> {
-    pub(crate) fn owned(node: Arc<Node>, inside: Word) -> Self {
-        Self { node: Held::Owned(node), inside, if_dropped: Some(End::Lost) }
+    #[inline]
+    pub(crate) fn owned(node: Arc<Node>) -> Self {
+        Self(Hold::Owned(node))
     }
 }
 
@@ -208,9 +211,32 @@ impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
         // GUARD-3: whatever dropped it, what was not said did not happen.
-        if let Some(end) = self.if_dropped.take() {
-            self.node().end(self.inside, end);
-        }
+        self.0.end(End::Lost);
+    }
+}
+
+impl<'a> Claiming<'a> {
+    /// `permit` before it is given to anybody.
+    pub(crate) fn new(mut permit: Permit<'a>) -> Self {
+        Self(permit.0.take())
+    }
+
+    /// What to write down first. It carries the count, so that the end of an earlier attempt that could not be written
+    /// down is made up for.
+    pub(crate) fn record(&self, by: &str) -> Option<(&Keeper, Record)> {
+        let executed = self.0.node()?.word().executed();
+        self.0.record(Event::Claimed { by: by.to_owned(), executed })
+    }
+
+    /// The claim is where it has to be: from here on only a verdict opens the key again.
+    pub(crate) fn given(mut self) -> Permit<'a> {
+        Permit(self.0.take())
+    }
+}
+
+impl Drop for Claiming<'_> {
+    fn drop(&mut self) {
+        self.0.end(End::NotExecuted);
     }
 }
 

@@ -83,7 +83,7 @@ impl TradeGuard {
     fn take_up(&self, attempt: Attempt) -> Result<Permit<'static>, ResolveError> {
         let node = self.node(&attempt.key).ok_or(ResolveError::NotUnresolved { attempt })?;
         match node.take_up(attempt.number) {
-            Ok(inside) => Ok(Permit::owned(node, inside)),
+            Ok(()) => Ok(Permit::owned(node)),
             Err(NotTaken::Settled) => Err(ResolveError::NotUnresolved { attempt }),
             Err(NotTaken::InProgress) => Err(ResolveError::InProgress { attempt }),
             Err(NotTaken::Later(found)) => Err(ResolveError::LaterAttempt { attempt, found }),
@@ -95,7 +95,7 @@ fn resolved(verdict: Verdict, grounds: &Grounds) -> Event {
     Event::Resolved { verdict, grounds: grounds.clone() }
 }
 
-fn settle(mut permit: Permit<'_>, verdict: Verdict) {
+fn settle(permit: Permit<'_>, verdict: Verdict) {
     permit.settle(match verdict {
         Verdict::Executed => End::Executed,
         Verdict::NotExecuted => End::NotExecuted,

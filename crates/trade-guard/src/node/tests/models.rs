@@ -46,12 +46,14 @@ fn guarded(limit: u16) -> Arc<Guarded> {
 impl Guarded {
     /// One attempt; whether it got in.
     fn attempt(&self, end: End) -> bool {
-        let Ok(inside) = self.node.claim(1, &Still) else { return false };
+        if self.node.claim(1, &Still).is_err() {
+            return false;
+        }
         self.trade.with_mut(|_| ());
         if end != End::NotExecuted {
             self.executed.fetch_add(1, Ordering::Relaxed);
         }
-        self.node.end(inside, end);
+        self.node.end(end);
         true
     }
 }
@@ -118,11 +120,11 @@ fn what_is_lost_shuts_the_key_until_it_is_resolved_and_only_for_the_attempt_that
         let resolver = spawn(&guarded, |guarded| {
             // On evidence about the first attempt. It was the loser's, or the other's, who opened nothing and says so.
             match guarded.node.take_up(1) {
-                Ok(inside) => {
+                Ok(()) => {
                     assert_eq!(guarded.node.attempt(), 1, "what it has evidence about");
                     guarded.trade.with_mut(|_| ());
                     guarded.executed.fetch_sub(1, Ordering::Relaxed);
-                    guarded.node.end(inside, End::NotExecuted);
+                    guarded.node.end(End::NotExecuted);
                 }
                 Err(NotTaken::Later(found)) => assert_eq!(found, 2),
                 Err(NotTaken::InProgress | NotTaken::Settled) => {}
@@ -149,9 +151,9 @@ fn slots_side_by_side_share_what_the_session_may_have() {
         let executed = Arc::new(AtomicU32::new(0));
         let enter = |slots: &[Node], slot: usize, end: End, executed: &AtomicU32| {
             let node = &slots[slot];
-            if let Ok(inside) = node.claim(0, &Still) {
+            if node.claim(0, &Still).is_ok() {
                 executed.fetch_add(u32::from(end == End::Executed), Ordering::Relaxed);
-                node.end(inside, end);
+                node.end(end);
             }
         };
         let others: Vec<_> = [(0, End::Executed), (1, End::NotExecuted)]
