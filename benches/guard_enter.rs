@@ -67,7 +67,7 @@ fn one_key(criterion: &mut Criterion) {
         });
     });
     group.bench_function("parking_lot", |b| {
-        b.iter_custom(|count| best(count, || black_box(&mutex).try_lock().is_some()))
+        b.iter_custom(|count| best(count, || black_box(&mutex).try_lock().is_some()));
     });
     group.bench_function("backstop", |b| b.iter_custom(|count| best(count, || enter_and_end(black_box(&handle)))));
     group.bench_function("backstop, owned permit", |b| {
@@ -79,7 +79,7 @@ fn one_key(criterion: &mut Criterion) {
         });
     });
     group.bench_function("backstop, with the machine's clocks", |b| {
-        b.iter_custom(|count| best(count, || enter_and_end(black_box(&clocked))))
+        b.iter_custom(|count| best(count, || enter_and_end(black_box(&clocked))));
     });
     group.finish();
 
@@ -90,11 +90,11 @@ fn one_key(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("guard_one_key_refused");
     group.bench_function("floor", |b| b.iter_custom(|count| best(count, || try_flag(black_box(&flag)))));
     group.bench_function("parking_lot", |b| {
-        b.iter_custom(|count| best(count, || black_box(&mutex).try_lock().is_some()))
+        b.iter_custom(|count| best(count, || black_box(&mutex).try_lock().is_some()));
     });
     group.bench_function("backstop", |b| b.iter_custom(|count| best(count, || black_box(&handle).try_enter().is_ok())));
     group.bench_function("backstop, with the machine's clocks", |b| {
-        b.iter_custom(|count| best(count, || black_box(&clocked).try_enter().is_ok()))
+        b.iter_custom(|count| best(count, || black_box(&clocked).try_enter().is_ok()));
     });
     group.finish();
 }
