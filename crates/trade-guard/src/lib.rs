@@ -53,8 +53,8 @@
 //!
 //! # Cost
 //!
-//! In memory, an attempt through a handle is one compare-and-swap, one store at its end, and a reading of each clock; by
-//! key a look-up more. Nothing is allocated once the key is known.
+//! In memory, an attempt through a handle is one compare-and-swap, one store at its end, and a reading of the monotonic
+//! clock; by key a look-up more. Nothing is allocated once the key is known.
 //!
 //! # Features
 //!
