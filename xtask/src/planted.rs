@@ -1,6 +1,6 @@
 //! Planted bugs: the list of them, and whether each can still be planted.
 //!
-//! A bug is a row of the page and a patch. [`check`] reads both and applies the patches in memory; [`run`] plants them one
+//! A bug is a row of the page and a patch. [`check`] reads both and applies the patches in memory; [`run()`] plants them one
 //! by one in a copy of the workspace and demands that the named test fails.
 
 mod patch;
