@@ -8,6 +8,7 @@ mod comparison;
 mod days;
 mod doubts;
 mod entries;
+mod exactly_once;
 mod exits;
 mod guard;
 mod halts;
