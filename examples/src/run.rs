@@ -1,5 +1,6 @@
 //! `run`: one session, from the lock to the summary.
 
+mod calendar;
 mod session;
 mod settings;
 mod signals;

@@ -134,28 +134,36 @@ impl Session {
     async fn begin(&self) -> Result<SessionId, Failure> {
         let mut tries = 0;
         loop {
-            let error = match self.try_begin().await {
+            let (text, is_transient) = match self.try_begin().await {
                 Ok(id) => return Ok(id),
-                Err(SessionError::Broker(error)) => error,
-                Err(error) => return Err(Failure::Broker(told(&error))),
+                Err(NotBegun::Session(SessionError::Broker(error))) => (told(&error), error.is_transient()),
+                Err(NotBegun::Session(error)) => return Err(Failure::Broker(told(&error))),
+                Err(NotBegun::Calendar(text)) => (text, false),
             };
             tries += 1;
             let holds = !self.desk.state().positions.is_empty();
-            if !holds && (!error.is_transient() || tries >= START_TRIES) {
-                return Err(Failure::Broker(format!("the session cannot begin: {}", told(&error))));
+            if !holds && (!is_transient || tries >= START_TRIES) {
+                return Err(Failure::Broker(format!("the session cannot begin: {text}")));
             }
-            self.view.say(&format!("waiting for the broker: {}", told(&error)));
+            self.view.say(&format!("waiting for the broker: {text}"));
             sleep((self.settings.poll * tries).min(LONGEST_PAUSE)).await;
         }
     }
 
-    async fn try_begin(&self) -> Result<SessionId, SessionError> {
-        self.desk.recover().await?;
+    async fn try_begin(&self) -> Result<SessionId, NotBegun> {
+        self.desk.recover().await.map_err(SessionError::Broker)?;
         self.desk.read_cash().await.map_err(|error| match error {
             CashError::Broker(error) => SessionError::Broker(error),
             CashError::Record(error) => SessionError::Record(error),
         })?;
-        let market = self.desk.market_clock().await?;
+        let market = self.desk.market_clock().await.map_err(SessionError::Broker)?;
+        // GUARD-6: before the session begins, because a wrong day would shut the right one.
+        if let Some(difference) = self.settings.calendar.check(&market, self.clock.wall()) {
+            if difference.is_refused {
+                return Err(NotBegun::Calendar(difference.text));
+            }
+            self.view.say(&format!("{}: check the clock and the broker", difference.text));
+        }
         let per_day = self.settings.entries_per_day.map(std::num::NonZeroU32::get);
         let id = self.desk.begin_session(market.date, self.settings.entries, per_day).await?;
         if market.state != MarketState::Open {
@@ -355,6 +363,19 @@ impl Session {
             }
             sleep(self.settings.poll).await;
         }
+    }
+}
+
+/// Why a session did not begin.
+enum NotBegun {
+    Session(SessionError),
+    /// Broker and calendar differ.
+    Calendar(String),
+}
+
+impl From<SessionError> for NotBegun {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use backstop::broker::{Quantity, Symbol};
 use backstop::{DeskConfig, Freshness, Limits, StrategyName};
 
+use super::calendar::Calendar;
 use crate::cli::{BrokerKind, RunArgs, StrategyKind};
 use crate::failure::Failure;
 use crate::strategy::{Equity, Spread, Strategy};
@@ -24,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) settle: Duration,
     pub(crate) reconcile_every: Duration,
     pub(crate) flatten_at_end: bool,
+    pub(crate) calendar: Calendar,
     freshness: Freshness,
 }
 
@@ -54,6 +56,11 @@ impl Settings {
             settle: or(args.settle, 5_000, 60_000),
             reconcile_every: or(args.reconcile_every, 2_000, 300_000),
             flatten_at_end: args.flatten_at_end.unwrap_or(sim),
+            calendar: match (sim, args.live) {
+                (true, _) => Calendar::Unasked,
+                (false, false) => Calendar::Warns,
+                (false, true) => Calendar::Refuses,
+            },
             freshness: Freshness {
                 max_age: args.max_quote_age,
                 max_option_age: args.max_quote_age.max(Duration::from_secs(90)),

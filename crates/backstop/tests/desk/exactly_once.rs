@@ -65,7 +65,7 @@ async fn try_all(desk: &Desk) {
 /// Trades one session over a crash, and returns how many of its orders filled anything, and the faults that struck.
 async fn session(seed: u64) -> (usize, BTreeMap<FaultKind, u64>) {
     let bench = Bench::new(seed, faults());
-    let journal = Arc::new(DyingJournal::new(4 + usize::try_from(seed * 7 % 80).unwrap(), seed % 2 == 0));
+    let journal = Arc::new(DyingJournal::new(4 + usize::try_from(seed * 7 % 80).unwrap(), seed.is_multiple_of(2)));
     let first_life = async {
         let desk = bench.open_as(roomy(), journal.clone(), &[]).await.unwrap();
         begin(&desk).await;
