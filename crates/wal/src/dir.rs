@@ -1,5 +1,7 @@
 //! The real disk: a directory of the file system. The only file that names `std::fs`.
 
+mod tenure;
+
 use std::collections::hash_map::RandomState;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::BuildHasher;
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use backstop_file_lock::{AcquireError, Claim, Lock};
 
+use self::tenure::DirTenure;
 use crate::storage::{Access, Storage, StorageFile, Tenure};
 use crate::sys;
 
@@ -60,7 +63,7 @@ impl Storage for DirStorage {
     }
 
     fn lock(&self, name: &str, claim: &Claim) -> Result<Box<dyn Tenure>, AcquireError> {
-        Ok(Box::new(Lock::acquire(self.path.join(name), claim)?))
+        Ok(Box::new(DirTenure::new(Lock::acquire(self.path.join(name), claim)?)))
     }
 
     fn entropy(&self) -> u64 {
@@ -92,16 +95,6 @@ impl Storage for DirStorage {
 
     fn sync_directory(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
-    }
-}
-
-impl Tenure for Lock {
-    fn still_held(&self) -> bool {
-        Self::still_held(self)
-    }
-
-    fn fence(&self) -> u64 {
-        Self::fence(self)
     }
 }
 

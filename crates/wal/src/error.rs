@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use backstop_file_lock::AcquireError;
+use backstop_file_lock::{AcquireError, RaiseError};
 
 /// Why a log cannot be read. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +98,9 @@ pub enum OpenError {
     /// Another process holds it, or its lock cannot be taken (WAL-5).
     #[error(transparent)]
     Locked(#[from] AcquireError),
+    /// The lock file was made anew, and its number could not be brought above the one that the log knows (LOCK-5).
+    #[error(transparent)]
+    Fence(#[from] RaiseError),
     /// What is there cannot be read, or is no log.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -158,7 +161,7 @@ pub enum AppendError {
         /// The longest there may be.
         limit: usize,
     },
-    /// No room that is not kept for closing what is open (WAL-8). Nothing was written.
+    /// The disk is full, and there is no room that is not kept for closing what is open (WAL-8). Nothing was written.
     #[error(
         "no room for {length} bytes beside the reserve, and no further segment can be made; free space or remove history"
     )]
@@ -167,6 +170,14 @@ pub enum AppendError {
         length: usize,
         /// Why there is no further segment, if making one was tried.
         source: Option<Arc<io::Error>>,
+    },
+    /// The segment that the record needs cannot be made, and not because the disk is full. Nothing was written.
+    #[error("cannot {action} the directory of the log; nothing was written; append again once the cause is gone")]
+    NoSegment {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: Arc<io::Error>,
     },
     /// The thread that writes for tasks could not be started. Nothing was written.
     #[error("cannot start the thread that writes for tasks; append from a thread, or open the log again")]

@@ -10,8 +10,16 @@ pub(crate) const HEADER_LEN: u64 = 64;
 pub(crate) const FRAME_LEN: usize = 16;
 /// What stands before the copies in a restart frame.
 pub(crate) const RESTART_LEN: usize = 32;
-/// Left free behind the last group of a segment: for the seal, and for a restart frame around all of its frames.
-pub(crate) const END_RESERVE: u64 = 128;
+/// What a mark takes.
+pub(crate) const MARK_LEN: usize = FRAME_LEN + 16;
+/// What may come behind the last group of a segment: the mark of the opening, the one that a further segment is there, and
+/// the seal or the mark of closing.
+pub(crate) const TAIL_LEN: u64 = 3 * MARK_LEN as u64;
+/// Left free behind the last group of a segment, so that a segment of the same length has room for a restart frame around
+/// all that is in it.
+pub(crate) const END_RESERVE: u64 = TAIL_LEN + (FRAME_LEN + RESTART_LEN) as u64;
+/// What an opening writes beside the copies of what is not proven: a restart and a mark.
+pub(crate) const REOPENING_LEN: usize = FRAME_LEN + RESTART_LEN + MARK_LEN;
 /// The longest payload that the length field can say.
 pub(crate) const MAX_PAYLOAD: usize = (1 << 24) - 1;
 /// No segment is longer: one that is made for a single frame has room for the longest there may be, and its neighbors.
@@ -81,7 +89,7 @@ impl Kind {
         match self {
             Self::Record => Some(1),
             Self::Batch => batch_records(payload).try_fold(0, |count, record| record.map(|_| count + 1)),
-            Self::Mark => (payload.len() == 8).then_some(0),
+            Self::Mark => Mark::read(payload).filter(|_| payload.len() == MARK_LEN - FRAME_LEN).map(|_| 0),
             Self::Seal => payload.is_empty().then_some(0),
             Self::Restart | Self::Checkpoint | Self::Lost => Some(0),
         }
@@ -257,14 +265,29 @@ impl Restart {
     }
 }
 
-/// Appends a mark.
-pub(crate) fn push_mark(out: &mut Vec<u8>, log: LogId, seq: u64, named: u64) {
-    push_frame(out, log, Kind::Mark, false, seq, |out| out.extend_from_slice(&named.to_le_bytes()));
+/// What a mark says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// All segments up to this number have names that are durable.
+    pub(crate) named: u64,
+    /// The number of the writer's lock.
+    pub(crate) fence: u64,
 }
 
-/// Reads the payload of a mark.
-pub(crate) fn read_mark(payload: &[u8]) -> Option<u64> {
-    payload.first_chunk::<8>().map(|named| u64::from_le_bytes(*named))
+impl Mark {
+    pub(crate) fn push(&self, out: &mut Vec<u8>, log: LogId, seq: u64) {
+        push_frame(out, log, Kind::Mark, false, seq, |out| {
+            out.extend_from_slice(&self.named.to_le_bytes());
+            out.extend_from_slice(&self.fence.to_le_bytes());
+        });
+    }
+
+    /// Reads it from the payload of a mark.
+    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
+        let (named, rest) = payload.split_first_chunk::<8>()?;
+        let (fence, _) = rest.split_first_chunk::<8>()?;
+        Some(Self { named: u64::from_le_bytes(*named), fence: u64::from_le_bytes(*fence) })
+    }
 }
 
 /// Appends the payload of a frame that says how many records are lost, if that is known.

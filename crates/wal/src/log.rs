@@ -1,12 +1,11 @@
 //! A log that is open for writing.
 
-use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use crate::chain;
-use crate::commit::{Append, Committer, Content, Progress, Staged};
+use crate::commit::{Append, Appending, Committer, Content, Staged};
 use crate::engine::Engine;
 use crate::error::{AppendError, RemoveError};
 use crate::format::{Kind, batch_records, read_lost};
@@ -59,12 +58,15 @@ impl<'a> Entry<'a> {
 
 /// A log that is open for writing, by this process alone (WAL-5). Shared between threads behind an `Arc` or by reference.
 ///
-/// Dropping it keeps what was acknowledged, like a crash; [`close`](Log::close) also makes buffered records durable.
+/// Dropping it keeps what was acknowledged, like a crash, and waits for nothing, so that it may be dropped in a task. If a
+/// thread of the log's own is in the middle of a sync at that moment, or of making the next segment, the lock is free as
+/// soon as that is done; otherwise at once. [`close`](Log::close) waits for them, and also makes buffered records durable.
 #[derive(Debug)]
 pub struct Log {
     storage: Arc<dyn Storage>,
     committer: Arc<Committer<Engine>>,
-    helper: OnceLock<Result<JoinHandle<()>, Arc<io::Error>>>,
+    /// Whether the thread that leads for tasks could be started.
+    helper: OnceLock<Result<(), Arc<io::Error>>>,
 }
 
 impl Log {
@@ -111,6 +113,8 @@ impl Log {
     /// Writes down what all records so far amount to, so that opening begins there (WAL-6). The records stay until
     /// [`remove_history`](Log::remove_history). Returns the number of the first record behind it.
     ///
+    /// Like an ordinary record it leaves the reserve alone: what it stands for may have to be closed yet (WAL-8).
+    ///
     /// The caller sees to it that `state` has what those records say and nothing else: nobody appends meanwhile.
     ///
     /// # Errors
@@ -125,7 +129,7 @@ impl Log {
     /// As [`checkpoint`](Log::checkpoint); `staged` is called once its place in the log is settled: who appends from then
     /// on is behind it.
     pub(crate) fn checkpoint_staged(&self, state: &[u8], staged: impl FnOnce()) -> Result<u64, AppendError> {
-        let (content, how) = (Content::Checkpoint(state), Append::DURABLE.from_reserve());
+        let (content, how) = (Content::Checkpoint(state), Append::DURABLE);
         let ticket = loop {
             match self.committer.try_stage(content, how)? {
                 Staged::Yes(ticket) => break ticket,
@@ -200,7 +204,7 @@ impl Log {
     }
 
     /// Makes everything durable and leaves a mark that says so, so that damage of the last records can be told from a
-    /// torn tail. Then lets the lock go.
+    /// torn tail. Then lets the lock go: it is free when this returns, also with an error. Waits for the disk.
     ///
     /// # Errors
     /// [`AppendError::Failed`]: what was not durable before may be lost.
@@ -236,36 +240,33 @@ impl Log {
     }
 
     /// The queue, for who has a say in what is staged.
-    pub(crate) fn committer(&self) -> &Committer<Engine> {
+    pub(crate) fn committer(&self) -> &Arc<Committer<Engine>> {
         &self.committer
     }
 
     async fn append_later(&self, content: Content<'_>, how: Append) -> Result<u64, AppendError> {
         self.start_helper()?;
-        let mut progress = Progress::default();
-        poll_fn(|context| self.committer.poll_append(content, how, &mut progress, context.waker())).await
+        Appending::new(&self.committer, content, how).await
     }
 
     /// Starts the thread that writes for tasks, unless it runs.
     pub(crate) fn start_helper(&self) -> Result<(), AppendError> {
         let start = || {
             let committer = Arc::clone(&self.committer);
-            thread::Builder::new().name("backstop-wal".to_owned()).spawn(move || committer.serve()).map_err(Arc::new)
+            let spawned = thread::Builder::new().name("backstop-wal".to_owned()).spawn(move || committer.serve());
+            // Never joined: it ends by itself once the log is dropped.
+            spawned.map(drop).map_err(Arc::new)
         };
         match self.helper.get_or_init(start) {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(source) => Err(AppendError::NoHelper { source: Arc::clone(source) }),
         }
     }
 }
 
 impl Drop for Log {
-    /// Ends the helper and waits for it, so that the lock is free afterwards.
+    /// Never waits. What holds the lock is dropped here, or by the thread that is writing with it.
     fn drop(&mut self) {
-        self.committer.end_serving();
-        if let Some(Ok(helper)) = self.helper.take() {
-            // A helper that panicked has said so.
-            let _panicked = helper.join();
-        }
+        self.committer.abandon();
     }
 }

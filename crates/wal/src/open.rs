@@ -2,7 +2,7 @@
 //!
 //! What the last writer wrote behind the last proof may be durable, or only seem so: after a sync that failed the system
 //! shows pages that it has dropped. So all of it is written once more, into one restart frame in a place that was never
-//! written to, and synced. Nothing is overwritten, and a torn tail stays where it is, void.
+//! written to, and synced. No record is overwritten, and a torn tail stays where it is, void.
 
 use std::io;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use backstop_file_lock::{AcquireError, Claim};
 
 use crate::chain::{Chain, Ending, Reached};
 use crate::commit::{Committer, Limits};
-use crate::engine::{Engine, room_in};
+use crate::engine::{Engine, Told, maker, room_in};
 use crate::error::{OpenError, ReadError};
 use crate::format::{
-    END_RESERVE, FRAME_LEN, HEADER_LEN, Head, Kind, LogId, Place, RESTART_LEN, Restart, push_frame, set_proof,
+    FRAME_LEN, HEADER_LEN, Head, Kind, LogId, MARK_LEN, Place, RESTART_LEN, Restart, TAIL_LEN, push_frame, set_proof,
 };
 use crate::log::{Entry, Log};
 use crate::scan::Proven;
@@ -48,7 +48,8 @@ impl Options {
         self
     }
 
-    /// How much room is kept for records that close what is open (WAL-8), in bytes; at most a quarter of a segment.
+    /// How much room is kept for records that close what is open (WAL-8), in bytes, with the 16 that each has beside it; at
+    /// most a quarter of a segment.
     pub fn reserve(mut self, bytes: usize) -> Self {
         self.reserve = Some(bytes);
         self
@@ -81,15 +82,16 @@ impl Options {
             storage.remove(leftover).map_err(|source| io_error(storage.as_ref(), "remove a leftover in", source))?;
         }
         let (engine, next_seq, opened) = if listing.segments.is_empty() {
-            self.found(Arc::clone(&storage), tenure)?
+            self.found(&storage, tenure)?
         } else {
-            self.restart(Arc::clone(&storage), tenure, &listing, &mut visit)?
+            self.restart(&storage, tenure, &listing, &mut visit)?
         };
         let log = engine.log();
         let segment_room = room_in(self.segment_len);
         let reserve = self.reserve.unwrap_or(segment_room / 16).min(segment_room / 4);
-        let limits = Limits { segment_room, reserve };
-        Ok((Log::new(storage, Committer::new(engine, log, next_seq, limits)), opened))
+        let limits = Limits { segment_room, reserve, beside: storage.may_be_used_beside() };
+        let make = maker(Arc::clone(&storage), &engine, self.segment_len);
+        Ok((Log::new(storage, Committer::new(engine, make, log, next_seq, limits)), opened))
     }
 
     /// Keeps other writers out, if there can be a log by these options.
@@ -102,7 +104,7 @@ impl Options {
             Err(AcquireError::Io { source, .. }) if is_read_only(&source) => {
                 Err(OpenError::ReadOnly { path: storage.place().to_owned(), source })
             }
-            Err(AcquireError::Io { source, .. }) if is_full(&source) => {
+            Err(AcquireError::Io { source, .. }) if segment::is_full(&source) => {
                 Err(OpenError::Full { path: storage.place().to_owned(), needed: self.segment_len, source })
             }
             Err(error) => Err(error.into()),
@@ -115,144 +117,204 @@ impl Options {
     }
 
     /// Makes a log where there is none.
-    fn found(&self, storage: Arc<dyn Storage>, tenure: Box<dyn Tenure>) -> Result<(Engine, u64, Opened), OpenError> {
+    fn found(&self, storage: &Arc<dyn Storage>, tenure: Box<dyn Tenure>) -> Result<(Engine, u64, Opened), OpenError> {
         let log = LogId(storage.entropy());
         let place = Place { segment: 1, offset: HEADER_LEN };
         let frame = restart_frame(log, 1, Restart { void_from: place, fence: tenure.fence(), named: 0 }, &[]);
-        let active = self.create(storage.as_ref(), log, 1, &frame)?;
+        let active = self.create(storage.as_ref(), log, 1, &frame, None)?;
         let opened = Opened { fence: tenure.fence(), ..Opened::default() };
         let end = HEADER_LEN + frame.len() as u64;
         let start = Start { active, end, next_seq: 1, named: 0, checkpoint: None };
-        Ok((self.engine(storage, tenure, start)?, 1, opened))
+        Ok((self.engine(storage.as_ref(), tenure, start)?, 1, opened))
     }
 
     /// Reads a log and secures its end.
     fn restart(
         &self,
-        storage: Arc<dyn Storage>,
-        tenure: Box<dyn Tenure>,
+        storage: &Arc<dyn Storage>,
+        mut tenure: Box<dyn Tenure>,
         listing: &Listing,
         visit: &mut dyn FnMut(Entry<'_>),
     ) -> Result<(Engine, u64, Opened), OpenError> {
-        let mut chain = Chain::from_checkpoint(Arc::clone(&storage), listing)?;
-        let mut opened = Opened { fence: tenure.fence(), ..Opened::default() };
-        let ending = loop {
-            match chain.step()? {
-                Reached::Content { kind, seq } => {
-                    let mut refused = None;
-                    Entry::each(kind, seq, chain.payload(), &mut |entry| {
-                        match entry {
-                            Entry::Record { .. } => opened.records += 1,
-                            Entry::Lost { seq, count } if !self.accept_lost => {
-                                let path = storage.place().to_owned();
-                                refused = Some(ReadError::Lost { path, seq, count });
-                                return;
-                            }
-                            Entry::Checkpoint { .. } | Entry::Lost { .. } => {}
-                        }
-                        visit(entry);
-                    });
-                    // WAL-3: what it did may be open still, and nobody would look.
-                    if let Some(error) = refused {
-                        return Err(error.into());
-                    }
-                }
-                Reached::End(ending) => break ending,
-            }
-        };
+        let mut chain = Chain::from_checkpoint(Arc::clone(storage), listing)?;
+        let mut opened = Opened::default();
+        let mut ending = self.read_on(storage.as_ref(), &mut chain, &mut opened.records, visit)?;
+        let known = chain.scanner().fence();
+        if tenure.fence() <= known {
+            // LOCK-5: counting began anew. And whoever was deleted may have written until now.
+            tenure.raise_fence_above(known)?;
+            opened.fence_behind = Some(known);
+            chain.refresh()?;
+            ending = self.read_on(storage.as_ref(), &mut chain, &mut opened.records, visit)?;
+        }
+        opened.fence = tenure.fence();
+        let storage = storage.as_ref();
         let scanner = chain.scanner();
         let (last, next_seq, proven) = (scanner.place(), scanner.next_seq(), scanner.proven());
         // One segment is made ahead; if that was begun and torn, one more may be there.
         let ahead = if matches!(ending, Ending::Open(_)) { 1 } else { 2 };
-        check_no_gap(storage.as_ref(), listing, chain.base(), last.segment + ahead, scanner.intact())?;
-        if opened.fence <= scanner.fence() {
-            opened.fence_behind = Some(scanner.fence());
-        }
+        check_no_gap(storage, listing, chain.base(), last.segment + ahead, scanner.intact())?;
         let log = chain.log();
-        let copies = copies(storage.as_ref(), log, proven)?;
         // A spare of another length is to be replaced. Its name is durable, that of its successor not yet: this is on disk
         // before the one takes the place of the other, so that no later opening trusts the wrong one.
-        let ahead_of = segment::open(storage.as_ref(), last.segment + 1, Access::Read).ok().flatten();
-        let replaced = ahead_of.is_some_and(|spare| spare.header.capacity != self.segment_len);
+        let spare = segment::open(storage, last.segment + 1, Access::Read).ok().flatten();
+        let replaced = spare.as_ref().is_some_and(|spare| spare.header.capacity != self.segment_len);
         let named = if replaced { scanner.named().min(last.segment) } else { scanner.named() };
+        let mut start =
+            Start { active: scanner.segment().clone(), end: 0, next_seq, named, checkpoint: chain.checkpoint() };
+        if let Ending::Open(tail) = ending
+            && tail.dirty_to == tail.end
+            && proven.place == (Place { segment: last.segment, offset: tail.end.saturating_sub(MARK_LEN as u64) })
+            && proven.since.is_empty()
+            && named == scanner.named()
+        {
+            // All is proven, by the mark that stands at the end. The mark of this opening takes its place, so that a log
+            // that is opened again and again does not grow. If that is torn, nothing is: the mark says nothing of itself.
+            start.active = open_segment(storage, last.segment)?;
+            start.end = proven.place.offset;
+            return Ok((self.engine(storage, tenure, start)?, next_seq, opened));
+        }
         let restart = Restart { void_from: proven.place, fence: tenure.fence(), named };
-        let frame = restart_frame(log, proven.seq, restart, &copies);
-        let behind_header = HEADER_LEN + frame.len() as u64;
-        let (active, end) = match ending {
+        let frame = restart_frame(log, proven.seq, restart, &copies(storage, log, proven)?);
+        start.end = HEADER_LEN + frame.len() as u64;
+        // Where not even the beginning of the segment is known to be durable, it is made anew.
+        let begins_here = proven.place <= Place { segment: last.segment, offset: HEADER_LEN };
+        match ending {
             Ending::Open(tail) => {
                 if tail.dirty_to > tail.end {
                     opened.torn =
                         Some(Torn { segment: last.segment, offset: tail.end, bytes: tail.dirty_to - tail.end });
                 }
                 let end = tail.clear_from + frame.len() as u64;
-                if proven.place <= (Place { segment: last.segment, offset: HEADER_LEN }) {
-                    // Not even how the segment begins is known to be durable: it is made anew.
-                    (self.create(storage.as_ref(), log, last.segment, &frame)?, behind_header)
-                } else if end + END_RESERVE <= scanner.segment().header.capacity {
-                    let active = open_segment(storage.as_ref(), last.segment)?;
-                    write_full(active.file.as_ref(), &frame, tail.clear_from)
-                        .map_err(|source| io_error(storage.as_ref(), "write to a segment in", source))?;
-                    active
-                        .file
-                        .sync_data()
-                        .map_err(|source| io_error(storage.as_ref(), "sync a segment in", source))?;
-                    (active, end)
+                if !begins_here && end + TAIL_LEN <= start.active.header.capacity {
+                    start.active = open_segment(storage, last.segment)?;
+                    start.end = end;
+                    write_full(start.active.file.as_ref(), &frame, tail.clear_from)
+                        .map_err(|source| io_error(storage, "write to a segment in", source))?;
+                    let synced = start.active.file.sync_data();
+                    synced.map_err(|source| io_error(storage, "sync a segment in", source))?;
                 } else {
-                    (self.create(storage.as_ref(), log, last.segment + 1, &frame)?, behind_header)
+                    let index = last.segment + u64::from(!begins_here);
+                    let donor = spare.filter(|spare| self.is_unused(spare, log));
+                    start.active = self.create(storage, log, index, &frame, donor.as_ref())?;
                 }
             }
             Ending::Sealed { torn } => {
                 if torn {
                     opened.torn = Some(Torn { segment: last.segment + 1, offset: HEADER_LEN, bytes: 0 });
                 }
-                (self.create(storage.as_ref(), log, last.segment + 1, &frame)?, behind_header)
+                // What is torn proves that the segment before it is durable, and so does one that was made ahead of it. Not
+                // from the spare one: behind a seal it must never be missing.
+                let is_durable = torn || listing.segments.last().is_some_and(|index| *index > last.segment + 1);
+                let index = last.segment + u64::from(is_durable || !begins_here);
+                start.active = self.create(storage, log, index, &frame, None)?;
             }
-        };
-        let start = Start { active, end, next_seq, named, checkpoint: chain.checkpoint() };
+        }
         Ok((self.engine(storage, tenure, start)?, next_seq, opened))
     }
 
-    /// Sees to it that the next segment is there.
-    fn engine(&self, storage: Arc<dyn Storage>, tenure: Box<dyn Tenure>, start: Start) -> Result<Engine, OpenError> {
+    /// Reads to the end, or on from it.
+    fn read_on(
+        &self,
+        storage: &dyn Storage,
+        chain: &mut Chain,
+        records: &mut u64,
+        visit: &mut dyn FnMut(Entry<'_>),
+    ) -> Result<Ending, ReadError> {
+        loop {
+            let (kind, seq) = match chain.step()? {
+                Reached::Content { kind, seq } => (kind, seq),
+                Reached::End(ending) => return Ok(ending),
+            };
+            let mut refused = None;
+            Entry::each(kind, seq, chain.payload(), &mut |entry| {
+                match entry {
+                    Entry::Record { .. } => *records += 1,
+                    Entry::Lost { seq, count } if !self.accept_lost => {
+                        refused = Some(ReadError::Lost { path: storage.place().to_owned(), seq, count });
+                        return;
+                    }
+                    Entry::Checkpoint { .. } | Entry::Lost { .. } => {}
+                }
+                visit(entry);
+            });
+            // WAL-3: what it did may be open still, and nobody would look.
+            if let Some(error) = refused {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Sees to it that the next segment is there, and leaves a mark.
+    fn engine(&self, storage: &dyn Storage, tenure: Box<dyn Tenure>, start: Start) -> Result<Engine, OpenError> {
         let Start { active, end, next_seq, named, checkpoint } = start;
-        let index = active.header.segment + 1;
-        let found = if named >= index { segment::open(storage.as_ref(), index, Access::ReadWrite)? } else { None };
-        let usable =
-            |spare: &Segment| spare.header.capacity == self.segment_len && spare.header.log == active.header.log;
-        let found = found.filter(usable);
-        let is_new = found.is_none();
+        let (log, index) = (active.header.log, active.header.segment + 1);
+        let found = if named >= index { segment::open(storage, index, Access::ReadWrite)? } else { None };
+        let found = found.filter(|spare| spare.header.capacity == self.segment_len && spare.header.log == log);
         let spare = match found {
             Some(spare) => Some(spare),
-            None => {
-                match segment::create(storage.as_ref(), active.header.log, index, self.segment_len, &[], &|| Ok(())) {
-                    Ok(spare) => Some(spare),
-                    // Not needed yet. Whoever needs it is refused (WAL-8).
-                    Err(error) if is_full(&error.source) && !error.uncertain => None,
-                    Err(error) => return Err(self.create_error(storage.as_ref(), error)),
-                }
-            }
+            None => match self.make_spare(storage, log, index) {
+                Ok(spare) => Some(spare),
+                // Not needed yet. Whoever needs it is refused (WAL-8).
+                Err(error) if error.is_full() => None,
+                Err(error) => return Err(self.create_error(storage, error)),
+            },
         };
-        let place = storage.place().to_owned();
-        let mut engine =
-            Engine { storage, tenure, active, end, spare, segment_len: self.segment_len, unsynced: false, checkpoint };
-        if is_new || named < index - 1 {
-            let failed = |source| OpenError::Io { action: "write to a segment in", path: place, source };
-            engine.mark(next_seq).map_err(failed)?;
-        }
+        let tenure = Arc::from(tenure);
+        let mut engine = Engine {
+            tenure,
+            active,
+            end,
+            spare,
+            unsynced: false,
+            checkpoint,
+            told: Told::TooLittle,
+            // It never begins with what this mark takes the place of.
+            begins_proven: true,
+        };
+        // It proves the restart before it, so that the next opening need not copy it again.
+        engine.mark(next_seq).map_err(|source| io_error(storage, "write to a segment in", source))?;
         Ok(engine)
     }
 
-    /// Makes a segment with `frames` in it, long enough for them.
-    fn create(&self, storage: &dyn Storage, log: LogId, index: u64, frames: &[u8]) -> Result<Segment, OpenError> {
-        let least = HEADER_LEN + frames.len() as u64 + END_RESERVE / 2;
+    /// Makes a spare segment, in place of one that cannot be used, if there is one.
+    fn make_spare(&self, storage: &dyn Storage, log: LogId, index: u64) -> Result<Segment, CreateError> {
+        // First, so that its room can be had on a full disk.
+        match storage.remove(&segment::name(index)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(CreateError { action: "remove a segment in", source, uncertain: false })
+            }
+            _ => segment::create(storage, log, index, self.segment_len, &[], None, &|| Ok(())),
+        }
+    }
+
+    /// Whether a segment of this log was made ahead and never written to, all of it.
+    fn is_unused(&self, spare: &Segment, log: LogId) -> bool {
+        spare.header.log == log && spare.header.capacity == self.segment_len && segment::is_zero(spare).unwrap_or(false)
+    }
+
+    /// Makes a segment with `frames` in it, long enough for them; on a full disk from a spare one, if there is one. Only there:
+    /// a reader that has it open sees it become another.
+    fn create(
+        &self,
+        storage: &dyn Storage,
+        log: LogId,
+        index: u64,
+        frames: &[u8],
+        donor: Option<&Segment>,
+    ) -> Result<Segment, OpenError> {
+        let least = HEADER_LEN + frames.len() as u64 + TAIL_LEN;
         let capacity = self.segment_len.max(least);
-        segment::create(storage, log, index, capacity, frames, &|| Ok(()))
-            .map_err(|error| self.create_error(storage, error))
+        let create = |donor| segment::create(storage, log, index, capacity, frames, donor, &|| Ok(()));
+        let donor = donor.filter(|donor| donor.header.capacity == capacity).map(|donor| donor.header.segment);
+        let made =
+            create(None).or_else(|error| if error.is_full() && donor.is_some() { create(donor) } else { Err(error) });
+        made.map_err(|error| self.create_error(storage, error))
     }
 
     pub(crate) fn create_error(&self, storage: &dyn Storage, error: CreateError) -> OpenError {
         let path = storage.place().to_owned();
-        if is_full(&error.source) {
+        if error.is_full() {
             OpenError::Full { path, needed: self.segment_len, source: error.source }
         } else {
             io_error(storage, error.action, error.source)
@@ -280,7 +342,8 @@ pub struct Opened {
     pub torn: Option<Torn>,
     /// The number of this writer's lock.
     pub fence: u64,
-    /// The log knows a writer with this number, which is not less than ours: the lock file was deleted meanwhile.
+    /// The log knows of a writer with this number, and the lock file counted from less: it was deleted meanwhile. Our number
+    /// was raised above it.
     pub fence_behind: Option<u64>,
 }
 
@@ -368,10 +431,6 @@ fn io_error(storage: &dyn Storage, action: &'static str, source: io::Error) -> O
 
 fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 #[cfg(test)]

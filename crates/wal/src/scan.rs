@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::ReadError;
-use crate::format::{FRAME_LEN, HEADER_LEN, Head, Kind, Place, RESTART_LEN, Restart, read_mark};
+use crate::format::{FRAME_LEN, HEADER_LEN, Head, Kind, Mark, Place, RESTART_LEN, Restart};
 use crate::segment::Segment;
 use crate::window::Window;
 
@@ -89,7 +89,7 @@ pub(crate) struct Scanner {
     checkpoint_seen: Option<u64>,
     /// How many records were read, over all segments.
     intact: u64,
-    /// The number of the writer's lock in the last restart frame.
+    /// The number of the writer's lock in the last restart frame or mark.
     fence: u64,
     /// All segments up to this one are known to have durable names.
     named: u64,
@@ -311,8 +311,9 @@ impl Scanner {
         if head.kind == Kind::Restart {
             return self.enter_copies(head).map(|()| None);
         }
-        if let Some(named) = read_mark(self.payload_at(head)).filter(|_| head.kind == Kind::Mark) {
-            self.named = self.named.max(named);
+        if let Some(mark) = Mark::read(self.payload_at(head)).filter(|_| head.kind == Kind::Mark) {
+            self.named = self.named.max(mark.named);
+            self.fence = mark.fence;
         }
         let bytes = self.payload_at(head);
         let (Some(records), Some(count)) = (head.kind.records(bytes), head.kind.numbers(bytes)) else {

@@ -114,6 +114,21 @@ pub(crate) fn open(storage: &dyn Storage, index: u64, access: Access) -> Result<
     Ok(Some(Segment { header, file: Arc::from(file) }))
 }
 
+/// Whether there is nothing but zeros behind the header.
+pub(crate) fn is_zero(segment: &Segment) -> io::Result<bool> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut at = HEADER_LEN;
+    while at < segment.header.capacity {
+        let count = read_full(segment.file.as_ref(), &mut buffer, at)?;
+        let read = buffer.get(..count).unwrap_or_default();
+        if count == 0 || read.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        at += count as u64;
+    }
+    Ok(true)
+}
+
 /// Why a segment was not made.
 #[derive(Debug)]
 pub(crate) struct CreateError {
@@ -124,8 +139,19 @@ pub(crate) struct CreateError {
     pub(crate) uncertain: bool,
 }
 
+impl CreateError {
+    pub(crate) fn is_full(&self) -> bool {
+        !self.uncertain && is_full(&self.source)
+    }
+}
+
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Makes segment `index` with `frames` in it and zeros behind them, in place of the one of that name, if there is one and
-/// `held` still says that it may be replaced.
+/// `held` still says that it may be replaced. Where there is a `donor`, a segment of that length that was never used, its file
+/// is taken instead of new room on the disk; it loses its own name first.
 ///
 /// # Durability
 /// It is whole before it has its name, and it has its name for good when this returns.
@@ -135,6 +161,7 @@ pub(crate) fn create(
     index: u64,
     capacity: u64,
     frames: &[u8],
+    donor: Option<u64>,
     held: &dyn Fn() -> io::Result<()>,
 ) -> Result<Segment, CreateError> {
     let failed = |action, uncertain| move |source| CreateError { action, source, uncertain };
@@ -146,12 +173,22 @@ pub(crate) fn create(
         _ => {}
     }
     let header = Header { log, segment: index, capacity };
-    let file = storage.create(&temporary).map_err(failed("make a file in", false))?;
+    let file = match donor {
+        Some(donor) => {
+            storage.rename(&name(donor), &temporary).map_err(failed("rename a segment in", false))?;
+            // Before anything is written to it: under its old name it must not be found with something in it.
+            storage.sync_directory().map_err(failed("sync", true))?;
+            storage.open(&temporary, Access::ReadWrite).map_err(failed("open a segment in", false))?
+        }
+        None => storage.create(&temporary).map_err(failed("make a file in", false))?,
+    };
     let fill = || {
-        file.allocate(capacity)?;
-        // Zeros are written although the blocks are there: a block that was never written costs each later sync a write of
-        // the file's metadata.
-        zero_fill(file.as_ref(), 0, capacity)?;
+        if donor.is_none() {
+            file.allocate(capacity)?;
+            // Zeros are written although the blocks are there: a block that was never written costs each later sync a write
+            // of the file's metadata.
+            zero_fill(file.as_ref(), 0, capacity)?;
+        }
         write_full(file.as_ref(), &header.write(), 0)?;
         write_full(file.as_ref(), frames, HEADER_LEN)?;
         file.sync_data()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use backstop_file_lock::{AcquireError, Claim};
+use backstop_file_lock::{AcquireError, Claim, RaiseError};
 
 /// One flat directory of files.
 ///
@@ -23,6 +23,12 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// A number that no other log has: random on a real disk, fixed in a simulation.
     fn entropy(&self) -> u64;
+
+    /// Whether a thread of the log's own may make the next segment while records are appended. A simulation says no, so
+    /// that the same calls lead to the same operations in the same order: then it is made in between.
+    fn may_be_used_beside(&self) -> bool {
+        true
+    }
 
     /// The names of everything in the directory, in any order. A name that is not UTF-8 is given with replacement
     /// characters: it is foreign in any case.
@@ -102,8 +108,22 @@ pub trait Tenure: Send + Sync + fmt::Debug {
     /// Whether it is held still; once it is not, it never is again.
     fn still_held(&self) -> bool;
 
+    /// The same, but the answer may be a little older, if asking each time would cost more than a write. How much older is
+    /// for how long [`raise_fence_above`](Tenure::raise_fence_above) must hold up a successor.
+    fn held_lately(&self) -> bool {
+        self.still_held()
+    }
+
     /// The number of this acquisition, greater than that of each one before it.
     fn fence(&self) -> u64;
+
+    /// Makes the number greater than `floor`, durably, where it is not already: the log knows of a writer with that number,
+    /// so the lock file was made anew. That writer may be alive: when this returns, its
+    /// [`held_lately`](Tenure::held_lately) says no.
+    ///
+    /// # Errors
+    /// What the lock says. Then the tenure must be dropped.
+    fn raise_fence_above(&mut self, floor: u64) -> Result<(), RaiseError>;
 }
 
 /// What an open file is for.

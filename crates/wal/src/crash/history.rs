@@ -219,7 +219,9 @@ impl<'a> Run<'a> {
                     self.storage.note(self.model.records.len() as u64);
                 }
             }
-            Err(AppendError::Full { .. } | AppendError::TooLarge { .. }) => self.model.pop(),
+            Err(AppendError::Full { .. } | AppendError::NoSegment { .. } | AppendError::TooLarge { .. }) => {
+                self.model.pop();
+            }
             Err(error) => {
                 if matches!(error, AppendError::Poisoned { .. }) {
                     self.model.pop();
@@ -244,7 +246,7 @@ impl<'a> Run<'a> {
         let count = self.model.records.len();
         self.model.checkpoints.push(count);
         match self.log.checkpoint(&self.model.state(count)) {
-            Err(AppendError::Full { .. }) => {
+            Err(AppendError::Full { .. } | AppendError::NoSegment { .. }) => {
                 self.model.checkpoints.pop();
                 return Ok(());
             }
@@ -287,7 +289,9 @@ impl<'a> Run<'a> {
                         self.storage.note(end);
                     }
                 }
-                Poll::Ready(Err(AppendError::Full { .. } | AppendError::TooLarge { .. })) => {}
+                Poll::Ready(Err(
+                    AppendError::Full { .. } | AppendError::NoSegment { .. } | AppendError::TooLarge { .. },
+                )) => {}
                 Poll::Ready(Err(error)) => failed = Some(error),
             }
         }

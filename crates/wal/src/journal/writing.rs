@@ -1,12 +1,13 @@
 //! How a change gets into the log and into memory in one step, for threads and for tasks; and checkpoints.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::Poll;
 
 use super::live::{Change, Live};
 use super::{Journal, Schema, WriteError, line};
 use crate::Timestamp;
-use crate::commit::{Content, Progress, Staged};
+use crate::commit::{Appending, Content, Staged};
 use crate::sync::MutexGuard;
 
 impl<S: Schema> Journal<S> {
@@ -38,11 +39,11 @@ impl<S: Schema> Journal<S> {
     pub(super) async fn write_later(&self, change: &Change<'_, S>) -> Result<u64, WriteError> {
         self.log.start_helper()?;
         let lines: Vec<&[u8]> = change.lines.iter().map(Vec::as_slice).collect();
-        let mut progress = Progress::default();
+        let mut append = Appending::new(self.log.committer(), content(&lines), change.how);
         poll_fn(|context| {
-            let (queue, waker) = (self.log.committer(), context.waker());
-            if progress.is_staged() {
-                return queue.poll_append(content(&lines), change.how, &mut progress, waker).map_err(WriteError::from);
+            let waker = context.waker();
+            if append.is_staged() {
+                return Pin::new(&mut append).poll(context).map_err(WriteError::from);
             }
             let mut live = self.live.lock();
             if live.is_frozen {
@@ -52,8 +53,8 @@ impl<S: Schema> Journal<S> {
                 return Poll::Pending;
             }
             live.admit(change)?;
-            let poll = queue.poll_append(content(&lines), change.how, &mut progress, waker);
-            if progress.is_staged() {
+            let poll = Pin::new(&mut append).poll(context);
+            if append.is_staged() {
                 live.take(change);
             }
             poll.map_err(WriteError::from)

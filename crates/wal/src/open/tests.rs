@@ -4,6 +4,7 @@ use super::*;
 use crate::crash::{open, options};
 use crate::error::AppendError;
 use crate::format::Header;
+use crate::hook::Hooked;
 use crate::sim::{Depth, Fault, FaultKind, Image, SimStorage};
 use crate::{Append, Reader};
 
@@ -159,7 +160,7 @@ fn a_writer_that_lost_its_lock_makes_no_segment_over_its_successors() {
     let open = || {
         let storage = crate::DirStorage::create_or_open(dir.path().join("log")).unwrap();
         let mut records = 0;
-        options().open(Arc::new(storage), |_| records += 1).map(|(log, _)| (log, records))
+        options().open(Hooked::new(storage, false), |_| records += 1).map(|(log, _)| (log, records))
     };
     let (old, _) = open().unwrap();
     for _ in 0..4 {
@@ -203,6 +204,36 @@ fn opened_with_another_segment_length_after_a_failed_opening_it_loses_nothing() 
         });
     }
     assert!(crashes > 1_000, "{crashes}");
+}
+
+// A segment that was filled and sealed between two syncs, of which the second failed: its beginning may be lost as well as
+// its end, and then nothing before the next segment says that this one is void.
+// proves: WAL-4
+#[test]
+fn a_segment_that_is_lost_from_its_beginning_to_its_seal_keeps_nothing_from_being_read() {
+    let storage = SimStorage::default();
+    let (log, ..) = open(&storage).unwrap();
+    for number in 1..=3 {
+        log.append(&[b'r'; 200], Append::DURABLE).unwrap();
+        storage.note(number);
+    }
+    log.append(&[b's'; 600], Append::BUFFERED).unwrap();
+    // A write, the seal's, and its sync.
+    storage.plan(Fault { at: storage.operations() + 1, kind: FaultKind::Error(5), lasting: false });
+    let failed = log.append(&[b't'; 600], Append::BUFFERED).unwrap_err();
+    assert!(matches!(failed, AppendError::Failed { .. }), "{failed}");
+    storage.heal();
+    drop(log);
+    let (log, _, found) = open(&storage).unwrap();
+    assert_eq!(found.records.len(), 4);
+    storage.note(4);
+    log.append(b"after", Append::DURABLE).unwrap();
+    storage.note(5);
+    storage.recording().crashes(Depth { exhaustive_up_to: 6, random: 8 }, 1, None, &mut |crash| {
+        let (_, _, found) = open(&SimStorage::new(crash.image.clone())).unwrap();
+        assert!(found.records.len() as u64 >= crash.notes.last().copied().unwrap_or(0));
+        true
+    });
 }
 
 // proves: WAL-4

@@ -5,7 +5,7 @@ use super::find::Finder;
 use super::read;
 use crate::chain;
 use crate::error::ReadError;
-use crate::format::{FRAME_LEN, HEADER_LEN, Head, Kind, LogId, Place, RESTART_LEN, Restart};
+use crate::format::{FRAME_LEN, HEADER_LEN, Head, Kind, LogId, Mark, Place, RESTART_LEN, Restart};
 use crate::segment;
 use crate::storage::Storage;
 
@@ -89,9 +89,13 @@ impl<'a> Survey<'a> {
             // Whole, and making no sense, it was written by no writer.
             let Some(run) = run_of(&finder, index, found, &head) else { continue };
             end = at;
-            if let Some(restart) = Restart::read(finder.payload(found, &head)).filter(|_| head.kind == Kind::Restart) {
-                self.fence = self.fence.max(restart.fence);
-            }
+            let payload = finder.payload(found, &head);
+            let fence = match head.kind {
+                Kind::Restart => Restart::read(payload).map(|restart| restart.fence),
+                Kind::Mark => Mark::read(payload).map(|mark| mark.fence),
+                _ => None,
+            };
+            self.fence = self.fence.max(fence.unwrap_or(0));
             match &mut current {
                 Some(last) if last.to == run.start.offset && last.next == run.seq && run.is_plain() => {
                     (last.to, last.next, last.sealed) = (run.to, run.next, run.sealed);

@@ -76,6 +76,7 @@ impl<'a> Target<'a> {
         // As a log that was closed: all before it is durable.
         push_frame(&mut self.frames, self.log, Kind::Mark, true, next, |out| {
             out.extend_from_slice(&restart.named.to_le_bytes());
+            out.extend_from_slice(&restart.fence.to_le_bytes());
         });
         self.make_segment()
     }
@@ -86,7 +87,7 @@ impl<'a> Target<'a> {
             let held = self.tenure.still_held();
             held.then_some(()).ok_or_else(|| io::Error::other("the lock file was deleted or replaced"))
         };
-        segment::create(self.storage.as_ref(), self.log, self.index, capacity, &self.frames, &held)
+        segment::create(self.storage.as_ref(), self.log, self.index, capacity, &self.frames, None, &held)
             .map_err(|error| self.options.create_error(self.storage.as_ref(), error))?;
         self.index += 1;
         self.frames.clear();

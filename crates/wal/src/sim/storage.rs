@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use backstop_file_lock::{AcquireError, Claim};
+use backstop_file_lock::{AcquireError, Claim, RaiseError};
 
 use super::disk::{Disk, Image};
 use super::recording::{Operation, Recording};
@@ -194,6 +194,10 @@ impl Storage for SimStorage {
         0x6c6f_6720_6964_0001
     }
 
+    fn may_be_used_beside(&self) -> bool {
+        false
+    }
+
     fn names(&self) -> io::Result<Vec<String>> {
         let mut state = self.0.lock();
         state.begin_whole("list")?;
@@ -342,6 +346,14 @@ impl Tenure for SimTenure {
 
     fn fence(&self) -> u64 {
         self.fence
+    }
+
+    fn raise_fence_above(&mut self, floor: u64) -> Result<(), RaiseError> {
+        if self.fence <= floor {
+            self.fence = floor.checked_add(1).ok_or(RaiseError::FenceSpent { floor })?;
+            self.state.lock().fence = self.fence;
+        }
+        Ok(())
     }
 }
 

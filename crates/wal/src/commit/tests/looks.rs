@@ -1,8 +1,8 @@
 //! What tests elsewhere must know of a committer to drive it into corners.
 
-use crate::commit::{Committer, Room};
+use crate::commit::{Committer, Device, Room};
 
-impl<D> Committer<D> {
+impl<D: Device> Committer<D> {
     /// How much room is left beside what is staged.
     pub(crate) fn room(&self) -> Room {
         self.queue.lock().room

@@ -94,7 +94,7 @@ fn a_torn_tail_is_cut_and_reported() {
     let (_, opened, found) = open(&SimStorage::new(image)).unwrap();
     assert_eq!(found.records, [(1, b"whole".to_vec())]);
     let torn = opened.torn.unwrap();
-    assert_eq!((torn.segment, torn.offset, torn.bytes), (1, 64 + 48 + 24 + 16 + 5, 16 + 18 - 6));
+    assert_eq!((torn.segment, torn.offset, torn.bytes), (1, 64 + 48 + 32 + 16 + 5, 16 + 18 - 6));
 }
 
 #[test]
