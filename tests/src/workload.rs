@@ -4,6 +4,7 @@
 //! One or several writers each do their actions 0, 1, 2, …. An action is one record or a batch; a record names its writer,
 //! its action and its place in the batch. A checkpoint is the number of each writer's next action.
 
+mod alone;
 mod session;
 mod unsynced;
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use backstop_wal::{Append, AppendError, Claim, DirStorage, Entry, Log, OpenError, Options, RemoveError, Storage};
 use parking_lot::{Mutex, RwLock};
 
+use super::alone::Alone;
 use super::unsynced::Unsynced;
 use super::{Action, Name, Script, next_of};
 
@@ -81,7 +82,11 @@ impl Session {
     pub fn run(&self, out: &mut (dyn Write + Send)) -> Result<(), WriterError> {
         let disk = DirStorage::create_or_open(&self.path)
             .map_err(|source| WriterError::Directory { path: self.path.clone(), source })?;
-        let storage: Arc<dyn Storage> = if self.unsynced { Arc::new(Unsynced(disk)) } else { Arc::new(disk) };
+        let storage: Arc<dyn Storage> = match (self.unsynced, self.writers) {
+            (true, _) => Arc::new(Unsynced(disk)),
+            (false, 1) => Arc::new(Alone(disk)),
+            (false, _) => Arc::new(disk),
+        };
         let mut next = vec![0; self.writers];
         let (mut last, mut foreign) = (0, None);
         let (log, _) = self.options().open(storage, |entry| match entry {

@@ -168,7 +168,7 @@ fn run(start: &Start, case: &Case) -> Result<bool, String> {
 /// The reason of the system, and either the place or the way on.
 fn says_what_to_do(output: &Output, path: &str) -> Result<(), String> {
     let words = String::from_utf8_lossy(&output.stderr);
-    let way_on = ["open it again", "open the log again", "free space", path];
+    let way_on = ["open it again", "open the log again", "append again", "free space", path];
     let reason = ["os error", "was deleted or replaced", "no further segment"];
     let says = |any: &[&str]| any.iter().any(|phrase| words.contains(phrase));
     if says(&way_on) && says(&reason) { Ok(()) } else { Err("its last words help nobody".to_owned()) }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::yield_now;
 use std::time::Duration;
 
-use backstop::file_lock::Claim;
-use backstop::wal::{DirStorage, Keep, verify};
-use backstop::{Batch, Contents, Journal, LogJournal, Past, Record, State, Upkeep};
+use backstop::file_lock::{AcquireError, Claim};
+use backstop::wal::{DirStorage, JournalError as LogJournalError, Keep, OpenError, verify};
+use backstop::{Batch, Contents, Journal, LogJournal, OpenJournalError, Past, Record, State, Upkeep};
 
 use crate::hostile::session;
 
@@ -15,7 +16,15 @@ const NOTHING: Keep = Keep { age: Duration::ZERO, bytes: 0 };
 
 fn open(path: &Path, upkeep: Upkeep) -> (LogJournal, Contents) {
     let claim = Claim { label: "test".to_owned(), since: "2030-01-02T15:00:00Z".parse().unwrap() };
-    LogJournal::open(path, claim, upkeep).unwrap()
+    loop {
+        match LogJournal::open(path, claim.clone(), upkeep) {
+            // The thread that makes a segment ahead holds the lock a moment longer than the journal before.
+            Err(OpenJournalError::Log(LogJournalError::Open(OpenError::Locked(AcquireError::Held { .. })))) => {
+                yield_now();
+            }
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 /// How many batches are gone, and the rest.
