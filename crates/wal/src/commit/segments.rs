@@ -149,7 +149,8 @@ impl<D: Device> Committer<D> {
         queue.segments.tries += 1;
         queue.segments.refused = outcome.as_ref().err().cloned();
         // WAL-8: whatever happens now, there is no other segment to open the log with than the one that is written to.
-        queue.segments.prove = outcome.is_err();
+        // WAL-4: unless the log takes nothing more.
+        queue.segments.prove = outcome.is_err() && queue.broken.is_none();
         let mut queue = self.announce(queue);
         if queue.segments.prove
             && let Some(device) = queue.device.take()
