@@ -279,13 +279,19 @@ impl Options {
 
     /// Makes a spare segment, in place of one that cannot be used, if there is one.
     fn make_spare(&self, storage: &dyn Storage, log: LogId, index: u64) -> Result<Segment, CreateError> {
-        // First, so that its room can be had on a full disk.
-        match storage.remove(&segment::name(index)) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(CreateError { action: "remove a segment in", source, uncertain: false })
+        let create = || segment::create(storage, log, index, self.segment_len, &[], None, &|| Ok(()));
+        // WAL-5: the one takes the place of the other. A name that goes and comes again is damage to whoever reads beside.
+        create().or_else(|error| {
+            if !error.is_full() {
+                return Err(error);
             }
-            _ => segment::create(storage, log, index, self.segment_len, &[], None, &|| Ok(())),
-        }
+            // Only there: its room is wanted.
+            match storage.remove(&segment::name(index)) {
+                Ok(()) => create(),
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => Err(error),
+                Err(source) => Err(CreateError { action: "remove a segment in", source, uncertain: false }),
+            }
+        })
     }
 
     /// Whether a segment of this log was made ahead and never written to, all of it.

@@ -6,6 +6,7 @@ use backstop_file_lock::AcquireError;
 use super::*;
 use crate::crash::{open, options};
 use crate::format::{Header, Kind, LogId, Place, Restart, push_frame};
+use crate::hook::Hooked;
 use crate::sim::{Depth, Image, SimStorage};
 use crate::storage::{Access, StorageFile, Tenure};
 use crate::sync::Mutex;
@@ -182,6 +183,29 @@ fn a_segment_made_anew_and_filled_while_it_is_read_is_no_damage() {
         }
     });
     assert_eq!(Reader::from_checkpoint(storage).unwrap().read(|_| {}).unwrap(), 8);
+}
+
+// proves: WAL-5
+#[test]
+fn no_segment_is_missing_at_any_moment_of_an_opening() {
+    let disk = SimStorage::default();
+    let (log, ..) = open(&disk).unwrap();
+    fill(&log, 5);
+    log.close().unwrap();
+    let before = disk.names().unwrap();
+    let storage = Hooked::new(disk.clone(), false);
+    let calls = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&calls);
+    storage.on_call(move |_| {
+        *count.lock() += 1;
+        let now = disk.names()?;
+        let gone: Vec<_> = before.iter().filter(|name| !now.contains(name)).collect();
+        assert!(gone.is_empty(), "{gone:?}: whoever listed it and does not find it takes it for lost");
+        Ok(())
+    });
+    // The spare segment is too short by these options, and is replaced.
+    drop(options().segment_len(2048).open(storage, |_| {}).unwrap());
+    assert!(*calls.lock() > 5);
 }
 
 // proves: WAL-5

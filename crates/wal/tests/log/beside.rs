@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::once_free;
 use backstop_wal::{Append, Claim, DirStorage, Entry, Options, ReadError, Reader, Storage, verify};
 
 /// How often the writer makes a checkpoint and removes what it stands for.
@@ -83,8 +84,8 @@ fn readers_beside_a_writer_that_removes_history_see_no_damage() {
     let path = dir.path().join("log");
     let claim = Claim { label: "test".to_owned(), since: "2026-01-05T14:29:58Z".parse().unwrap() };
     let options = Options::new(claim).segment_len(2048);
-    let open = || options.open(Arc::new(DirStorage::create_or_open(&path).unwrap()), |_| {}).unwrap().0;
-    let mut log = open();
+    let open = || options.open(Arc::new(DirStorage::create_or_open(&path).unwrap()), |_| {}).map(|(log, _)| log);
+    let mut log = open().unwrap();
     let (done, looks) = (AtomicBool::new(false), AtomicU64::new(0));
     let overtaken = std::thread::scope(|scope| {
         let readers = [(); 2].map(|()| scope.spawn(|| read(&path, &done, &looks)));
@@ -95,7 +96,7 @@ fn readers_beside_a_writer_that_removes_history_see_no_damage() {
             }
             if round % 11 == 5 {
                 drop(log);
-                log = open();
+                log = once_free(open).unwrap();
             }
             log.checkpoint(next.to_string().as_bytes()).unwrap();
             log.remove_history(round % 3).unwrap();
