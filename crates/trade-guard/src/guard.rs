@@ -165,13 +165,13 @@ impl TradeGuard {
     pub fn occupied(&self) -> Vec<Occupied> {
         let nodes = self.shared.table.occupied();
         let found = nodes.iter().filter_map(|node| {
-            let word = node.word();
+            let (number, word) = node.seen();
             let is_unresolved = match word.phase() {
                 Phase::InProgress => false,
                 Phase::Unresolved => true,
                 Phase::Free | Phase::Retired => return None,
             };
-            let attempt = Attempt { key: *node.key(), number: node.attempt() };
+            let attempt = Attempt { key: *node.key(), number };
             Some(Occupied { attempt, is_unresolved, inside: self.inside(node, word) })
         });
         found.collect()

@@ -144,7 +144,8 @@ impl Node {
             self.word.store(inside.ended(false).0, Ordering::Release);
             return Err(Shut::Full);
         }
-        self.attempt.store(self.attempt.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // Release: who sees this number sees that somebody is inside.
+        self.attempt.store(self.attempt.load(Ordering::Relaxed) + 1, Ordering::Release);
         Ok(())
     }
 
@@ -207,7 +208,17 @@ impl Node {
         Word(self.word.load(Ordering::Acquire))
     }
 
-    /// The number of the last attempt. Exact for the one inside, and while it is unresolved.
+    /// Which attempt is inside or unresolved, and the word that says so. Where others came and went during the look, the
+    /// attempt may be one before: then what is known of it settles nothing.
+    pub(crate) fn seen(&self) -> (u64, Word) {
+        // GUARD-3: the number first, and the word that is at least as new (Acquire) after it. The other way around, the
+        // number could be that of somebody who is on the way in: the broker knows nothing of that attempt yet, and who
+        // takes that for evidence would settle what it leaves later.
+        let attempt = self.attempt.load(Ordering::Acquire);
+        (attempt, self.word())
+    }
+
+    /// The number of the last attempt. Exact for the one inside.
     pub(crate) fn attempt(&self) -> u64 {
         self.attempt.load(Ordering::Relaxed)
     }

@@ -1,4 +1,6 @@
 #[cfg(loom)]
+mod histories;
+#[cfg(loom)]
 mod models;
 #[cfg(not(loom))]
 mod piles;
