@@ -62,6 +62,7 @@ fn holidays_by_rule(year: i16) -> Vec<Date> {
     days
 }
 
+// proves: GUARD-6
 #[test]
 fn the_table_is_what_the_rules_of_the_exchange_give_and_the_day_of_mourning() {
     let mut expected: Vec<Date> = (FIRST_YEAR..=LAST_YEAR).flat_map(holidays_by_rule).collect();
@@ -88,6 +89,7 @@ fn years_have_as_many_trading_days_as_the_exchange_counted() {
     }
 }
 
+// proves: GUARD-6
 #[test]
 fn outside_the_table_there_is_no_day() {
     for outside in [date(FIRST_YEAR - 1, 12, 29), date(LAST_YEAR + 1, 1, 2), Date::MIN, Date::MAX] {
@@ -102,6 +104,7 @@ fn outside_the_table_there_is_no_day() {
     assert!(TradingDay::current_or_next(at("2028-12-29T21:00:00Z")).is_err(), "the next one is not known");
 }
 
+// proves: GUARD-6
 #[test]
 fn hours_follow_new_york_through_the_changes_of_clocks() {
     for (day, opens, closes) in [
@@ -115,6 +118,7 @@ fn hours_follow_new_york_through_the_changes_of_clocks() {
     }
 }
 
+// proves: GUARD-6
 #[test]
 fn the_date_rolls_at_midnight_of_new_york() {
     let day = |text| match Day::at(at(text)).unwrap() {
