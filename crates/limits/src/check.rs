@@ -1,0 +1,191 @@
+//! The check of one order.
+
+use backstop_broker::{Decimal, OrderRequest};
+use jiff::Timestamp;
+
+use crate::breach::{Breach, Refused};
+use crate::config::Config;
+use crate::counters::{Counters, Kind};
+use crate::exposure::Exposure;
+use crate::price::{References, Unjudged, compared, notional};
+
+/// Limits in use. [`Limits::start`] makes them.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    config: Config,
+}
+
+/// What an order is judged by.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "what is left out would not be judged")]
+pub struct Look<'a> {
+    /// A fresh price of each leg.
+    pub references: &'a References,
+    /// All that is open or may become so, without this order.
+    pub exposure: &'a Exposure,
+    /// What was done so far.
+    pub counters: &'a Counters,
+    /// What the open positions have brought so far, at prices at which they could be left; below zero is a loss.
+    pub open_result: Decimal,
+    /// The time of day.
+    pub now: Timestamp,
+}
+
+/// An order that breaks no limit, as things stood when it was judged. Only [`Limits::check`] makes it.
+#[must_use = "the order that was judged is to be counted and sent, or dropped"]
+#[derive(Debug)]
+pub struct Within {
+    notional: Decimal,
+}
+
+impl Within {
+    /// What the order is worth, for [`Exposure::may_open`]; zero if it opens nothing.
+    #[must_use]
+    pub fn notional(&self) -> Decimal {
+        self.notional
+    }
+}
+
+impl Limits {
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config }
+    }
+
+    /// What is allowed.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Judges an order of some `kind`. One that opens nothing passes (law 4).
+    ///
+    /// # Errors
+    /// [`Refused`], with every limit that the order would break.
+    pub fn check(&self, order: &OrderRequest, kind: &Kind, look: Look<'_>) -> Result<Within, Refused> {
+        if !order.opens() {
+            return Ok(Within { notional: Decimal::ZERO });
+        }
+        let mut breaches = Vec::new();
+        let notional = self.judge_prices(order, look, &mut breaches);
+        self.judge_exposure(order, look, notional, &mut breaches);
+        self.judge_counts(order, kind, look, &mut breaches);
+        match Refused::for_breaches(breaches) {
+            Some(refused) => Err(refused),
+            None => Ok(Within { notional: notional.unwrap_or_default() }),
+        }
+    }
+
+    /// Size, value and price of the order itself; returns its value, if it has one.
+    fn judge_prices(&self, order: &OrderRequest, look: Look<'_>, breaches: &mut Vec<Breach>) -> Option<Decimal> {
+        let config = &self.config;
+        for leg in order.legs() {
+            let asked = leg.quantity.get();
+            if asked > config.order_quantity {
+                let symbol = leg.symbol.clone();
+                breaches.push(Breach::OrderQuantity { symbol, asked, limit: config.order_quantity });
+            }
+        }
+        let judged = notional(order, look.references).and_then(|notional| {
+            let compared = compared(order, look.references)?;
+            Ok((notional, compared))
+        });
+        let (notional, compared) = match judged {
+            Ok(judged) => judged,
+            Err(Unjudged::NoReference { symbol }) => {
+                breaches.push(Breach::NoReference { symbol });
+                return None;
+            }
+            Err(Unjudged::Uncountable) => {
+                breaches.push(Breach::Uncountable);
+                return None;
+            }
+        };
+        if notional > config.order_notional {
+            breaches.push(Breach::OrderNotional { notional, limit: config.order_notional });
+        }
+        for found in compared {
+            let share = found.middle.abs().checked_mul(Decimal::new(config.collar.bps.into(), 4));
+            let away = found.price.checked_sub(found.middle).map(|away| away.abs());
+            match (share, away) {
+                (Some(share), Some(away)) => {
+                    let limit = share.max(config.collar.least).normalize();
+                    if away > limit {
+                        breaches.push(Breach::Collar { price: found.price, middle: found.middle, away, limit });
+                    }
+                }
+                _ => breaches.push(Breach::Uncountable),
+            }
+        }
+        Some(notional)
+    }
+
+    /// The order on top of what is open or may become so.
+    fn judge_exposure(
+        &self,
+        order: &OrderRequest,
+        look: Look<'_>,
+        notional: Option<Decimal>,
+        breaches: &mut Vec<Breach>,
+    ) {
+        let (config, exposure) = (&self.config, look.exposure);
+        if !config.underlyings.contains(order.underlying()) {
+            breaches.push(Breach::NotAllowed { underlying: order.underlying().clone() });
+        }
+        let open = exposure.positions();
+        if reaches(open, config.positions) {
+            breaches.push(Breach::Positions { open, limit: config.positions });
+        }
+        let (open, limit) = (exposure.positions_on(order.underlying()), config.positions_per_underlying);
+        if reaches(open, limit) {
+            breaches.push(Breach::PositionsPerUnderlying { underlying: order.underlying().clone(), open, limit });
+        }
+        let sides = exposure.sides();
+        for leg in order.legs() {
+            if sides.contains(&(&leg.symbol, leg.side.opposite())) {
+                breaches.push(Breach::Opposite { symbol: leg.symbol.clone() });
+            }
+        }
+        let Some(notional) = notional else { return };
+        match exposure.notional().and_then(|open| open.checked_add(notional)) {
+            Some(notional) if notional > config.gross_notional => {
+                breaches.push(Breach::GrossNotional { notional, limit: config.gross_notional });
+            }
+            Some(_) => {}
+            None => breaches.push(Breach::Uncountable),
+        }
+    }
+
+    /// How often, how fast, and at what loss.
+    fn judge_counts(&self, order: &OrderRequest, kind: &Kind, look: Look<'_>, breaches: &mut Vec<Breach>) {
+        let (config, counters) = (&self.config, look.counters);
+        let entries = counters.entries();
+        if entries >= config.entries {
+            breaches.push(Breach::Entries { entries, limit: config.entries });
+        }
+        let lost = counters.lost(look.open_result);
+        if lost >= config.loss {
+            breaches.push(Breach::Loss { lost, limit: config.loss });
+        }
+        let executed = counters.repeated(kind);
+        if executed >= config.repeats {
+            breaches.push(Breach::Repeats { kind: kind.clone(), executed, limit: config.repeats });
+        }
+        let (limit, seconds) = (config.look_alikes.count, config.look_alikes.seconds);
+        let sent = counters.look_alikes(order, seconds, look.now);
+        if sent >= limit {
+            breaches.push(Breach::LookAlikes { sent, limit, seconds });
+        }
+        let (limit, seconds) = (config.messages.count, config.messages.seconds);
+        let sent = counters.recent_messages(seconds, look.now);
+        if sent >= limit {
+            breaches.push(Breach::Messages { sent, limit, seconds });
+        }
+    }
+}
+
+fn reaches(count: usize, limit: u32) -> bool {
+    usize::try_from(limit).is_ok_and(|limit| count >= limit)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
