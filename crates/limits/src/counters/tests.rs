@@ -43,9 +43,11 @@ proptest! {
         for step in steps {
             shown += step;
             real += step.max(0);
-            while counters.recent_messages(seconds, at(shown)) < count {
-                counters.message(&config, at(shown));
-                sent.push(real);
+            for _ in 0..=count {
+                if counters.recent_messages(seconds, at(shown)) < count {
+                    counters.message(&config, at(shown));
+                    sent.push(real);
+                }
             }
             prop_assert!(counters.messages.len() <= usize::try_from(count).unwrap());
         }
