@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use crate::{Quote, Symbol};
+use crate::{MarketState, Quote, Symbol};
 
 /// One row of the broker's positions. Brokers keep one per symbol and merge lots, manual trades and other bots into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,22 +41,6 @@ pub struct MarketClock {
     pub state: MarketState,
     /// The broker's own clock, where it said.
     pub at: Option<Timestamp>,
-}
-
-/// Whether there is trading.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MarketState {
-    /// Before the opening.
-    PreMarket,
-    /// The regular session.
-    Open,
-    /// After the close.
-    PostMarket,
-    /// No session.
-    Closed,
-    /// A word that the adapter does not know: not open.
-    Unrecognized(String),
 }
 
 /// The answer to a request for quotes.

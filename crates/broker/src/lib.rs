@@ -38,13 +38,13 @@ mod order;
 mod outcome;
 mod report;
 
-pub use account::{Balances, MarketClock, MarketState, Position, Quotes};
-pub use backstop_quote::{Field, OptionRight, OptionSymbol, Quote, QuoteSide, Received, Symbol};
+pub use account::{Balances, MarketClock, Position, Quotes};
+pub use backstop_quote::{Field, MarketState, OptionRight, OptionSymbol, Quote, QuoteSide, Received, Side, Symbol};
 pub use broker::{Broker, Grant, NotGranted, Priority};
 pub use error::ReadError;
 pub use id::{BrokerOrderId, ClientOrderId, InvalidId};
 pub use list::{Lookup, NotPlaced, OrderList};
-pub use order::{InvalidOrder, Leg, OrderKind, OrderRequest, PositionEffect, Quantity, Side, TimeInForce};
+pub use order::{InvalidOrder, Leg, OrderKind, OrderRequest, PositionEffect, Quantity, TimeInForce};
 pub use outcome::{Doubt, DoubtCause, NotSent, Outcome, Rejection};
 pub use report::{Fill, Order, OrderLeg, OrderStatus, Progress};
 

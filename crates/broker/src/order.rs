@@ -6,37 +6,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientOrderId, Symbol};
-
-/// Buy or sell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// Adds to the net quantity.
-    Buy,
-    /// Takes from it.
-    Sell,
-}
-
-impl Side {
-    /// The other side.
-    #[must_use]
-    pub const fn opposite(self) -> Self {
-        match self {
-            Self::Buy => Self::Sell,
-            Self::Sell => Self::Buy,
-        }
-    }
-
-    /// `quantity` with the sign of this side: positive for a buy.
-    #[must_use]
-    pub fn signed(self, quantity: Decimal) -> Decimal {
-        match self {
-            Self::Buy => quantity,
-            Self::Sell => -quantity,
-        }
-    }
-}
+use crate::{ClientOrderId, Side, Symbol};
 
 /// Whether a leg opens a position or closes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

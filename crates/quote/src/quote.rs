@@ -31,7 +31,7 @@ impl Quote {
 }
 
 /// One side of a quote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuoteSide {
     /// The price for one unit: one share, or one underlying share of an option (not the whole contract).
     pub price: Field<Decimal>,
