@@ -5,7 +5,10 @@
 
 mod floor;
 mod judge;
+mod legs;
 mod screen;
+
+pub use legs::NotFresh;
 
 use std::collections::HashMap;
 

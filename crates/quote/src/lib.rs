@@ -19,7 +19,14 @@
 //!   same values with the same stamps are frozen, where the policy asks.
 //! * **QUOTE-5** A [`Fresh`] has a deadline, the first moment at which any limit would run out, and is asked again when it is
 //!   used. At a limit it holds, a nanosecond later it does not.
+//! * **QUOTE-6** The legs of a spread are each fresh, and were seen close to each other; the stalest sets the deadline.
 //! * **QUOTE-7** What is not [`MarketState::Open`], by a word that is young enough, lets no entry in.
+//!
+//! # Prices
+//!
+//! [`Feed::fresh_legs`] prices a spread: natural, mid, passive, and the worst that a limit may give, which
+//! [`SpreadPrices::check_limit`] holds a limit price against. [`Feed::exit_price`] always has an answer: by fresh quotes, or
+//! what the policy allows without ([`UnquotedExit`]): a market order, or a limit at the worst of what was last accepted.
 //!
 //! # What stamps mean
 //!
@@ -41,8 +48,10 @@
 //!
 //! For market data at volume (depth, trades, bars) take a market-data crate; this one holds the best bid and offer.
 
+mod exit;
 mod feed;
 mod fresh;
+mod legs;
 mod market;
 mod option;
 mod policy;
@@ -52,8 +61,10 @@ mod side;
 mod symbol;
 mod units;
 
-pub use feed::{Feed, TooManySymbols};
+pub use exit::ExitPrice;
+pub use feed::{Feed, NotFresh, TooManySymbols};
 pub use fresh::{Expired, Fresh, Now};
+pub use legs::{LimitAstray, QuotedLeg, Spread, SpreadPrices};
 pub use market::{Market, MarketState};
 pub use option::{InvalidOption, OptionRight, OptionSymbol};
 pub use policy::{Collar, Contradiction, Limits, Policy, PolicyConfig, Source, Stamps, UnquotedExit};

@@ -5,6 +5,7 @@
 mod bad_input;
 mod boundaries;
 mod generate;
+mod legs;
 mod model;
 mod rig;
 mod states;
