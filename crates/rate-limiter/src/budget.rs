@@ -1,0 +1,242 @@
+//! What may be granted when: the tracks of all classes, and what the server said. No clock, no threads, no waiting.
+
+use std::time::Duration;
+
+use backstop_clock::Timestamp;
+
+use crate::ahead::Ahead;
+use crate::ceiling::Ceilings;
+use crate::limits::Limits;
+use crate::request::{Class, Permit, Refused, Request};
+use crate::start::{Past, Remembered};
+use crate::tick::{Tick, nanos};
+use crate::track::Track;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Budget {
+    total: Option<Track>,
+    classes: Vec<Account>,
+    /// The newest grant. Callers read the clock before they get the lock, so one may come with an earlier reading than
+    /// the one before it; and a clock that jumps back stands still here until it has caught up. Either grants nothing extra.
+    newest: Tick,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Account {
+    /// `None` where only the total limits the class.
+    own: Option<Track>,
+    said: Ceilings,
+    /// Units granted from the beginning.
+    granted: u64,
+    /// Units promised and not fetched.
+    pending: u64,
+    /// RATE-5: until then, only the first request may pass, unless the server says what is left.
+    unlearnt: Option<Tick>,
+}
+
+/// What keeps a request from being granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// Its class: others may pass.
+    ByClass,
+    /// The total, which all share: nobody behind it may pass.
+    ByTotal,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let track = |windows: &Vec<_>| (!windows.is_empty()).then(|| Track::new(windows));
+        let account = |windows| Account {
+            own: track(windows),
+            said: Ceilings::default(),
+            granted: 0,
+            pending: 0,
+            unlearnt: None,
+        };
+        Self { total: track(&limits.total), classes: limits.classes.iter().map(account).collect(), newest: Tick::NEVER }
+    }
+
+    /// How many units of those ahead of a request matter for it.
+    pub(crate) fn memory(&self, class: Class) -> usize {
+        let own = self.classes.get(class.index()).and_then(|account| account.own.as_ref());
+        own.into_iter().chain(&self.total).map(Track::places).max().unwrap_or(0)
+    }
+
+    /// Whether somebody has been promised units that he has not fetched.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.classes.iter().any(|account| account.pending > 0)
+    }
+
+    pub(crate) fn classes(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Whether `request` can ever be granted.
+    pub(crate) fn check(&self, request: Request) -> Result<(), Refused> {
+        let Some(account) = self.classes.get(request.class.index()) else {
+            return Err(Refused::NoSuchClass { class: request.class.number(), classes: self.classes.len() });
+        };
+        let tracks = account.own.iter().chain(&self.total);
+        let most = tracks.map(|track| track.most(request.priority)).min().unwrap_or(0);
+        if units(request) > most {
+            let most = u32::try_from(most).unwrap_or(u32::MAX);
+            return Err(Refused::TooHeavy { weight: request.weight.get(), most });
+        }
+        Ok(())
+    }
+
+    /// `now`, or the newest grant if the clock shows less.
+    pub(crate) fn at_least_newest(&self, now: Tick) -> Tick {
+        now.max(self.newest)
+    }
+
+    /// The first moment from `now` on at which `request` may be granted, once the units of `ahead` have been, all of its
+    /// class.
+    pub(crate) fn legal_at(&self, now: Tick, request: Request, ahead: &Ahead) -> Tick {
+        let Some(account) = self.classes.get(request.class.index()) else { return Tick::LAST };
+        let of = |track: &Track| track.legal_at(now, request.priority, units(request), ahead);
+        let windows = account.own.iter().chain(&self.total).map(of).max().unwrap_or(Tick::LAST);
+        // RATE-3: what is kept from this priority is kept of what the server left, too.
+        let kept = account.own.as_ref().or(self.total.as_ref()).map_or(0, |track| track.kept_from(request.priority));
+        let before = account.granted + account.pending + ahead.len() as u64;
+        let count = before + u64::from(request.weight.get()) + kept as u64;
+        account.said.legal_at(windows.max(ahead.last()).max(now), count)
+    }
+
+    /// RATE-5: until when `request` waits for the answer to the first of its class, unless that comes earlier.
+    pub(crate) fn unlearnt(&self, now: Tick, request: Request) -> Option<Tick> {
+        let account = self.classes.get(request.class.index())?;
+        account.unlearnt.filter(|until| *until > now && account.granted + account.pending > 0)
+    }
+
+    /// Whether `request` may be granted at `now`; if not, what keeps it.
+    pub(crate) fn blocked(&self, now: Tick, request: Request) -> Option<Blocked> {
+        let nobody = Ahead::default();
+        if self.unlearnt(now, request).is_some() {
+            return Some(Blocked::ByClass);
+        }
+        if self.legal_at(now, request, &nobody) <= now {
+            return None;
+        }
+        let by_total = |total: &Track| total.legal_at(now, request.priority, units(request), &nobody) > now;
+        Some(if self.total.as_ref().is_some_and(by_total) { Blocked::ByTotal } else { Blocked::ByClass })
+    }
+
+    /// Promises what [`blocked`](Self::blocked) said may be granted: it counts as used until it is fetched, so whoever
+    /// fetches it late takes nothing from a later window.
+    pub(crate) fn promise(&mut self, request: Request) {
+        self.each_track(request, |track| track.promise(units(request)));
+        if let Some(account) = self.classes.get_mut(request.class.index()) {
+            account.pending += u64::from(request.weight.get());
+        }
+    }
+
+    /// RATE-2: takes a promise back that nobody fetched. Nothing is left of it.
+    pub(crate) fn take_back(&mut self, request: Request) {
+        self.each_track(request, |track| track.take_back(units(request)));
+        if let Some(account) = self.classes.get_mut(request.class.index()) {
+            account.pending -= u64::from(request.weight.get());
+        }
+    }
+
+    /// Grants what may be granted at `now`, in all windows at once.
+    pub(crate) fn grant(&mut self, now: Tick, request: Request) -> Permit {
+        let now = self.at_least_newest(now);
+        self.newest = now;
+        self.each_track(request, |track| track.charge(now, units(request)));
+        let mut count = 0;
+        if let Some(account) = self.classes.get_mut(request.class.index()) {
+            account.granted += u64::from(request.weight.get());
+            count = account.granted;
+        }
+        Permit { class: request.class, at: now.mono(), count }
+    }
+
+    /// RATE-4: after the request of `count`, the server lets `left` more of its class pass until `until`.
+    pub(crate) fn tighten(&mut self, now: Tick, class: Class, count: u64, left: u64, until: Tick) {
+        if let Some(account) = self.classes.get_mut(class.index()) {
+            account.said.add(now, count + left, until);
+        }
+    }
+
+    /// RATE-5: all windows count as full at `now`.
+    pub(crate) fn use_up(&mut self, now: Tick) {
+        self.newest = now;
+        let own = self.classes.iter_mut().filter_map(|account| account.own.as_mut());
+        own.chain(self.total.as_mut()).for_each(|track| track.charge(now, track.places()));
+    }
+
+    /// RATE-5: nothing is known until the first request of each class has been answered, or until `until`.
+    pub(crate) fn learn_until(&mut self, until: Tick) {
+        self.classes.iter_mut().for_each(|account| account.unlearnt = Some(until));
+    }
+
+    /// The server said that it has counted `used` units of `class`: those that were not granted here count as granted
+    /// now, later than they were. Whether that was news.
+    pub(crate) fn learn(&mut self, now: Tick, class: Class, used: u64) -> bool {
+        let Some(account) = self.classes.get_mut(class.index()) else { return false };
+        if account.unlearnt.take().is_none_or(|until| until <= now) {
+            return false;
+        }
+        let others = usize::try_from(used.saturating_sub(account.granted)).unwrap_or(usize::MAX);
+        self.newest = self.newest.max(now);
+        let newest = self.newest;
+        let own = account.own.as_mut().into_iter();
+        own.chain(self.total.as_mut()).for_each(|track| track.charge(newest, others.min(track.places())));
+        true
+    }
+
+    /// What counts still at `now`, for [`recall`](Self::recall).
+    pub(crate) fn remember(&self, now: Tick, wall: Timestamp) -> Remembered {
+        let numbered = || self.classes.iter().zip(0_u8..);
+        let own = numbered().filter_map(|(account, class)| Some((Some(class), account.own.as_ref()?)));
+        let tracks = own.chain(self.total.as_ref().map(|total| (None, total)));
+        let past = |(class, track): (_, &Track)| {
+            let mut units: Vec<(Duration, u32)> = Vec::new();
+            for unit in track.units(now) {
+                match units.last_mut() {
+                    Some((age, count)) if *age == now.since(unit) => *count += 1,
+                    _ => units.push((now.since(unit), 1)),
+                }
+            }
+            Past { class, units }
+        };
+        let said = numbered().flat_map(|(account, class)| {
+            let left =
+                move |(most, until): (u64, Tick)| (class, most.saturating_sub(account.granted), until.since(now));
+            account.said.at(now).map(left)
+        });
+        // Where nothing was learnt, there is nothing to remember but that.
+        let unlearnt = numbered().filter_map(|(account, class)| Some((class, 0, account.unlearnt?.since(now))));
+        let said = said.chain(unlearnt.filter(|(_, _, lasts)| !lasts.is_zero()));
+        Remembered { wall, tracks: tracks.map(past).collect(), said: said.collect() }
+    }
+
+    /// RATE-5: what `known` says was granted and said, `elapsed` ago. Of other limits, what fits them.
+    pub(crate) fn recall(&mut self, now: Tick, known: &Remembered, elapsed: Duration) {
+        for Past { class, units } in &known.tracks {
+            let track = match class {
+                Some(class) => self.classes.get_mut(usize::from(*class)).and_then(|account| account.own.as_mut()),
+                None => self.total.as_mut(),
+            };
+            let Some(track) = track else { continue };
+            for (age, count) in units {
+                let then = now.before(age.saturating_add(elapsed));
+                self.newest = self.newest.max(then);
+                track.charge(then, (*count as usize).min(track.places()));
+            }
+        }
+        for (class, left, lasts) in &known.said {
+            self.tighten(now, Class::nth(*class), 0, *left, now.plus(nanos(lasts.saturating_sub(elapsed))));
+        }
+    }
+
+    fn each_track(&mut self, request: Request, act: impl Fn(&mut Track)) {
+        let own = self.classes.get_mut(request.class.index()).and_then(|account| account.own.as_mut());
+        own.into_iter().chain(self.total.as_mut()).for_each(act);
+    }
+}
+
+fn units(request: Request) -> usize {
+    request.weight.get() as usize
+}

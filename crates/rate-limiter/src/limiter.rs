@@ -1,0 +1,152 @@
+//! The limiter that threads and tasks share: the queue behind a lock, and in front of it what was refused last.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop_clock::Clock;
+
+use crate::budget::Budget;
+use crate::limits::Limits;
+use crate::queue::{Full, Queue};
+use crate::request::{Permit, Priority, Refused, Request};
+use crate::start::{Remembered, Start};
+use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::tick::{Tick, nanos};
+use crate::word::ServerWord;
+
+/// The request budget of one token. Share it behind an `Arc`.
+pub struct RateLimiter {
+    clock: Arc<dyn Clock>,
+    longest: Duration,
+    queue: Mutex<Guarded>,
+    /// For each class and priority: before this tick a request of one unit has no room. Set by whoever was refused, taken
+    /// back by whoever changes the budget; so a storm of requests that are refused takes no lock. Zero: ask the queue.
+    not_before: Box<[[AtomicU64; Priority::COUNT]]>,
+}
+
+pub(crate) struct Guarded {
+    pub(crate) queue: Queue,
+    /// Whether any tick of `not_before` is set.
+    hinted: bool,
+}
+
+impl RateLimiter {
+    /// A limiter for a token of which `start` is known.
+    pub fn new(limits: &Limits, clock: Arc<dyn Clock>, start: &Start) -> Self {
+        let mut budget = Budget::new(limits);
+        let now = Tick::of(clock.mono());
+        match start {
+            Start::Unused => {}
+            Start::UsedUp => budget.use_up(now),
+            Start::Probe => budget.learn_until(now.plus(nanos(limits.longest()))),
+            Start::Remembered(known) => {
+                // RATE-5: a clock that was set back has not aged anything.
+                let elapsed = clock.wall().duration_since(known.wall);
+                budget.recall(now, known, Duration::try_from(elapsed).unwrap_or_default());
+            }
+        }
+        let hints = || [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)];
+        let not_before = (0..budget.classes()).map(|_| hints()).collect();
+        let longest = limits.longest();
+        Self { clock, longest, queue: Mutex::new(Guarded { queue: Queue::new(budget), hinted: false }), not_before }
+    }
+
+    /// Leave to send `request` now, or how long it would take. Never waits, and does not overtake who does.
+    ///
+    /// # Errors
+    /// [`Refused::Full`], with the time after which it would be granted if nobody else asked: exact as long as no line of
+    /// another class waits for a total that is shared, and never too long. Otherwise, what is wrong with the request.
+    pub fn try_acquire(&self, request: Request) -> Result<Permit, Refused> {
+        let now = Tick::of(self.clock.mono());
+        let hint = if request.weight.get() == 1 { self.hint(request) } else { None };
+        if let Some(hint) = hint {
+            // Acquire: with the Release of whoever set or took it back. It was so at the moment of this load.
+            let not_before = Tick::from_bits(hint.load(Ordering::Acquire));
+            if not_before > now {
+                return Err(Refused::Full { after: not_before.since(now) });
+            }
+        }
+        let mut guarded = self.queue.lock();
+        match guarded.queue.try_take(now, request) {
+            Ok(permit) => {
+                self.changed(&mut guarded);
+                self.open(guarded);
+                Ok(permit)
+            }
+            Err(Full::Until(at)) => {
+                if let Some(hint) = hint.filter(|_| guarded.queue.is_idle()) {
+                    hint.store(at.to_bits(), Ordering::Release);
+                    guarded.hinted = true;
+                }
+                self.open(guarded);
+                Err(Refused::Full { after: at.since(now) })
+            }
+            Err(Full::Refused(refused)) => Err(refused),
+        }
+    }
+
+    /// Takes the server's word, from the answer to the request of `permit`: until it expires, no more pass than it says
+    /// (RATE-4). What was granted after `permit` counts as not yet counted by the server. Never allows anything more; only
+    /// after [`Start::Probe`], the first word of a class ends the waiting for it.
+    pub fn heard(&self, permit: &Permit, word: &ServerWord) {
+        let Some((left, lasts)) = word.limit(self.longest) else { return };
+        self.with(|queue, now| {
+            let until = now.plus(nanos(lasts));
+            queue.tighten(now, permit.class, permit.count, left, until);
+            if let Some(used) = word.used.filter(|_| until > now) {
+                queue.learn(now, permit.class, used);
+            }
+        });
+    }
+
+    /// What was granted and said, to be given to the next limiter of the token with [`Start::Remembered`]. Whole only if
+    /// nothing is granted afterwards.
+    pub fn remember(&self) -> Remembered {
+        let wall = self.clock.wall();
+        self.with(|queue, now| queue.budget().remember(now, wall))
+    }
+
+    /// Runs `act` under the lock, and wakes afterwards whom it made to be woken.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Queue, Tick) -> R) -> R {
+        let now = Tick::of(self.clock.mono());
+        let mut guarded = self.queue.lock();
+        let result = act(&mut guarded.queue, now);
+        self.changed(&mut guarded);
+        self.open(guarded);
+        result
+    }
+
+    fn hint(&self, request: Request) -> Option<&AtomicU64> {
+        let [exits, entries, polling] = self.not_before.get(request.class.index())?;
+        Some(match request.priority {
+            Priority::Exit => exits,
+            Priority::Entry => entries,
+            Priority::Polling => polling,
+        })
+    }
+
+    /// RATE-2: what was refused before says nothing of what is now.
+    fn changed(&self, guarded: &mut Guarded) {
+        if guarded.hinted {
+            guarded.hinted = false;
+            self.not_before.iter().flatten().for_each(|hint| hint.store(0, Ordering::Release));
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "the end of what the other methods begin")]
+    fn open(&self, mut guarded: impl std::ops::DerefMut<Target = Guarded>) {
+        let wakers = guarded.queue.wakers();
+        drop(guarded);
+        wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+}
+
+impl fmt::Debug for RateLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimiter").field("classes", &self.not_before.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! The limiter among threads, and what a refusal says.
+
+#[cfg(loom)]
+mod models;
+#[cfg(not(loom))]
+mod refusals;

@@ -1,0 +1,152 @@
+//! Order, and what a wait is told.
+
+use std::task::Waker;
+
+use proptest::prelude::*;
+
+use super::{queue, request, tick, window};
+use crate::limits::Limits;
+use crate::queue::{Full, Queue, Ticket, Turn};
+use crate::request::{Class, Permit, Priority};
+use crate::tick::Tick;
+use crate::window::Window;
+
+fn join(queue: &mut Queue, now: u64, priority: Priority) -> Ticket {
+    queue.join(tick(now), request(priority, 1), Tick::LAST).unwrap()
+}
+
+fn fetch(queue: &mut Queue, now: u64, ticket: Ticket) -> Option<Permit> {
+    match queue.turn(tick(now), ticket, Waker::noop()) {
+        Turn::Granted(permit) => Some(permit),
+        Turn::At(_) | Turn::Later => None,
+    }
+}
+
+// proves: RATE-3
+#[test]
+fn exits_go_before_entries_before_polling_and_each_in_the_order_of_arrival() {
+    let mut queue = queue(&Limits::new(&[window(1, 10)]).unwrap());
+    let arrivals = [2, 1, 0, 2, 1, 0, 0, 2].map(|priority| Priority::ALL[priority]);
+    let _first = queue.try_take(tick(0), request(Priority::Polling, 1)).unwrap();
+    let tickets = arrivals.map(|priority| join(&mut queue, 0, priority));
+    let mut order = Vec::new();
+    for now in (10..=80).step_by(10) {
+        // Polled in the worst order.
+        let granted = (0..8).rev().find(|place| fetch(&mut queue, now, tickets[*place]).is_some());
+        order.push(granted.unwrap());
+    }
+    assert_eq!(order, [2, 5, 6, 1, 4, 0, 3, 7]);
+}
+
+// proves: RATE-3
+#[test]
+fn a_full_class_holds_up_no_other_and_a_full_total_lets_nobody_overtake() {
+    let (trading, data) = (Class::FIRST, Class::nth(1));
+    let own = [window(1, 10)];
+    let limits = Limits::with_classes(&[window(3, 100)], &[&own, &[]]).unwrap();
+    let mut queue = queue(&limits);
+    let exit = request(Priority::Exit, 1).in_class(trading);
+    let poll = request(Priority::Polling, 1).in_class(data);
+    assert!(queue.try_take(tick(0), exit).is_ok());
+    let waiting = queue.join(tick(0), exit, Tick::LAST).unwrap();
+    // The class of the exit is full until 10, and the total is not.
+    assert!(queue.try_take(tick(1), poll).is_ok());
+    assert!(fetch(&mut queue, 10, waiting).is_some());
+    let waiting = queue.join(tick(20), exit, Tick::LAST).unwrap();
+    // Now the total is full until 100: whoever waits for it goes first.
+    assert_eq!(queue.try_take(tick(100), poll), Err(Full::Until(tick(101))));
+    assert!(fetch(&mut queue, 100, waiting).is_some());
+    assert!(queue.try_take(tick(101), poll).is_ok());
+}
+
+// proves: RATE-2
+#[test]
+fn a_permit_that_is_fetched_late_counts_from_then_on() {
+    let mut queue = queue(&Limits::new(&[window(2, 10)]).unwrap());
+    let late = join(&mut queue, 0, Priority::Entry);
+    assert!(queue.try_take(tick(0), request(Priority::Entry, 1)).is_ok());
+    for now in [10, 19] {
+        // The promise counts, however long ago it was made: with it, one more in ten.
+        assert!(queue.try_take(tick(now), request(Priority::Entry, 1)).is_ok() == (now == 10));
+    }
+    assert_eq!(fetch(&mut queue, 19, late).unwrap().at(), tick(19).mono());
+    assert_eq!(queue.try_take(tick(20), request(Priority::Exit, 1)).map(drop), Ok(()));
+    assert_eq!(queue.try_take(tick(28), request(Priority::Exit, 1)), Err(Full::Until(tick(29))));
+}
+
+// proves: RATE-4
+#[test]
+fn what_was_promised_and_not_fetched_waits_when_the_server_says_so() {
+    let mut queue = queue(&Limits::new(&[window(5, 10)]).unwrap());
+    let waiting = join(&mut queue, 0, Priority::Exit);
+    queue.tighten(tick(1), Class::FIRST, 0, 0, tick(50));
+    assert_eq!(fetch(&mut queue, 49, waiting), None);
+    assert!(fetch(&mut queue, 50, waiting).is_some());
+}
+
+fn windows() -> impl Strategy<Value = Vec<Window>> {
+    prop::collection::vec((1..4_u32, 1..15_u64), 1..4).prop_map(|drawn| {
+        let (mut max, mut length) = (2, 0);
+        let grow = |(more, longer): (u32, u64)| {
+            (max, length) = (max + more, length + longer);
+            let window = window(max, length);
+            window.with_reserve(more - 1, 1).unwrap_or(window)
+        };
+        drawn.into_iter().map(grow).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    // proves: RATE-2
+    #[test]
+    fn a_wait_is_told_the_moment_at_which_it_is_granted(
+        windows in windows(),
+        earlier in prop::collection::vec((0..10_u64, 1..3_u32), 0..6),
+        mut waits in prop::collection::vec((0..3_usize, 1..3_u32), 1..12),
+        left in prop::option::of((0..4_u64, 1..40_u64)),
+    ) {
+        let mut queue = queue(&Limits::new(&windows).unwrap());
+        let mut now = 0;
+        for (later, weight) in earlier {
+            now += later;
+            let _taken = queue.try_take(tick(now), request(Priority::Exit, weight));
+        }
+        if let Some((left, long)) = left {
+            queue.tighten(tick(now), Class::FIRST, 0, left, tick(now + long));
+        }
+        // Those that go first come first, so that nobody comes in between.
+        waits.sort_unstable_by_key(|(priority, _)| *priority);
+        let mut told = Vec::new();
+        for (priority, weight) in waits {
+            let request = request(Priority::ALL[priority], weight);
+            if queue.budget().check(request).is_err() {
+                continue;
+            }
+            let at = queue.forecast(tick(now), request).max(tick(now));
+            if at > tick(now) {
+                prop_assert_eq!(queue.try_take(tick(now), request), Err(Full::Until(at)));
+                // A deadline one moment before it is refused, and at it is not.
+                prop_assert_eq!(queue.join(tick(now), request, before(at)), Err(Full::Until(at)));
+            }
+            told.push((queue.join(tick(now), request, at).unwrap(), at));
+        }
+        for now in now..now + 1_000 {
+            let due = |queue: &mut Queue, (ticket, at): &(Ticket, Tick)| {
+                let granted = fetch(queue, now, *ticket).is_some();
+                assert!(granted == (*at == tick(now)), "{granted} at {now}, told {at:?}");
+                !granted
+            };
+            told.retain(|wait| due(&mut queue, wait));
+            if told.is_empty() {
+                break;
+            }
+        }
+        prop_assert!(told.is_empty());
+    }
+}
+
+fn before(at: Tick) -> Tick {
+    at.before(std::time::Duration::from_nanos(1))
+}

@@ -1,0 +1,3 @@
+//! Waiting, as a user of the crate does it.
+
+mod waits;
