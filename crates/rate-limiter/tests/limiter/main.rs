@@ -1,3 +1,5 @@
 //! Waiting, as a user of the crate does it.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod waits;
