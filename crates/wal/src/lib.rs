@@ -99,6 +99,9 @@ mod error;
 mod format;
 #[cfg(test)]
 #[cfg(not(loom))]
+mod fuzz;
+#[cfg(test)]
+#[cfg(not(loom))]
 mod hook;
 mod journal;
 mod log;
@@ -132,6 +135,11 @@ pub use storage::{Access, Storage, StorageFile, Tenure};
 /// What a writer says of itself, a moment on the wall clock, and why the lock was not taken. Re-exported so that users need
 /// not name the crate beneath.
 pub use backstop_file_lock::{AcquireError, Claim, RaiseError, Timestamp};
+
+// For the checks that the fuzzers share with the tests.
+#[cfg(test)]
+#[cfg(not(loom))]
+extern crate self as backstop_wal;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

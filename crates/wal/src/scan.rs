@@ -87,6 +87,8 @@ pub(crate) struct Scanner {
     content: (u64, u64),
     proven: Proven,
     checkpoint_seen: Option<u64>,
+    /// Where the last checkpoint stands; of one that a restart copied, where that begins.
+    checkpoint_place: Option<Place>,
     /// How many records were read, over all segments.
     intact: u64,
     /// The number of the writer's lock in the last restart frame or mark.
@@ -104,6 +106,7 @@ struct Copies {
     end: u64,
     /// The number of its next record.
     seq: u64,
+    void_from: Place,
 }
 
 /// What goes along from segment to segment.
@@ -112,6 +115,8 @@ pub(crate) struct Thread {
     next_seq: Option<u64>,
     proven: Proven,
     checkpoint_seen: Option<u64>,
+    /// Where the last checkpoint stands; of one that a restart copied, where that begins.
+    checkpoint_place: Option<Place>,
     intact: u64,
     fence: u64,
     named: u64,
@@ -122,14 +127,14 @@ impl Thread {
     pub(crate) fn begin(segment: u64) -> Self {
         let place = Place { segment, offset: HEADER_LEN };
         let proven = Proven { place, seq: 0, since: Vec::new() };
-        Self { next_seq: None, proven, checkpoint_seen: None, intact: 0, fence: 0, named: 0 }
+        Self { next_seq: None, proven, checkpoint_seen: None, checkpoint_place: None, intact: 0, fence: 0, named: 0 }
     }
 }
 
 impl Scanner {
     pub(crate) fn new(segment: Segment, path: PathBuf, thread: Thread) -> Self {
         let window = Window::new(segment.file.clone(), segment.header.capacity);
-        let Thread { next_seq, proven, checkpoint_seen, intact, fence, named } = thread;
+        let Thread { next_seq, proven, checkpoint_seen, checkpoint_place, intact, fence, named } = thread;
         let budget = budget(&segment);
         Self {
             segment,
@@ -142,6 +147,7 @@ impl Scanner {
             content: (0, 0),
             proven,
             checkpoint_seen,
+            checkpoint_place,
             intact,
             fence,
             named,
@@ -154,6 +160,7 @@ impl Scanner {
             next_seq: self.next_seq,
             proven: self.proven.clone(),
             checkpoint_seen: self.checkpoint_seen,
+            checkpoint_place: self.checkpoint_place,
             intact: self.intact,
             fence: self.fence,
             named: self.named,
@@ -331,6 +338,10 @@ impl Scanner {
             return Ok((head.kind == Kind::Seal).then_some(Step::Sealed));
         }
         self.note_content(from, end);
+        if head.kind == Kind::Checkpoint {
+            let offset = self.copies.map_or(from, |copies| copies.start);
+            self.checkpoint_place = Some(Place { segment: self.segment.header.segment, offset });
+        }
         let known = match head.kind {
             Kind::Checkpoint => self.checkpoint_seen.replace(head.seq) == Some(head.seq) || head.seq < next,
             _ => head.seq < next,
@@ -359,7 +370,8 @@ impl Scanner {
         self.named = restart.named;
         self.next_seq = Some(self.next_seq.unwrap_or(head.seq));
         self.proven = Proven { place: restart.void_from, seq: head.seq, since: Vec::new() };
-        self.copies = Some(Copies { start: self.pos, end: self.pos + head.frame_len() as u64, seq: head.seq });
+        let end = self.pos + head.frame_len() as u64;
+        self.copies = Some(Copies { start: self.pos, end, seq: head.seq, void_from: restart.void_from });
         self.pos += (FRAME_LEN + RESTART_LEN) as u64;
         Ok(())
     }
@@ -368,6 +380,11 @@ impl Scanner {
         self.copies = None;
         // More was read before the restart than its writer saw: the two contradict each other.
         if self.next_seq != Some(copies.seq) {
+            return Err(self.damaged());
+        }
+        // A restart that makes the checkpoint void has a copy of it; or what opening begins with would be gone with the next.
+        let here = Place { segment: self.segment.header.segment, offset: copies.start };
+        if self.checkpoint_place.is_some_and(|at| copies.void_from <= at && at < here) {
             return Err(self.damaged());
         }
         if copies.start == HEADER_LEN {

@@ -324,3 +324,20 @@ fn a_length_that_no_writer_makes_is_damage_and_takes_no_memory() {
         assert!(matches!(error, ReadError::Damaged { .. }), "{capacity}: {error}");
     }
 }
+
+// proves: WAL-6
+#[test]
+fn a_restart_that_leaves_out_the_checkpoint_it_makes_void_is_damage() {
+    let restart =
+        |out: &mut Vec<u8>| Restart { void_from: Place { segment: 9, offset: 64 }, fence: 1, named: 9 }.push(out);
+    let mut frames = Vec::new();
+    push_frame(&mut frames, LOG, Kind::Checkpoint, true, 5, |out| out.push(1));
+    push_frame(&mut frames, LOG, Kind::Restart, false, 5, restart);
+    let disk = SimStorage::new(Image::from([forged(9, 1024, &frames)]));
+    let error = verify(Arc::new(disk.clone())).unwrap_err();
+    assert!(matches!(error, ReadError::Damaged { .. }), "{error}");
+    // The next opening would have made the segment anew, without it.
+    let before = disk.image();
+    assert!(open(&disk).is_err());
+    assert_eq!(disk.image(), before);
+}
