@@ -203,5 +203,6 @@ fn settled_in_another_journal_it_is_refused_before_anything_is_written() {
 }
 
 mod history;
+mod recovering;
 mod shapes;
 mod tasks;

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod beside;
+mod opening;
 
 use std::sync::Arc;
 
