@@ -254,11 +254,8 @@ impl<D: Device> Committer<D> {
         how: Append,
     ) -> Result<u64, AppendError> {
         loop {
-            if queue.done(how) >= ticket.count {
-                return Ok(ticket.first_seq);
-            }
-            if let Some(source) = &queue.broken {
-                return Err(AppendError::Failed { source: Arc::clone(source) });
+            if let Some(ended) = queue.ended(ticket, how) {
+                return ended;
             }
             queue = self.lead_or_wait(queue);
         }
@@ -412,6 +409,15 @@ impl<D: Device> std::fmt::Debug for Committer<D> {
 }
 
 impl<D: Device> Queue<D> {
+    /// How an append that was staged has ended, if it has.
+    fn ended(&self, ticket: Ticket, how: Append) -> Option<Result<u64, AppendError>> {
+        // WAL-4: asked first. What was safe before the failure is there, but after one nobody is told so any more.
+        if let Some(source) = &self.broken {
+            return Some(Err(AppendError::Failed { source: Arc::clone(source) }));
+        }
+        (self.done(how) >= ticket.count).then_some(Ok(ticket.first_seq))
+    }
+
     /// How many appends are as safe as `how` asks.
     fn done(&self, how: Append) -> u64 {
         if how.durable { self.durable } else { self.written }

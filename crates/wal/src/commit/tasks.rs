@@ -130,13 +130,10 @@ impl<D: Device> Committer<D> {
         let _replaced;
         let mut queue = self.queue.lock();
         if let Progress::Staged(ticket) = *progress {
-            if queue.done(how) >= ticket.count {
-                return Poll::Ready(Ok(ticket.first_seq));
+            if let Some(ended) = queue.ended(ticket, how) {
+                return Poll::Ready(ended);
             }
-            if let Some(source) = &queue.broken {
-                return Poll::Ready(Err(AppendError::Failed { source: Arc::clone(source) }));
-            }
-            // It is there: it is taken out only when one of these two has become true.
+            // It is there: it is taken out only when it has ended.
             let waiting = queue.tasks.queue_for(how);
             if let Ok(at) = waiting.binary_search_by_key(&ticket.count, |(count, _)| *count)
                 && let Some((_, mine)) = waiting.get_mut(at)

@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::crash::options;
+use crate::format::FRAME_LEN;
 use crate::hook::{Call, Hooked};
 use crate::sim::SimStorage;
 use crate::{Append, AppendError, Log, OpenError};
@@ -112,6 +113,41 @@ fn a_disk_that_panics_ends_the_acknowledgements_and_nobody_waits_for_ever() {
             assert!(runtime.block_on(log.append_async(b"after", Append::DURABLE)).is_err(), "{place:?}");
             assert!(Arc::into_inner(log).unwrap().close().is_err(), "{place:?}");
         });
+    }
+}
+
+// proves: WAL-4
+#[test]
+fn what_was_safe_before_a_failure_is_not_acknowledged_after_it() {
+    const RECORD: &[u8] = &[b'x'; 200];
+    for by_task in [false, true] {
+        let (last, failed, sim) = ends(move || {
+            let (log, disk, sim) = open(false);
+            let mut last = 0;
+            while log.committer().room().active >= FRAME_LEN + RECORD.len() {
+                last = log.append(RECORD, Append::DURABLE).unwrap();
+            }
+            // The next record goes into the next segment. Once it is on disk, the one behind that is made, and the name of
+            // that one may be lost.
+            disk.on_call(|call| if call == Call::SyncDirectory { Err(io::ErrorKind::Other.into()) } else { Ok(()) });
+            if !by_task {
+                return (last, log.append(RECORD, Append::DURABLE), sim);
+            }
+            let mut append = Box::pin(log.append_async(RECORD, Append::DURABLE));
+            let waker = Arc::new(Ignores).into();
+            assert!(poll(append.as_mut(), &waker).is_pending());
+            while log.committer().checkpoint().is_ok() {
+                thread::yield_now();
+            }
+            match poll(append.as_mut(), &waker) {
+                Poll::Ready(ended) => (last, ended, sim),
+                Poll::Pending => panic!("it has ended, one way or the other"),
+            }
+        });
+        assert!(matches!(failed, Err(AppendError::Failed { .. })), "by a task: {by_task}: {failed:?}");
+        let mut found = 0;
+        options().open(Arc::new(sim), |_| found += 1).unwrap();
+        assert_eq!(found, last + 1, "it is there, and whoever opens the log sees it");
     }
 }
 
