@@ -4,7 +4,7 @@ use super::*;
 use crate::crash::{open, options};
 use crate::error::AppendError;
 use crate::format::Header;
-use crate::hook::Hooked;
+use crate::hook::{Call, Hooked};
 use crate::sim::{Depth, Fault, FaultKind, Image, SimStorage};
 use crate::{Append, Reader};
 
@@ -175,6 +175,26 @@ fn a_writer_that_lost_its_lock_makes_no_segment_over_its_successors() {
     assert!(old.append(b"x", Append::DURABLE).is_err());
     drop((old, new));
     assert_eq!(open().unwrap().1, 10);
+}
+
+// proves: WAL-5
+#[test]
+fn a_writer_that_loses_its_lock_while_it_makes_a_segment_gives_it_no_name_and_acknowledges_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let disk = Hooked::new(crate::DirStorage::create_or_open(&path).unwrap(), false);
+    let (log, _) = options().open(Arc::clone(&disk) as Arc<dyn crate::Storage>, |_| {}).unwrap();
+    while log.committer().room().active >= FRAME_LEN + 200 {
+        log.append(&[b'x'; 200], Append::DURABLE).unwrap();
+    }
+    let lock = path.join("lock");
+    disk.on_call(move |call| if call == Call::Create { std::fs::remove_file(&lock) } else { Ok(()) });
+    let named = || segment::list(disk.as_ref()).unwrap().segments.last().copied();
+    let before = named();
+    // It goes into the next segment, and then the one behind that is made.
+    let refused = log.append(&[b'x'; 200], Append::DURABLE).unwrap_err();
+    assert!(matches!(refused, AppendError::Failed { .. }), "{refused}");
+    assert_eq!(named(), before, "under that name there may be a segment of its successor");
 }
 
 // proves: WAL-1

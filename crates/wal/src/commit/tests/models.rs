@@ -281,6 +281,30 @@ fn an_append_beside_closing_is_durable_or_refused_in_every_interleaving() {
     });
 }
 
+// proves: WAL-5
+#[test]
+fn closing_a_log_that_failed_waits_for_whoever_makes_a_segment_in_every_interleaving() {
+    loom::model(|| {
+        let disk = Arc::new(Disk::default());
+        let committer = committer(&disk, Segments { first: 1, each: 1, limit: 4 }, 0);
+        let maker = {
+            let committer = Arc::clone(&committer);
+            loom::thread::spawn(move || {
+                let queue = committer.queue.lock();
+                // As after a turn.
+                if queue.broken.is_none() {
+                    drop(committer.make_segment(queue).0);
+                }
+            })
+        };
+        append(&committer, &disk).unwrap_err();
+        committer.close().unwrap_err();
+        // Whoever makes a segment has the lock of the log.
+        assert!(!committer.queue.lock().segments.busy, "closed, and somebody makes a segment");
+        maker.join().unwrap();
+    });
+}
+
 // proves: WAL-1
 #[test]
 fn a_canceled_append_leaves_no_waker_and_holds_up_nobody_in_any_interleaving() {
