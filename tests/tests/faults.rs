@@ -8,6 +8,7 @@ mod blocks;
 mod checker;
 mod filesystem;
 mod kills;
+mod limits;
 mod machine;
 mod model;
 mod power;
