@@ -8,6 +8,8 @@ use crate::ahead::Ahead;
 use crate::ceiling::Ceilings;
 use crate::limits::Limits;
 use crate::request::{Class, Permit, Refused, Request};
+#[cfg(unix)]
+use crate::shared::Ring;
 use crate::start::{Past, Remembered};
 use crate::tick::{Tick, nanos};
 use crate::track::Track;
@@ -228,6 +230,22 @@ impl Budget {
         }
         for (class, left, lasts) in &known.said {
             self.tighten(now, Class::nth(*class), 0, *left, now.plus(nanos(lasts.saturating_sub(elapsed))));
+        }
+    }
+
+    /// RATE-6: another process granted a unit of the class, or of the total, at `at`.
+    #[cfg(unix)]
+    pub(crate) fn granted_elsewhere(&mut self, ring: Ring, at: Tick) {
+        let track = match ring {
+            Ring::Total => self.total.as_mut(),
+            Ring::Of(class) => self.classes.get_mut(class.index()).and_then(|account| {
+                // The server counts it, too.
+                account.granted += 1;
+                account.own.as_mut()
+            }),
+        };
+        if let Some(track) = track {
+            self.newest = self.newest.max(track.charge_elsewhere(at));
         }
     }
 

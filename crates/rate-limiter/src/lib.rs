@@ -23,6 +23,8 @@
 //! * **RATE-4** What the server says ([`ServerWord`]) only tightens the budget, until it expires; several words hold side by
 //!   side.
 //! * **RATE-5** A start has no fresh budget unless the caller knows that nothing was used: [`Start`].
+//! * **RATE-6** Processes that give the same file to [`RateLimiter::shared`] share one budget, exact over all of them,
+//!   whichever is killed at whatever moment.
 //!
 //! # What a server sees
 //!
@@ -53,6 +55,22 @@
 //! A wait that is kept without being polled keeps its place, and who is behind it waits until somebody else asks. Drop what
 //! is not wanted any more.
 //!
+//! # Several processes
+//!
+//! A bot, the operator's command beside it, a second bot, all with one token. The simple way are fixed shares: each has
+//! [`Limits`] of its own, which add up to what the server allows. Nothing is exchanged, and what one does not use is lost to
+//! the others. The better way is [`RateLimiter::shared`] (on Unix): a file holds the grants of all, and each process locks it
+//! for some microseconds to read what others were granted and to write what it was. `src/shared.rs` has its layout.
+//!
+//! * A process that is killed frees the lock at once, and takes one request with it at most. One that is *stopped* (SIGSTOP,
+//!   a debugger) in those microseconds keeps the lock: the others are granted nothing until it goes on or is killed.
+//! * Grants of others are told by the time of day, and turned into the own clock when they are read: shortly afterwards where
+//!   a process asks often. A clock that was set back makes them younger; one that was set forward makes those look older that
+//!   were not read yet. A margin covers what a time daemon adjusts.
+//! * Nothing is synced. A file of an earlier start of the machine (told by its number, on Linux), a new one, and one that
+//!   was deleted meanwhile count as full.
+//! * There is no order between the lines of two processes; what is kept for exits is there for the exits of all.
+//!
 //! # Cost
 //!
 //! A grant is a reading of the clock, a lock, one look for each window and one entry for each unit; a refusal that nothing
@@ -67,7 +85,7 @@
 //! # When to take something else
 //!
 //! To smooth traffic to a server of one's own, governor is smaller and a token bucket is enough. To bound how many requests
-//! are on their way at once, take a semaphore. Within one process this crate knows nothing of others that use the token.
+//! are on their way at once, take a semaphore. For processes on several machines, take a gateway that all requests go through.
 
 mod ahead;
 mod budget;
@@ -76,6 +94,8 @@ mod limiter;
 mod limits;
 mod queue;
 mod request;
+#[cfg(unix)]
+mod shared;
 mod start;
 mod sync;
 mod tick;
@@ -88,6 +108,8 @@ mod word;
 pub use limiter::RateLimiter;
 pub use limits::{InvalidLimits, Limits};
 pub use request::{Class, Permit, Priority, Refused, Request};
+#[cfg(unix)]
+pub use shared::SharedError;
 pub use start::{Remembered, Start, Unreadable};
 #[cfg(feature = "tokio")]
 pub use timer::TokioTimer;

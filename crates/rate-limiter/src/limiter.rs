@@ -1,6 +1,8 @@
 //! The limiter that threads and tasks share: the queue behind a lock, and in front of it what was refused last.
 
 use std::fmt;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +12,16 @@ use crate::budget::Budget;
 use crate::limits::Limits;
 use crate::queue::{Full, Queue};
 use crate::request::{Permit, Priority, Refused, Request};
+#[cfg(unix)]
+use crate::shared::{Shared, SharedError, stamp};
 use crate::start::{Remembered, Start};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::tick::{Tick, nanos};
 use crate::word::ServerWord;
+
+/// After a shared window was busy.
+#[cfg(unix)]
+const BUSY: Duration = Duration::from_millis(1);
 
 /// The request budget of one token. Share it behind an `Arc`.
 pub struct RateLimiter {
@@ -29,6 +37,8 @@ pub(crate) struct Guarded {
     pub(crate) queue: Queue,
     /// Whether any tick of `not_before` is set.
     hinted: bool,
+    #[cfg(unix)]
+    shared: Option<Shared>,
 }
 
 impl RateLimiter {
@@ -49,7 +59,38 @@ impl RateLimiter {
         let hints = || [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)];
         let not_before = (0..budget.classes()).map(|_| hints()).collect();
         let longest = limits.longest();
-        Self { clock, longest, queue: Mutex::new(Guarded { queue: Queue::new(budget), hinted: false }), not_before }
+        let guarded = Guarded {
+            queue: Queue::new(budget),
+            hinted: false,
+            #[cfg(unix)]
+            shared: None,
+        };
+        Self { clock, longest, queue: Mutex::new(guarded), not_before }
+    }
+
+    /// A limiter that shares its budget with all processes that give the same `path` (RATE-6): exact over all of them,
+    /// whichever is killed at whatever moment. What each keeps for whom is its own affair.
+    ///
+    /// The file is made if there is none; it must be on a local disk. With it, a process knows what those before it were
+    /// granted, so a restart needs nothing else. Where it knows nothing (a new file, or the machine has started anew), all
+    /// windows count as full, unless `start` is [`Start::Unused`].
+    ///
+    /// Every attempt that is not refused from memory locks and reads the file: some ten microseconds. Waiting is each
+    /// process' own: there is no order between the lines of two.
+    ///
+    /// # Errors
+    /// [`SharedError`] when the file is something else, is shared under other limits, or cannot be used.
+    #[cfg(unix)]
+    pub fn shared(limits: &Limits, clock: Arc<dyn Clock>, path: &Path, start: &Start) -> Result<Self, SharedError> {
+        let unused = matches!(start, Start::Unused);
+        let known = match start {
+            Start::Remembered(_) => start,
+            _ => &Start::Unused,
+        };
+        let shared = Shared::open(path, limits, unused, clock.wall())?;
+        let limiter = Self::new(limits, clock, known);
+        limiter.queue.lock().shared = Some(shared);
+        Ok(limiter)
     }
 
     /// Leave to send `request` now, or how long it would take. Never waits, and does not overtake who does.
@@ -68,7 +109,8 @@ impl RateLimiter {
             }
         }
         let mut guarded = self.queue.lock();
-        match guarded.queue.try_take(now, request) {
+        let (now, taken) = self.shared_first(&mut guarded, now, |queue, now| queue.try_take(now, request))?;
+        match taken {
             Ok(permit) => {
                 self.changed(&mut guarded);
                 self.open(guarded);
@@ -117,6 +159,52 @@ impl RateLimiter {
         result
     }
 
+    /// The same for what may grant something: where the budget is shared, with what others were granted.
+    pub(crate) fn with_shared<R>(&self, act: impl FnOnce(&mut Queue, Tick) -> R) -> Result<R, Refused> {
+        let now = Tick::of(self.clock.mono());
+        let mut guarded = self.queue.lock();
+        let result = self.shared_first(&mut guarded, now, act);
+        self.changed(&mut guarded);
+        self.open(guarded);
+        result.map(|(_, result)| result)
+    }
+
+    /// Runs `act` at `now`; where the budget is shared, at the moment at which it was got.
+    #[cfg(unix)]
+    fn shared_first<R>(
+        &self,
+        guarded: &mut Guarded,
+        now: Tick,
+        act: impl FnOnce(&mut Queue, Tick) -> R,
+    ) -> Result<(Tick, R), Refused> {
+        let Guarded { queue, shared, .. } = guarded;
+        let Some(shared) = shared else { return Ok((now, act(queue, now))) };
+        let mut session = shared.begin(self.clock.wall()).map_err(refused)?;
+        let news = session.news().map_err(refused)?;
+        // In this order, so that others' units are rather too young than too old; their clock is ours.
+        let wall = stamp(self.clock.wall());
+        let now = Tick::of(self.clock.mono());
+        let at = |unit: u64| now.before(Duration::from_nanos(wall.saturating_sub(unit)));
+        let units = news.into_iter().flat_map(|(ring, units)| units.into_iter().map(move |unit| (ring, at(unit))));
+        queue.granted_elsewhere(now, units);
+        let result = act(queue, now);
+        if let Some(request) = queue.granted() {
+            session.append(request, self.clock.wall()).map_err(refused)?;
+        }
+        Ok((now, result))
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same call with and without a shared window")]
+    fn shared_first<R>(
+        &self,
+        guarded: &mut Guarded,
+        now: Tick,
+        act: impl FnOnce(&mut Queue, Tick) -> R,
+    ) -> Result<(Tick, R), Refused> {
+        Ok((now, act(&mut guarded.queue, now)))
+    }
+
     fn hint(&self, request: Request) -> Option<&AtomicU64> {
         let [exits, entries, polling] = self.not_before.get(request.class.index())?;
         Some(match request.priority {
@@ -139,6 +227,18 @@ impl RateLimiter {
         let wakers = guarded.queue.wakers();
         drop(guarded);
         wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+}
+
+/// A lock that others hold for longer than it takes is worth another try; all else needs somebody to look at it.
+#[cfg(unix)]
+fn refused(error: SharedError) -> Refused {
+    match error {
+        SharedError::Busy { .. } => Refused::Full { after: BUSY },
+        SharedError::Io { action, source, .. } => Refused::Shared { action, kind: source.kind() },
+        SharedError::Foreign { .. } | SharedError::OtherLimits { .. } => {
+            Refused::Shared { action: "recognize", kind: std::io::ErrorKind::InvalidData }
+        }
     }
 }
 

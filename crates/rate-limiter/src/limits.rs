@@ -73,6 +73,22 @@ impl Limits {
         Ok(Self { total: total.to_vec(), classes: classes.iter().map(|windows| windows.to_vec()).collect() })
     }
 
+    /// The same for the same windows in the same classes, and hardly ever for others. Reserves are not in it: who shares a
+    /// token may keep different shares for what it does.
+    #[cfg(unix)]
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let windows = |windows: &[Window]| {
+            let of = |window: &Window| {
+                [u64::from(window.max()), u64::try_from(window.length().as_nanos()).unwrap_or(u64::MAX)]
+            };
+            let all: Vec<u64> = windows.iter().flat_map(of).collect();
+            std::iter::once(windows.len() as u64).chain(all)
+        };
+        let words = windows(&self.total).chain(self.classes.iter().flat_map(|class| windows(class)));
+        // FNV-1a, by words.
+        words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01b3))
+    }
+
     /// The longest stretch of time that any window covers: what was used before it is over for all of them.
     pub fn longest(&self) -> Duration {
         self.total.iter().chain(self.classes.iter().flatten()).map(Window::length).max().unwrap_or_default()

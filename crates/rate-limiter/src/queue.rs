@@ -11,6 +11,8 @@ use std::task::Waker;
 use crate::ahead::Ahead;
 use crate::budget::{Blocked, Budget};
 use crate::request::{Class, Permit, Priority, Refused, Request};
+#[cfg(unix)]
+use crate::shared::Ring;
 use crate::tick::Tick;
 
 /// Ten for each unit of the largest window; more is a program that only asks.
@@ -26,6 +28,7 @@ pub(crate) struct Queue {
     arrivals: u64,
     waiting: usize,
     wakers: Vec<Waker>,
+    granted: Option<Request>,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +75,7 @@ pub(crate) enum Turn {
 impl Queue {
     pub(crate) fn new(budget: Budget) -> Self {
         let lines = (0..budget.classes()).map(|_| Line::default()).collect();
-        Self { budget, lines, promised: BTreeMap::new(), arrivals: 0, waiting: 0, wakers: Vec::new() }
+        Self { budget, lines, promised: BTreeMap::new(), arrivals: 0, waiting: 0, wakers: Vec::new(), granted: None }
     }
 
     pub(crate) fn budget(&self) -> &Budget {
@@ -207,16 +210,36 @@ impl Queue {
     pub(crate) fn tighten(&mut self, now: Tick, class: Class, count: u64, left: u64, until: Tick) {
         let now = self.budget.at_least_newest(now);
         self.budget.tighten(now, class, count, left, until);
-        let back: Vec<_> = self.promised.extract_if(.., |_, waiter| waiter.request.class == class).collect();
-        for (arrival, waiter) in back {
-            self.budget.take_back(waiter.request);
-            self.waiting += 1;
-            if let Some(line) = self.lines.get_mut(class.index()) {
-                line.of_mut(waiter.request.priority).insert(arrival, waiter);
-            }
-        }
+        self.back_to_the_lines(|request| request.class == class);
         self.changed();
         self.settle(now);
+    }
+
+    /// RATE-6: what other processes were granted, given by ring and moment. What was promised here meanwhile may be too much
+    /// with it, and goes back to its place.
+    #[cfg(unix)]
+    pub(crate) fn granted_elsewhere(&mut self, now: Tick, units: impl Iterator<Item = (Ring, Tick)>) {
+        let mut any = false;
+        for (ring, at) in units {
+            self.budget.granted_elsewhere(ring, at.min(now));
+            any = true;
+        }
+        if any {
+            self.back_to_the_lines(|_| true);
+            self.changed();
+        }
+    }
+
+    fn back_to_the_lines(&mut self, which: impl Fn(&Request) -> bool) {
+        let back: Vec<_> = self.promised.extract_if(.., |_, waiter| which(&waiter.request)).collect();
+        for (arrival, waiter) in back {
+            self.budget.take_back(waiter.request);
+            if let Some(line) = self.lines.get_mut(waiter.request.class.index()) {
+                self.waiting += 1;
+                line.of_mut(waiter.request.priority).insert(arrival, waiter);
+                line.end = None;
+            }
+        }
     }
 
     /// RATE-5: see [`Budget::learn`].
@@ -240,8 +263,15 @@ impl Queue {
         std::mem::take(&mut self.wakers)
     }
 
+    /// What was granted since this was asked last: what others have to be told, where the budget is shared.
+    #[cfg(unix)]
+    pub(crate) fn granted(&mut self) -> Option<Request> {
+        self.granted.take()
+    }
+
     fn grant(&mut self, now: Tick, request: Request) -> Permit {
         self.changed();
+        self.granted = Some(request);
         self.budget.grant(now, request)
     }
 

@@ -127,6 +127,16 @@ pub enum Refused {
         /// How many there are.
         classes: usize,
     },
+    /// The window that processes share could not be used, so nobody knows what is left (RATE-6).
+    #[error(
+        "cannot {action} the window that is shared with other processes: {kind}; see to the file, or start without it"
+    )]
+    Shared {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        kind: std::io::ErrorKind,
+    },
     /// So many wait that one more is a fault in the program.
     #[error("{waiting} requests wait already; find out what makes so many")]
     Crowded {

@@ -91,6 +91,13 @@ impl Track {
         }
     }
 
+    /// Grants one unit at `at`, or at the newest one if that is later: what another process granted.
+    pub(crate) fn charge_elsewhere(&mut self, at: Tick) -> Tick {
+        let at = at.max(self.nth(self.ring.len().saturating_sub(1)));
+        self.charge(at, 1);
+        at
+    }
+
     /// The moments of all units that still count in some window, the oldest first.
     pub(crate) fn units(&self, now: Tick) -> impl Iterator<Item = Tick> + '_ {
         let longest = self.windows.iter().map(|rule| rule.length).max().unwrap_or(0);

@@ -11,7 +11,7 @@ use backstop_clock::Mono;
 use crate::limiter::RateLimiter;
 use crate::queue::{Ticket, Turn};
 use crate::request::{Permit, Refused, Request};
-use crate::tick::Tick;
+use crate::tick::{Tick, nanos};
 use crate::timer::{Sleep, Timer};
 
 impl RateLimiter {
@@ -66,12 +66,12 @@ impl RateLimiter {
 
     fn join(&self, request: Request, deadline: Mono) -> Result<Place<'_>, Refused> {
         let deadline = Tick::of_deadline(deadline);
-        let ticket = self.with(|queue, now| {
+        let ticket = self.with_shared(|queue, now| {
             if deadline < now {
                 return Err(Refused::DeadlinePassed { ago: now.since(deadline) });
             }
             queue.join(now, request, deadline).map_err(|full| full.refused(now))
-        })?;
+        })??;
         Ok(Place { limiter: self, request, deadline, ticket: Some(ticket) })
     }
 }
@@ -93,7 +93,7 @@ impl Place<'_> {
     fn look(&mut self, waker: &Waker) -> Look {
         let Some(ticket) = self.ticket else { return Look::Wait { now: Tick::LAST, until: Tick::LAST } };
         let (deadline, request) = (self.deadline, self.request);
-        let look = self.limiter.with(|queue, now| {
+        let shared = self.limiter.with_shared(|queue, now| {
             if now > deadline {
                 queue.leave(now, ticket);
                 let after = queue.forecast(now, request).since(now);
@@ -105,6 +105,16 @@ impl Place<'_> {
                 Turn::At(at) => Look::Wait { now, until: at.min(deadline.next()) },
                 Turn::Later => Look::Wait { now, until: deadline.next() },
             }
+        });
+        let look = shared.unwrap_or_else(|refused| {
+            self.limiter.with(|queue, now| match refused {
+                // The window that others share is busy: later.
+                Refused::Full { after } if now <= deadline => Look::Wait { now, until: now.plus(nanos(after)) },
+                refused => {
+                    queue.leave(now, ticket);
+                    Look::Over(Err(refused))
+                }
+            })
         });
         if matches!(look, Look::Over(_)) {
             self.ticket = None;

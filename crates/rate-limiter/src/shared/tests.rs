@@ -1,0 +1,202 @@
+//! Several limiters over one file, in one process: `flock` tells open files apart, not processes.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop_clock::{Clock, ManualClock};
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::{COUNTS, RINGS, SharedError};
+use crate::limiter::RateLimiter;
+use crate::limits::Limits;
+use crate::request::{Class, Priority, Refused, Request};
+use crate::start::Start;
+use crate::window::Window;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
+
+fn limits() -> Limits {
+    let window = |max, per| Window::new(max, per).unwrap();
+    let kept = window(4, MS * 400).with_reserve(1, 0).unwrap();
+    Limits::with_classes(&[window(5, SECOND)], &[&[window(2, MS * 100), kept], &[]]).unwrap()
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new("2030-01-02T15:00:00Z".parse().unwrap()))
+}
+
+fn open(path: &Path, clock: &Arc<ManualClock>, start: &Start) -> RateLimiter {
+    RateLimiter::shared(&limits(), clock.clone(), path, start).unwrap()
+}
+
+fn place(offset: u64) -> usize {
+    usize::try_from(offset).unwrap()
+}
+
+fn request((class, priority, weight): (u8, usize, u32)) -> Request {
+    Request::new(Priority::ALL[priority]).in_class(Class::nth(class)).weighing(weight.try_into().unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    // proves: RATE-6, RATE-5
+    #[test]
+    fn several_processes_are_granted_what_one_would_be_however_they_come_and_go(
+        asked in prop::collection::vec((0..3_usize, (0..2_u8, 0..3_usize, 1..3_u32), 0..200_u32, prop::bool::weighted(0.2)), 1..60),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("window");
+        let clock = clock();
+        let alone = RateLimiter::new(&limits(), clock.clone(), &Start::Unused);
+        let mut processes = [(); 3].map(|()| open(&path, &clock, &Start::Unused));
+        for (who, what, pause, dies) in asked {
+            clock.advance(MS * pause);
+            if dies {
+                processes[who] = open(&path, &clock, &Start::UsedUp);
+            }
+            let (one, all) = (alone.try_acquire(request(what)), processes[who].try_acquire(request(what)));
+            prop_assert_eq!(one.is_ok(), all.is_ok(), "{:?} and {:?}", one, all);
+            // What is refused from memory may not know yet that others made it later.
+            if let (Err(Refused::Full { after: one }), Err(Refused::Full { after: all })) = (one, all) {
+                prop_assert!(all <= one);
+            }
+        }
+    }
+
+    // proves: RATE-6
+    #[test]
+    fn a_process_that_is_killed_while_it_writes_takes_one_unit_at_most(
+        asked in prop::collection::vec((0..2_usize, 0..150_u32, prop::bool::weighted(0.3), 0..8_u64), 1..40),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("window");
+        let clock = clock();
+        let start = clock.mono();
+        let mut processes = [(); 2].map(|()| open(&path, &clock, &Start::Unused));
+        let mut granted = Vec::new();
+        for (who, pause, killed, written) in asked {
+            clock.advance(MS * pause);
+            let before = fs::read(&path).unwrap();
+            if processes[who].try_acquire(request((0, 0, 1))).is_err() {
+                continue;
+            }
+            if !killed {
+                granted.push(clock.mono().since(start));
+                continue;
+            }
+            // Of the words that it wrote, in their order, only the first so many reached the file.
+            let after = fs::read(&path).unwrap();
+            let changed = |at: &usize| before[*at..at + 8] != after[*at..at + 8];
+            let counts = (COUNTS..RINGS).step_by(8).map(place).filter(changed);
+            let units = (place(RINGS)..after.len()).step_by(8).filter(changed);
+            let order: Vec<usize> = units.zip(counts).flat_map(|(unit, count)| [unit, count]).collect();
+            let mut cut = before.clone();
+            for at in order.into_iter().take(usize::try_from(written).unwrap()) {
+                cut[at..at + 8].copy_from_slice(&after[at..at + 8]);
+            }
+            if written < 4 {
+                fs::write(&path, cut).unwrap();
+                processes = [(); 2].map(|()| open(&path, &clock, &Start::UsedUp));
+            } else {
+                granted.push(clock.mono().since(start));
+            }
+        }
+        for from in &granted {
+            for (max, per) in [(2, MS * 100), (4, MS * 400), (5, SECOND)] {
+                let inside = granted.iter().filter(|at| *at >= from && at.saturating_sub(*from) < per);
+                prop_assert!(inside.count() <= max, "{:?}", granted);
+            }
+        }
+    }
+}
+
+// proves: RATE-5, RATE-6
+#[test]
+fn a_new_file_and_one_of_an_earlier_start_of_the_machine_count_as_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("window");
+    let clock = clock();
+    let any = request((0, 0, 1));
+    let limiter = open(&path, &clock, &Start::UsedUp);
+    assert_eq!(limiter.try_acquire(any), Err(Refused::Full { after: SECOND }));
+    clock.advance(SECOND);
+    assert!(open(&path, &clock, &Start::UsedUp).try_acquire(any).is_ok());
+    clock.advance(SECOND * 10);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[16..32].copy_from_slice(&[7; 16]);
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(open(&path, &clock, &Start::UsedUp).try_acquire(any), Err(Refused::Full { after: SECOND }));
+}
+
+// proves: RATE-6
+#[test]
+fn a_file_that_is_deleted_or_replaced_counts_as_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("window");
+    let clock = clock();
+    let limiter = open(&path, &clock, &Start::Unused);
+    assert!(limiter.try_acquire(request((1, 0, 1))).is_ok());
+    fs::remove_file(&path).unwrap();
+    assert_eq!(limiter.try_acquire(request((1, 0, 1))), Err(Refused::Full { after: SECOND }));
+    clock.advance(SECOND);
+    assert!(limiter.try_acquire(request((1, 0, 5))).is_ok());
+    let other = open(&path, &clock, &Start::Unused);
+    assert_eq!(other.try_acquire(request((1, 0, 1))), Err(Refused::Full { after: SECOND }));
+}
+
+// proves: RATE-1
+#[test]
+fn a_clock_that_was_set_back_grants_nothing_extra_to_whoever_starts_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("window");
+    let clock = clock();
+    let limiter = open(&path, &clock, &Start::Unused);
+    assert!(limiter.try_acquire(request((1, 0, 5))).is_ok());
+    clock.advance(MS * 900);
+    clock.step_wall(SignedDuration::from_hours(-1));
+    for limiter in [&limiter, &open(&path, &clock, &Start::UsedUp)] {
+        assert!(limiter.try_acquire(request((1, 0, 1))).is_err());
+    }
+    clock.advance(MS * 100);
+    // This one has seen the grants when they were made; the other counts them as made when it started.
+    assert!(limiter.try_acquire(request((1, 0, 1))).is_ok());
+}
+
+#[test]
+fn what_is_no_window_or_one_of_other_limits_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let shared = |path: &Path, limits: &Limits| RateLimiter::shared(limits, clock.clone(), path, &Start::Unused);
+    let text = folder.path().join("text");
+    for content in ["[settings]\nlimit = 3\n", "\0\0\0\0\0\0\0\0\0"] {
+        fs::write(&text, content).unwrap();
+        assert!(matches!(shared(&text, &limits()), Err(SharedError::Foreign { .. })));
+        assert_eq!(fs::read_to_string(&text).unwrap(), content);
+    }
+    let path = folder.path().join("window");
+    drop(open(&path, &clock, &Start::Unused));
+    let others = Limits::new(&[Window::new(3, SECOND).unwrap()]).unwrap();
+    assert!(matches!(shared(&path, &others), Err(SharedError::OtherLimits { .. })));
+    assert!(matches!(shared(folder.path(), &others), Err(SharedError::Io { action: "open", .. })));
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert!(matches!(shared(&link, &limits()), Err(SharedError::Busy { .. })));
+}
+
+#[test]
+fn whoever_keeps_the_file_locked_holds_others_up_and_grants_them_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("window");
+    let clock = clock();
+    let limiter = open(&path, &clock, &Start::Unused);
+    let holder = fs::File::open(&path).unwrap();
+    holder.lock().unwrap();
+    assert_eq!(limiter.try_acquire(request((0, 0, 1))), Err(Refused::Full { after: MS }));
+    holder.unlock().unwrap();
+    assert!(limiter.try_acquire(request((0, 0, 1))).is_ok());
+}
