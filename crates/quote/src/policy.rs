@@ -96,7 +96,7 @@ pub struct Limits {
 /// How far a price may move at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Collar {
-    /// In basis points of the mid price of the last accepted quote.
+    /// In basis points of the mid price of the last accepted quote; where one of the two has only one side, of that side.
     pub max_bps: u32,
     /// For how long after the last accepted quote. A price that stays where it jumped to is accepted after this time:
     /// otherwise one true jump would shut the symbol for ever.

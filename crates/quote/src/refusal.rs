@@ -134,7 +134,7 @@ pub enum Reason {
     /// Too far from the last one that was accepted.
     #[error("it jumped from {from} to {to}, at most {max_bps} basis points are allowed at once")]
     Jumped {
-        /// The mid price (or the one side that there is) of the last accepted quote.
+        /// The mid price of the last accepted quote, or the price of the one side that both have.
         from: Decimal,
         /// Of this one.
         to: Decimal,

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use super::{Alive, Dated, Followed, Last, Stamped};
 use crate::policy::{Rules, Source, Stamps};
 use crate::refusal::FieldName;
-use crate::units::{NoUnits, duration, nanos, of_mono, of_wall, units};
+use crate::units::{DECIMALS, NoUnits, duration, nanos, of_mono, of_wall, units};
 use crate::{Field, Quote, QuoteSide, Reason};
 
 /// What judging an accepted message later needs of it.
@@ -74,7 +74,7 @@ impl Followed {
         if let (Some(bid_units), Some(ask_units)) = (bid, ask) {
             check_spread(quote, bid_units, ask_units, &rules)?;
         }
-        self.check_jump(quote, bid, ask, mono)?;
+        self.check_jump(bid, ask, mono)?;
         if let Some(max) = rules.limits.frozen_after
             && repeats > max.get()
         {
@@ -113,37 +113,29 @@ impl Followed {
     }
 
     /// QUOTE-3: against the last quote that was accepted, while that is remembered.
-    fn check_jump(&self, quote: &Quote, bid: Option<i128>, ask: Option<i128>, now: i64) -> Result<(), Reason> {
+    fn check_jump(&self, bid: Option<i128>, ask: Option<i128>, now: i64) -> Result<(), Reason> {
         let (Some(collar), Some(before)) = (self.rules.limits.collar, self.accepted) else { return Ok(()) };
         if now.saturating_sub(of_mono(before.received.mono)) > self.rules.collar_memory {
             return Ok(());
         }
-        let (from, to) = (twice_the_price(before.screened.bid, before.screened.ask), twice_the_price(bid, ask));
+        // Like with like: a side that joins or leaves moves the mid price, and nobody traded.
+        let (from, to) = match (before.screened.bid.zip(bid), before.screened.ask.zip(ask)) {
+            (Some((bid_then, bid_now)), Some((ask_then, ask_now))) => (bid_then + ask_then, bid_now + ask_now),
+            (Some((then, now)), None) | (None, Some((then, now))) => (2 * then, 2 * now),
+            (None, None) => return Ok(()),
+        };
         if (to - from).abs() * 10_000 > from * i128::from(collar.max_bps) {
-            let shown = |bid: &QuoteSide, ask: &QuoteSide| middle(bid.price, ask.price);
-            let (from, to) = (shown(&before.bid, &before.ask), shown(&quote.bid, &quote.ask));
-            return Err(Reason::Jumped { from, to, max_bps: collar.max_bps });
+            let shown = |twice| half(twice).unwrap_or_default();
+            return Err(Reason::Jumped { from: shown(from), to: shown(to), max_bps: collar.max_bps });
         }
         Ok(())
     }
 }
 
-/// Bid plus ask, or twice the one that there is.
-fn twice_the_price(bid: Option<i128>, ask: Option<i128>) -> i128 {
-    match (bid, ask) {
-        (Some(bid), Some(ask)) => bid + ask,
-        (Some(one), None) | (None, Some(one)) => 2 * one,
-        (None, None) => 0,
-    }
-}
-
-/// For people: the mid price, or the one side that there is.
-fn middle(bid: Field<Decimal>, ask: Field<Decimal>) -> Decimal {
-    let positive = |price: Field<Decimal>| price.value().filter(|price| !price.is_zero());
-    match (positive(bid), positive(ask)) {
-        (Some(bid), Some(ask)) => bid.saturating_add(ask) / Decimal::TWO,
-        (one, other) => one.or(other).unwrap_or_default(),
-    }
+/// Half of so many units, as a price for people.
+fn half(units: i128) -> Option<Decimal> {
+    let price = Decimal::try_from_i128_with_scale(units, DECIMALS).ok()?.checked_div(Decimal::TWO)?;
+    Some(price.normalize())
 }
 
 /// QUOTE-3: a price that is possible, or none. Zero is what sources write for a side without orders.

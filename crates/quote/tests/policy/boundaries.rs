@@ -300,6 +300,28 @@ fn a_jump_beyond_the_collar_is_refused_while_the_last_price_is_remembered() {
 
 // proves: QUOTE-3
 #[test]
+fn a_side_that_joins_or_leaves_is_no_jump_and_a_side_that_moves_is() {
+    let change = |first: [&str; 2], second: [&str; 2]| {
+        let mut config = exact_stream();
+        config.share.max_spread_bps = 10_000;
+        let mut feed = feed(config);
+        let mut verdict = "";
+        for (at, [bid, ask]) in [first, second].into_iter().enumerate() {
+            let mut next = quote(SHARE, 0, i64::try_from(at).unwrap());
+            (next.bid.price, next.ask.price) = (price(bid), price(ask));
+            verdict = receive(&mut feed, &next);
+        }
+        verdict
+    };
+    assert_eq!(change(["100", "0"], ["100", "130"]), "");
+    assert_eq!(change(["100", "130"], ["0", "130"]), "");
+    assert_eq!(change(["100", "0"], ["0", "130"]), "", "they have no side in common");
+    assert_eq!(change(["100", "0"], ["101.01", "130"]), "jumped");
+    assert_eq!(change(["100", "130"], ["0", "128"]), "jumped");
+}
+
+// proves: QUOTE-3
+#[test]
 fn sizes_are_asked_for_on_the_side_that_is_needed() {
     let mut config = exact_stream();
     config.share.min_size = Decimal::from(10);

@@ -42,13 +42,9 @@ fn exists(side: &QuoteSide) -> bool {
     matches!(side.price, Field::Value(price) if !price.is_zero())
 }
 
+/// Of a quote that has both sides.
 fn mid(quote: &Quote) -> Decimal {
-    let price = |side: &QuoteSide| side.price.value().unwrap();
-    match (exists(&quote.bid), exists(&quote.ask)) {
-        (true, true) => (price(&quote.bid) + price(&quote.ask)) / Decimal::TWO,
-        (true, false) => price(&quote.bid),
-        _ => price(&quote.ask),
-    }
+    (quote.bid.price.value().unwrap() + quote.ask.price.value().unwrap()) / Decimal::TWO
 }
 
 impl Model {
@@ -163,7 +159,12 @@ impl Model {
         if let (Some(collar), Some(before)) = (limits.collar, accepted)
             && at - before.mono <= nanos(collar.memory)
         {
-            let (from, to) = (mid(&before.quote), mid(quote));
+            let sides = |quote: &Quote| [quote.bid, quote.ask].map(|side| side.price.value().filter(|_| exists(&side)));
+            let both: Vec<(Decimal, Decimal)> =
+                sides(&before.quote).into_iter().zip(sides(quote)).filter_map(|(then, now)| then.zip(now)).collect();
+            let count = Decimal::from(both.len().max(1));
+            let from: Decimal = both.iter().map(|(then, _)| then / count).sum();
+            let to: Decimal = both.iter().map(|(_, now)| now / count).sum();
             if (to - from).abs() > from * Decimal::from(collar.max_bps) / Decimal::from(10_000) {
                 return "jumped";
             }
