@@ -1,0 +1,200 @@
+//! Cash, shared by all who trade.
+
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+
+use crate::books::{Balances, Books, Caps, Hold, LedgerError, Overdrawn};
+use crate::order::{InFlight, Part, Reservation};
+use crate::snapshot::Snapshot;
+use crate::sync::Mutex;
+
+/// What there is, what is set aside, what was spent. Clones are the same ledger. `K` is what orders are called, and the
+/// positions that come of them.
+///
+/// Every method is one step for everybody else, and none waits for anything but that step of another.
+pub struct Ledger<K>(Arc<Shared<K>>);
+
+struct Shared<K> {
+    books: Mutex<Books<K>>,
+    balance: Mutex<BalanceRead>,
+}
+
+impl<K> Clone for Ledger<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// The newest reading of the account's balance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BalanceRead {
+    /// There was none.
+    #[default]
+    Never,
+    /// It was read, and compared with the ledger.
+    Read {
+        /// How the two compare.
+        compared: Compared,
+    },
+    /// It could not be read, or what was read cannot be: what is known is older.
+    Stale {
+        /// What was known before.
+        before: Option<Compared>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The account's cash beside the ledger's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compared {
+    /// What the broker says.
+    pub account: Decimal,
+    /// What the ledger says ([`Balances::cash`]).
+    pub ledger: Decimal,
+}
+
+impl Compared {
+    /// What the account has more; below zero, less.
+    #[must_use]
+    pub fn difference(&self) -> Decimal {
+        self.account.saturating_sub(self.ledger)
+    }
+}
+
+impl<K: Ord + Hash + Clone> Ledger<K> {
+    /// A ledger without cash.
+    pub fn new(caps: Caps) -> Self {
+        let (books, balance) = (Mutex::new(Books::new(caps)), Mutex::new(BalanceRead::Never));
+        Self(Arc::new(Shared { books, balance }))
+    }
+
+    pub(crate) fn books(&self) -> &Mutex<Books<K>> {
+        &self.0.books
+    }
+
+    /// Puts cash in; below zero, takes it out.
+    ///
+    /// # Errors
+    /// [`LedgerError::Cash`] if more would be taken out than is free.
+    pub fn deposit(&self, amount: Decimal) -> Result<(), LedgerError> {
+        self.books().lock().deposit(amount)
+    }
+
+    /// Sets the worst case of an order aside, if it is free and within the caps: in one step, so that two orders cannot
+    /// both see the same cash (TXN-3).
+    ///
+    /// ```
+    /// use backstop_rollback::{Caps, Decimal, Evidence, Hold, Ledger, LedgerError, Part};
+    ///
+    /// let hundred = Decimal::ONE_HUNDRED;
+    /// let caps = Caps { positions: 10, per_symbol: 2, per_order: hundred, in_all: hundred };
+    /// let ledger = Ledger::new(caps);
+    /// ledger.deposit(hundred)?;
+    ///
+    /// let hold = |worst: u32| Hold {
+    ///     symbol: "SPY".to_owned(),
+    ///     quantity: Decimal::TWO,
+    ///     worst: worst.into(),
+    ///     margin: Decimal::ZERO,
+    /// };
+    /// let first = ledger.reserve("bs-1", &hold(70))?;
+    /// assert!(matches!(ledger.reserve("bs-2", &hold(40)), Err(LedgerError::InAll { .. } | LedgerError::Cash { .. })));
+    ///
+    /// let mut first = first.send(); // the next line sends the order
+    /// first.fill(Part { quantity: Decimal::ONE, paid: 33.into(), fee: Decimal::ONE })?;
+    /// first.end(&Evidence::new("order 17 canceled, 1 of 2 filled")?)?;
+    /// assert_eq!(ledger.snapshot().balances().free, Decimal::from(66));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`LedgerError`] says what is missing; then nothing has changed.
+    pub fn reserve(&self, key: K, hold: &Hold) -> Result<Reservation<K>, LedgerError> {
+        self.books().lock().reserve(key.clone(), hold)?;
+        Ok(Reservation::new(self.clone(), key))
+    }
+
+    /// An order that may live, and whose holder was lost.
+    pub fn in_flight(&self, key: &K) -> Option<InFlight<K>> {
+        let is_there = self.books().lock().orders.get(key).is_some_and(|order| order.in_flight);
+        is_there.then(|| InFlight::new(self.clone(), key.clone()))
+    }
+
+    /// A part of a position was closed, or all of it.
+    ///
+    /// # Errors
+    /// As [`InFlight::fill`].
+    pub fn close(&self, key: &K, part: Part) -> Result<(), LedgerError> {
+        self.books().lock().close(key, &part)
+    }
+
+    /// Everything at one moment. Costs tens of microseconds, however many positions there are.
+    pub fn snapshot(&self) -> Snapshot<K> {
+        let books = self.books().lock();
+        Snapshot { balances: books.balances, orders: books.orders.clone(), positions: books.positions.clone() }
+    }
+
+    /// Takes in a reading of the account's cash. It is compared and changes nothing: what differs is for somebody to look
+    /// at. One that failed, or that no account can have, is no reading (TXN-7).
+    pub fn balance_read<E: fmt::Display>(&self, account: Result<Decimal, E>) -> BalanceRead {
+        let ledger = self.books().lock().balances.cash();
+        let mut known = self.0.balance.lock();
+        let reason = match account {
+            Ok(account) if account >= Decimal::ZERO => {
+                *known = BalanceRead::Read { compared: Compared { account, ledger } };
+                return known.clone();
+            }
+            Ok(account) => format!("an account does not have {account}"),
+            Err(error) => error.to_string(),
+        };
+        let before = match &*known {
+            BalanceRead::Never => None,
+            BalanceRead::Read { compared } => Some(*compared),
+            BalanceRead::Stale { before, .. } => *before,
+        };
+        *known = BalanceRead::Stale { before, reason };
+        known.clone()
+    }
+
+    /// The newest reading of the account's cash.
+    pub fn balance(&self) -> BalanceRead {
+        self.0.balance.lock().clone()
+    }
+
+    /// Why nothing is set aside any more, if that is so.
+    pub fn suspect(&self) -> Option<Overdrawn> {
+        self.books().lock().suspect
+    }
+
+    /// For a person who has compared the ledger with the account: puts in what is missing (below zero, takes out what there
+    /// is too much), and believes it again. Who and why belongs on the record, which is the caller's.
+    ///
+    /// # Errors
+    /// [`LedgerError::Cash`] if more would be taken out than is free; then it stays as it is.
+    pub fn correct(&self, amount: Decimal) -> Result<Balances, LedgerError> {
+        let mut books = self.books().lock();
+        books.deposit(amount)?;
+        books.suspect = None;
+        Ok(books.balances)
+    }
+}
+
+impl<K> fmt::Debug for Ledger<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ledger")
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests;
+
+#[cfg(test)]
+#[cfg(loom)]
+mod models;

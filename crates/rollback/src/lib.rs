@@ -1,0 +1,50 @@
+//! Undo your own changes and only yours; cash that cannot be spent twice.
+//!
+//! A bot took a copy of its portfolio before each trade and put the copy back when the trade failed. Meanwhile another trade
+//! had been filled: it was gone from the book, and from then on nobody watched it. Two trades that looked at the same free
+//! cash spent it twice. Here a change brings its inverse, and taking back is done by inverses, in reverse; and cash is set
+//! aside before an order leaves, in one step with the look at what is free.
+//!
+//! * [`Store`] and [`Transaction`]: changes of any state that stay together or go together.
+//! * [`Ledger`]: cash, what is set aside for orders, what positions have cost; [`Reservation`] and [`InFlight`] are what an
+//!   order has of it.
+//!
+//! # What holds
+//!
+//! * **TXN-1** What a transaction changed stays when it is committed, and is taken back when it is dropped in any other way:
+//!   by an error, a panic, a canceled task. Taking back is one step for everybody else.
+//! * **TXN-2** It takes back its own changes, whatever others have changed in between.
+//! * **TXN-3** Free cash never goes below zero, and money is conserved: what is free, set aside, held as margin, spent on
+//!   positions and paid in fees is what was paid in and earned. Checked after every change in debug builds.
+//! * **TXN-4** [`Savepoint`]s nest; rolling back to one keeps what came before it.
+//! * **TXN-6** What an order was given stays set aside for as long as the order may live: an [`InFlight`] that is dropped
+//!   gives nothing back, and only [`Evidence`] that the order is at rest does.
+//! * **TXN-7** A balance that could not be read, or that cannot be, changes nothing, and is known to be stale
+//!   ([`Ledger::balance_read`]).
+//!
+//! Compensations of outside effects (TXN-5) are not here yet.
+//!
+//! # When to take something else
+//!
+//! To undo what was done at a broker, an inverse is not enough: it has to be done at least once, also after a crash. To keep
+//! what is in memory over a crash, write what happened to a log (`backstop-wal`) and make the ledger anew from it.
+
+mod books;
+mod ledger;
+mod order;
+mod snapshot;
+mod store;
+mod sync;
+
+pub use books::{Balances, Caps, Hold, LedgerError, Overdrawn};
+pub use ledger::{BalanceRead, Compared, Ledger};
+pub use order::{Evidence, InFlight, NoEvidence, Part, Reservation};
+pub use snapshot::{OrderView, PositionView, Snapshot};
+pub use store::{ApplyError, CannotUndo, Fault, Savepoint, Store, Transaction, Unsound};
+
+/// The number of all amounts. Re-exported so that users agree on it.
+pub use rust_decimal::Decimal;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

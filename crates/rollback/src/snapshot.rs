@@ -1,0 +1,111 @@
+//! Tables that are cheap to look at as they were: a look shares what has not been changed since.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+
+use crate::books::Balances;
+
+/// How many parts a table has. A writer copies at most one part that a look still shares; a look costs one pointer a part.
+const PARTS: usize = 256;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Table<K, V> {
+    parts: Vec<Arc<BTreeMap<K, V>>>,
+}
+
+impl<K: Ord + Hash + Clone, V: Clone> Table<K, V> {
+    pub(crate) fn new() -> Self {
+        Self { parts: vec![Arc::default(); PARTS] }
+    }
+
+    fn part_of(key: &K) -> usize {
+        // Not keyed: whoever chooses the keys is the bot itself.
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        usize::try_from(hash % PARTS as u64).unwrap_or_default()
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.parts.get(Self::part_of(key))?.get(key)
+    }
+
+    pub(crate) fn insert(&mut self, key: K, value: V) {
+        if let Some(part) = self.parts.get_mut(Self::part_of(&key)) {
+            Arc::make_mut(part).insert(key, value);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        let part = self.parts.get_mut(Self::part_of(key))?;
+        // Not before it is known to be there: that would copy what is shared.
+        part.get(key)?;
+        Arc::make_mut(part).remove(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.parts.iter().flat_map(|part| part.iter())
+    }
+}
+
+/// An order that cash is set aside for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OrderView {
+    /// What its symbol is.
+    pub symbol: String,
+    /// Whether it may have left: then only evidence frees what it was given.
+    pub in_flight: bool,
+    /// What is still set aside for it.
+    pub reserved: Decimal,
+    /// How much of it has not been filled.
+    pub left: Decimal,
+    pub(crate) margin: Decimal,
+}
+
+/// A position that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PositionView {
+    /// What its symbol is.
+    pub symbol: String,
+    /// How much is held, without a sign.
+    pub quantity: Decimal,
+    /// What it has cost; below zero if it was paid for.
+    pub cost: Decimal,
+    /// What is held for it as margin.
+    pub margin: Decimal,
+}
+
+/// The ledger at one moment. Later changes do not show in it, and it keeps nobody from making them.
+#[derive(Debug, Clone)]
+pub struct Snapshot<K> {
+    pub(crate) balances: Balances,
+    pub(crate) orders: Table<K, OrderView>,
+    pub(crate) positions: Table<K, PositionView>,
+}
+
+impl<K: Ord + Hash + Clone> Snapshot<K> {
+    /// All amounts.
+    #[must_use]
+    pub fn balances(&self) -> &Balances {
+        &self.balances
+    }
+
+    /// Orders that cash is set aside for, in no order.
+    pub fn orders(&self) -> impl Iterator<Item = (&K, &OrderView)> {
+        self.orders.iter()
+    }
+
+    /// Open positions, in no order.
+    pub fn positions(&self) -> impl Iterator<Item = (&K, &PositionView)> {
+        self.positions.iter()
+    }
+
+    /// An open position.
+    #[must_use]
+    pub fn position(&self, key: &K) -> Option<&PositionView> {
+        self.positions.get(key)
+    }
+}
