@@ -192,9 +192,4 @@ impl<K> fmt::Debug for Ledger<K> {
 }
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;
-
-#[cfg(test)]
-#[cfg(loom)]
-mod models;

@@ -280,5 +280,4 @@ impl<S> fmt::Debug for Savepoint<'_, '_, S> {
 }
 
 #[cfg(test)]
-#[cfg(not(loom))]
 mod tests;

@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use super::*;
+use super::super::*;
 use crate::order::Evidence;
 
 const WIDE: Caps = Caps { positions: 9, per_symbol: 9, per_order: Decimal::MAX, in_all: Decimal::MAX };
