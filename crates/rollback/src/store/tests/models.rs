@@ -6,12 +6,9 @@ use loom::thread;
 use super::super::*;
 
 /// Back it goes through the same states as forward, so each inverse counts itself.
-fn counted(_: &mut u32) -> Result<((), impl FnOnce(&mut u32) -> Result<(), CannotUndo>), ()> {
-    let count = |taken_back: &mut u32| {
-        *taken_back += 1;
-        Ok(())
-    };
-    Ok(((), count))
+fn count(taken_back: &mut u32) -> Result<(), CannotUndo> {
+    *taken_back += 1;
+    Ok(())
 }
 
 // proves: TXN-1
@@ -23,8 +20,8 @@ fn nobody_sees_a_rollback_half_done() {
             let taken_back = Arc::clone(&taken_back);
             thread::spawn(move || {
                 let mut trade = taken_back.begin();
-                trade.apply(counted).unwrap();
-                trade.apply(counted).unwrap();
+                trade.apply(|_| Ok::<_, CannotUndo>(((), count))).unwrap();
+                trade.apply(|_| Ok::<_, CannotUndo>(((), count))).unwrap();
             })
         };
         let seen = taken_back.read(|count| *count).unwrap();
