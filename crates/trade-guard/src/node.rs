@@ -32,7 +32,8 @@ pub(crate) struct Node {
     pub(crate) keeper: Option<Arc<Keeper>>,
 }
 
-/// What the slots of a scope have together.
+/// What the slots of a scope have together. Counts and nothing else, so Relaxed will do: what was done inside of a slot goes
+/// to the next one in it by its word.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: AtomicU16,
@@ -111,8 +112,8 @@ impl Node {
     /// Lets `caller` in, or says why not. At most [`TRIES`] steps, whatever others do.
     #[inline]
     pub(crate) fn claim(&self, caller: u8, clock: &dyn Clock) -> Result<(), Shut> {
-        // Acquire, here and below: whoever gets in sees what the one before did inside.
-        let mut seen = Word(self.word.load(Ordering::Acquire));
+        // Relaxed: a look decides nothing.
+        let mut seen = Word(self.word.load(Ordering::Relaxed));
         for _ in 0..TRIES {
             match seen.phase() {
                 Phase::Free => {}
@@ -125,8 +126,9 @@ impl Node {
             }
             let inside = seen.entered(caller, clock.mono());
             // GUARD-1: the one decision. Nobody inside, nothing unresolved, room left, session not over: all of it is in
-            // the word that was seen, and if any of it changed meanwhile, this fails.
-            match self.word.compare_exchange(seen.0, inside.0, Ordering::Acquire, Ordering::Acquire) {
+            // the word that was seen, and if any of it changed meanwhile, this fails. Acquire: whoever gets in sees what
+            // the one before did inside.
+            match self.word.compare_exchange(seen.0, inside.0, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return self.admit(inside),
                 Err(actual) => seen = Word(actual),
             }
@@ -141,6 +143,7 @@ impl Node {
         if let Some(budget) = &self.budget
             && !budget.take()
         {
+            // Release: what was acquired from the one before goes on to the next one.
             self.word.store(inside.ended(false).0, Ordering::Release);
             return Err(Shut::Full);
         }
@@ -171,13 +174,14 @@ impl Node {
 
     /// Takes an unresolved attempt up, to end it. Who succeeds is inside, as if it had made the attempt.
     pub(crate) fn take_up(&self, attempt: u64) -> Result<(), NotTaken> {
-        let seen = Word(self.word.load(Ordering::Acquire));
+        let seen = Word(self.word.load(Ordering::Relaxed));
         match seen.phase() {
             Phase::Unresolved => {}
             Phase::InProgress => return Err(NotTaken::InProgress),
             Phase::Free | Phase::Retired => return Err(NotTaken::Settled),
         }
         let inside = seen.taken_up();
+        // Acquire: the number below is that of the attempt which left this word.
         if self.word.compare_exchange(seen.0, inside.0, Ordering::Acquire, Ordering::Relaxed).is_err() {
             return Err(NotTaken::InProgress);
         }
@@ -193,11 +197,12 @@ impl Node {
     /// Lets go of the key for good if nobody is inside and nothing is unresolved. From then on nobody gets in through a
     /// handle that is still around.
     pub(crate) fn retire(&self) -> bool {
-        let seen = Word(self.word.load(Ordering::Acquire));
+        // Relaxed: nothing is read behind it.
+        let seen = Word(self.word.load(Ordering::Relaxed));
         match seen.phase() {
             // Whoever got in since the look keeps it.
             Phase::Free => {
-                self.word.compare_exchange(seen.0, seen.retired().0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+                self.word.compare_exchange(seen.0, seen.retired().0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
             }
             Phase::Retired => true,
             Phase::InProgress | Phase::Unresolved => false,
@@ -231,7 +236,7 @@ impl Node {
     /// How many entries are executed, or may be, and how many there may be: of the key, or of all slots of its scope.
     pub(crate) fn taken(&self, word: Word) -> (u32, u16) {
         if let Some(budget) = &self.budget {
-            return (budget.taken.load(Ordering::Acquire), budget.limit.load(Ordering::Relaxed));
+            return (budget.taken.load(Ordering::Relaxed), budget.limit.load(Ordering::Relaxed));
         }
         let inside = matches!(word.phase(), Phase::InProgress | Phase::Unresolved);
         (u32::from(word.executed()) + u32::from(inside), self.limit.load(Ordering::Relaxed))
@@ -254,12 +259,12 @@ impl Budget {
     /// GUARD-2: one more, if there is room.
     fn take(&self) -> bool {
         let limit = u32::from(self.limit.load(Ordering::Relaxed));
-        let mut taken = self.taken.load(Ordering::Acquire);
+        let mut taken = self.taken.load(Ordering::Relaxed);
         for _ in 0..TRIES {
             if taken >= limit {
                 return false;
             }
-            match self.taken.compare_exchange(taken, taken + 1, Ordering::AcqRel, Ordering::Acquire) {
+            match self.taken.compare_exchange(taken, taken + 1, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(actual) => taken = actual,
             }
@@ -268,7 +273,7 @@ impl Budget {
     }
 
     fn give_back(&self) {
-        self.taken.fetch_sub(1, Ordering::AcqRel);
+        self.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

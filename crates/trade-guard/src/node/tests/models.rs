@@ -178,6 +178,33 @@ fn slots_side_by_side_share_what_the_session_may_have() {
     });
 }
 
+// proves: GUARD-1
+#[test]
+fn who_finds_no_room_for_a_slot_hands_it_on_as_it_was() {
+    check(Some(3), || {
+        let budget = Arc::new(Budget::new(1, 0));
+        let slot = |number| {
+            let node = Node::new(key().with_slot(number), 1, Some(Arc::clone(&budget)), None);
+            Arc::new(Guarded { node, trade: UnsafeCell::new(()), executed: AtomicU32::new(0) })
+        };
+        let (first, second) = (slot(1), slot(2));
+        let before = spawn(&first, |first| first.try_once(End::NotExecuted));
+        let beside = {
+            let first = Arc::clone(&first);
+            spawn(&second, move |second| {
+                if second.node.claim(0, &Still).is_ok() {
+                    assert!(!first.attempt(End::NotExecuted), "one has the room for both");
+                    second.node.end(End::NotExecuted);
+                }
+            })
+        };
+        first.try_once(End::NotExecuted);
+        before.join().unwrap();
+        beside.join().unwrap();
+        assert!(first.attempt(End::Executed), "free in the end");
+    });
+}
+
 // proves: GUARD-1, GUARD-3
 #[test]
 fn a_key_that_is_let_go_of_has_nobody_inside_and_lets_nobody_in() {
