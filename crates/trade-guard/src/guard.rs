@@ -31,7 +31,8 @@ pub struct TradeGuard {
 struct Shared {
     clock: Arc<dyn Clock>,
     table: Table,
-    /// The [`rank`](Session::rank) of the newest session seen; zero for none.
+    /// The [`rank`](Session::rank) of the newest session seen; zero for none. Only grows, and stands for no other memory, so
+    /// Relaxed will do.
     newest: AtomicU64,
     /// Written once each, from the front.
     callers: [OnceLock<&'static str>; CALLERS],
@@ -79,7 +80,7 @@ impl TradeGuard {
         let guard = Self::new(limit, clock, Some(Arc::new(keeper)));
         guard.shared.table.restore(&claims);
         if let Some(newest) = claims.newest() {
-            guard.shared.newest.store(newest.rank(), Ordering::Release);
+            guard.shared.newest.store(newest.rank(), Ordering::Relaxed);
         }
         Ok(guard)
     }
@@ -142,7 +143,7 @@ impl TradeGuard {
     /// A handle on one key, for who enters it again and again in its session: no look-up, no lock.
     ///
     /// # Errors
-    /// [`Refusal::PastSession`], [`Refusal::FutureSession`], [`Refusal::MixedSlots`].
+    /// [`Refusal::PastSession`], [`Refusal::EndedSession`], [`Refusal::FutureSession`], [`Refusal::MixedSlots`].
     pub fn handle(&self, key: &Key) -> Result<Handle, Refusal> {
         self.begin(key)?;
         let node = self.shared.table.with_node(key, Arc::clone).map_err(|absent| self.absent(key, absent))?;
@@ -153,7 +154,7 @@ impl TradeGuard {
     /// it gets no further one. Not written down: whoever opens the guard says it again.
     ///
     /// # Errors
-    /// [`Refusal::PastSession`], [`Refusal::FutureSession`].
+    /// [`Refusal::PastSession`], [`Refusal::EndedSession`], [`Refusal::FutureSession`].
     pub fn set_limit(&self, scope: &Scope, session: Session, limit: NonZeroU16) -> Result<(), Refusal> {
         let key = Key::new(*scope, session);
         self.begin(&key)?;
@@ -189,7 +190,7 @@ impl TradeGuard {
 
     /// The newest session that anybody tried to enter.
     pub fn newest_session(&self) -> Option<Session> {
-        Session::of_rank(self.shared.newest.load(Ordering::Acquire))
+        Session::of_rank(self.shared.newest.load(Ordering::Relaxed))
     }
 
     pub(crate) fn node(&self, key: &Key) -> Option<Arc<Node>> {
@@ -224,21 +225,24 @@ impl TradeGuard {
 
     #[inline]
     fn begin_rank(&self, key: &Key, rank: u64) -> Result<(), Refusal> {
-        if rank == self.shared.newest.load(Ordering::Acquire) { Ok(()) } else { self.roll(key, rank) }
+        if rank == self.shared.newest.load(Ordering::Relaxed) { Ok(()) } else { self.roll(key, rank) }
     }
 
     #[cold]
     fn roll(&self, key: &Key, rank: u64) -> Result<(), Refusal> {
-        if rank < self.shared.newest.load(Ordering::Acquire) {
+        if rank < self.shared.newest.load(Ordering::Relaxed) {
             return Err(self.absent(key, Absent::Past));
         }
         let now = self.shared.clock.wall();
-        // No place on earth is further ahead of UTC than this.
-        let latest = now.to_zoned(TimeZone::UTC).date().tomorrow();
-        if latest.is_ok_and(|latest| key.session().day() > latest) {
+        // No place on earth is further from UTC than a day.
+        let (day, today) = (key.session().day(), now.to_zoned(TimeZone::UTC).date());
+        if today.tomorrow().is_ok_and(|latest| day > latest) {
             return Err(Refusal::FutureSession { key: *key, now });
         }
-        if self.shared.newest.fetch_max(rank, Ordering::AcqRel) > rank {
+        if today.yesterday().is_ok_and(|earliest| day < earliest) {
+            return Err(Refusal::EndedSession { key: *key, now });
+        }
+        if self.shared.newest.fetch_max(rank, Ordering::Relaxed) > rank {
             return Err(self.absent(key, Absent::Past));
         }
         Ok(())

@@ -34,8 +34,9 @@
 //! * **GUARD-4** A refusal says which layer refused, who is inside, since when, how long, and the count of the session.
 //! * **GUARD-5** The claim is durable before the permit exists; a store that fails refuses, and nobody is inside.
 //! * **GUARD-6** In a session older than the newest one seen nothing opens, for any scope; so a clock set back opens
-//!   nothing. A session more than a day ahead of UTC is refused, since believing it would shut all days until then. A guard
-//!   has one line of sessions: for exchanges with days of their own take a guard each.
+//!   nothing. None begins more than a day before UTC's date, since nobody knows any more what it had, or more than a day ahead
+//!   of it, since believing that would shut all days until then. A guard has one line of sessions: for exchanges with days of
+//!   their own take a guard each.
 //!
 //! # Which day it is
 //!

@@ -112,8 +112,9 @@ impl Node {
     /// Lets `caller` in, or says why not. At most [`TRIES`] steps, whatever others do.
     #[inline]
     pub(crate) fn claim(&self, caller: u8, clock: &dyn Clock) -> Result<(), Shut> {
-        // Relaxed: a look decides nothing.
-        let mut seen = Word(self.word.load(Ordering::Relaxed));
+        // Acquire, here and below: whoever gets in sees what the one before did inside, and who finds the session over, which
+        // one began.
+        let mut seen = Word(self.word.load(Ordering::Acquire));
         for _ in 0..TRIES {
             match seen.phase() {
                 Phase::Free => {}
@@ -126,9 +127,8 @@ impl Node {
             }
             let inside = seen.entered(caller, clock.mono());
             // GUARD-1: the one decision. Nobody inside, nothing unresolved, room left, session not over: all of it is in
-            // the word that was seen, and if any of it changed meanwhile, this fails. Acquire: whoever gets in sees what
-            // the one before did inside.
-            match self.word.compare_exchange(seen.0, inside.0, Ordering::Acquire, Ordering::Relaxed) {
+            // the word that was seen, and if any of it changed meanwhile, this fails.
+            match self.word.compare_exchange(seen.0, inside.0, Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return self.admit(inside),
                 Err(actual) => seen = Word(actual),
             }
@@ -197,12 +197,11 @@ impl Node {
     /// Lets go of the key for good if nobody is inside and nothing is unresolved. From then on nobody gets in through a
     /// handle that is still around.
     pub(crate) fn retire(&self) -> bool {
-        // Relaxed: nothing is read behind it.
         let seen = Word(self.word.load(Ordering::Relaxed));
         match seen.phase() {
-            // Whoever got in since the look keeps it.
+            // Whoever got in since the look keeps it. Release: who is turned away by this sees which session began.
             Phase::Free => {
-                self.word.compare_exchange(seen.0, seen.retired().0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+                self.word.compare_exchange(seen.0, seen.retired().0, Ordering::Release, Ordering::Relaxed).is_ok()
             }
             Phase::Retired => true,
             Phase::InProgress | Phase::Unresolved => false,
@@ -210,15 +209,15 @@ impl Node {
     }
 
     pub(crate) fn word(&self) -> Word {
-        Word(self.word.load(Ordering::Acquire))
+        Word(self.word.load(Ordering::Relaxed))
     }
 
     /// Which attempt is inside or unresolved, and the word that says so. Where others came and went during the look, the
     /// attempt may be one before: then what is known of it settles nothing.
     pub(crate) fn seen(&self) -> (u64, Word) {
-        // GUARD-3: the number first, and the word that is at least as new (Acquire) after it. The other way around, the
-        // number could be that of somebody who is on the way in: the broker knows nothing of that attempt yet, and who
-        // takes that for evidence would settle what it leaves later.
+        // GUARD-3: the number first, and after it (Acquire) a word that is at least as new. The other way around, the number
+        // could be that of somebody who is on the way in: the broker knows nothing of that attempt yet, and who takes that
+        // for evidence would settle what it leaves later.
         let attempt = self.attempt.load(Ordering::Acquire);
         (attempt, self.word())
     }

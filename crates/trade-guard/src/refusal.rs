@@ -47,6 +47,15 @@ pub enum Refusal {
         /// The newest session seen.
         newest: Session,
     },
+    /// The session is new here, and its day is over wherever one is on earth (GUARD-6): what it had may be forgotten. One
+    /// that was begun before goes on, whatever the clock says.
+    #[error("{key} cannot begin any more: in UTC it is {now}; check the clock and the calendar")]
+    EndedSession {
+        /// What was to be entered.
+        key: Key,
+        /// The wall clock.
+        now: Timestamp,
+    },
     /// The session is further ahead than any place on earth is (GUARD-6). To believe it would shut all days until then.
     #[error("{key} cannot be now: in UTC it is {now}; check the clock and the calendar")]
     FutureSession {
@@ -80,6 +89,7 @@ impl Refusal {
             Self::Spent { key, .. }
             | Self::Limit { key, .. }
             | Self::PastSession { key, .. }
+            | Self::EndedSession { key, .. }
             | Self::FutureSession { key, .. }
             | Self::MixedSlots { key }
             | Self::Store { key, .. } => key,
@@ -93,7 +103,7 @@ impl Refusal {
             Self::Unresolved(_) => "unresolved",
             Self::Spent { .. } => "slot",
             Self::Limit { .. } => "limit",
-            Self::PastSession { .. } | Self::FutureSession { .. } => "session",
+            Self::PastSession { .. } | Self::EndedSession { .. } | Self::FutureSession { .. } => "session",
             Self::MixedSlots { .. } => "slots",
             Self::Store { .. } => "store",
         }

@@ -10,7 +10,7 @@ use backstop_trade_guard::{Key, Refusal, Session, TradeGuard, Verdict};
 use jiff::{SignedDuration, ToSpan};
 use proptest::prelude::*;
 
-use crate::rig::{FaultyStore, TODAY, evidence, guard, key, limit, on, scope};
+use crate::rig::{FaultyStore, TODAY, clock, evidence, guard, key, limit, on, scope};
 
 fn key_of(session: Session) -> Key {
     Key::new(*key().scope(), session)
@@ -46,6 +46,28 @@ fn a_session_that_cannot_be_yet_opens_nothing_and_shuts_nothing() {
     }
     assert_eq!(guard.newest_session(), None);
     guard.try_enter(&key()).unwrap().executed().unwrap();
+}
+
+// proves: GUARD-6
+#[test]
+fn a_session_whose_day_is_over_does_not_begin_and_one_that_was_begun_goes_on() {
+    let guard = guard(1);
+    for behind in [2, 3, 400] {
+        let session = Session::of(TODAY - behind.days());
+        let refused = guard.try_enter(&key_of(session));
+        assert!(matches!(refused, Err(Refusal::EndedSession { .. })), "{behind} days behind: {refused:?}");
+    }
+    assert_eq!(guard.newest_session(), None);
+    guard.try_enter(&key_of(Session::of(TODAY.yesterday().unwrap()))).unwrap().executed().unwrap();
+    guard.try_enter(&key()).unwrap().executed().unwrap();
+
+    let store = Arc::new(FaultyStore::default());
+    on(&store, 2).try_enter(&key()).unwrap().executed().unwrap();
+    let clock = clock();
+    clock.advance(Duration::from_hours(72));
+    let guard = TradeGuard::open(limit(2), clock, store).unwrap();
+    guard.try_enter(&key()).unwrap().executed().unwrap();
+    assert!(matches!(guard.try_enter(&key()), Err(Refusal::Limit { taken: 2, limit: 2, .. })));
 }
 
 // proves: GUARD-6

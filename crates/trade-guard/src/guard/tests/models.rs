@@ -40,7 +40,7 @@ fn of_three_who_come_first_to_a_key_one_gets_in() {
     });
 }
 
-// proves: GUARD-3, GUARD-6
+// proves: GUARD-3, GUARD-4, GUARD-6
 #[test]
 fn what_is_entered_while_a_session_ends_stays_in_sight() {
     let mut builder = loom::model::Builder::new();
@@ -51,7 +51,10 @@ fn what_is_entered_while_a_session_ends_stays_in_sight() {
         let late = thread::spawn(move || match handle.try_enter() {
             // Dropped: an order may live.
             Ok(_permit) => true,
-            Err(Refusal::PastSession { .. }) => false,
+            Err(Refusal::PastSession { newest, .. }) => {
+                assert_eq!(newest, Session::of(TOMORROW), "who is turned away is told by what");
+                false
+            }
             Err(other) => panic!("{other}"),
         });
         let tomorrow = guard.try_enter(&key(TOMORROW)).unwrap();
