@@ -1,5 +1,6 @@
 //! An attempt at a trade: got and given back, and refused. One key; ten thousand, half of them held; with one core and
-//! with two. The floor is one compare-and-swap and a store, behind a look-up where there are many keys.
+//! with two. The floor is one compare-and-swap and a store, behind a look-up where there are many keys. The peers are a
+//! mutex's `try_lock`, and maps in which a key stands while somebody is inside.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a bench that cannot be set up stops")]
 
@@ -12,9 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use backstop_clock::{Clock, Mono, SystemClock, Timestamp};
-use backstop_trade_guard::{Handle, Key, Scope, Session, TradeGuard, WalStore};
+use backstop_trade_guard::{Handle, Key, Permit, Scope, Session, TradeGuard, WalStore};
 use backstop_wal::{Append, Claim, DirStorage, Options};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use dashmap::DashMap;
 use parking_lot::Mutex;
 
 const KEYS: usize = 10_000;
@@ -73,7 +75,7 @@ fn one_key(criterion: &mut Criterion) {
     group.bench_function("backstop, owned permit", |b| {
         b.iter_custom(|count| {
             best(count, || {
-                let permit = black_box(&handle).try_enter().map(backstop_trade_guard::Permit::into_owned);
+                let permit = black_box(&handle).try_enter().map(Permit::into_owned);
                 permit.is_ok_and(|permit| permit.not_executed("").is_ok())
             })
         });
@@ -104,47 +106,107 @@ fn key_of_today() -> Key {
     Key::new(Scope::new("one").expect("a scope"), Session::of(today))
 }
 
-/// Ten thousand keys in an order that no cache foresees; every second one is held.
-fn many_keys(criterion: &mut Criterion) {
-    let names: Vec<String> = (0..KEYS).map(|n| format!("strategy-{:05}", n * 7919 % KEYS)).collect();
-    let flags: HashMap<String, AtomicBool> = names.iter().map(|name| (name.clone(), AtomicBool::new(false))).collect();
-    let still = guard(Still);
-    let keys: Vec<Key> = names.iter().map(|name| key(name)).collect();
-    let mut held = Vec::new();
-    for (at, key) in keys.iter().enumerate() {
-        let permit = still.try_enter(key).expect("free");
-        if at % 2 == 0 {
-            held.push(permit);
-            flags[&names[at]].store(true, Ordering::Release);
-        } else {
-            permit.not_executed("").expect("in memory");
+/// Ten thousand keys that are known, each as everybody wants it.
+struct Known {
+    names: Vec<String>,
+    shared: Vec<Arc<str>>,
+    keys: Vec<Key>,
+    flags: HashMap<String, AtomicBool>,
+    guard: TradeGuard,
+    dash: DashMap<Arc<str>, ()>,
+    scc: scc::HashMap<String, ()>,
+}
+
+impl Known {
+    /// In an order that no cache foresees.
+    fn new() -> Self {
+        let names: Vec<String> = (0..KEYS).map(|n| format!("strategy-{:05}", n * 7919 % KEYS)).collect();
+        let keys: Vec<Key> = names.iter().map(|name| key(name)).collect();
+        let guard = guard(Still);
+        for key in &keys {
+            guard.try_enter(key).expect("free").not_executed("").expect("in memory");
+        }
+        Self {
+            shared: names.iter().map(|name| Arc::from(name.as_str())).collect(),
+            flags: names.iter().map(|name| (name.clone(), AtomicBool::new(false))).collect(),
+            names,
+            keys,
+            guard,
+            dash: DashMap::new(),
+            scc: scc::HashMap::new(),
         }
     }
+
+    fn floor(&self, at: usize) -> bool {
+        let flag = &self.flags[black_box(&self.names[at])];
+        let got = try_flag(flag);
+        if got {
+            flag.store(false, Ordering::Release);
+        }
+        got
+    }
+
+    fn dashmap(&self, at: usize) -> bool {
+        let name = black_box(&self.shared[at]);
+        let got = match self.dash.entry(Arc::clone(name)) {
+            dashmap::Entry::Vacant(place) => {
+                place.insert(());
+                true
+            }
+            dashmap::Entry::Occupied(_) => false,
+        };
+        if got {
+            self.dash.remove(name);
+        }
+        got
+    }
+
+    fn scc(&self, at: usize) -> bool {
+        let name = black_box(&self.names[at]);
+        let got = self.scc.insert_sync(name.clone(), ()).is_ok();
+        if got {
+            self.scc.remove_sync(name);
+        }
+        got
+    }
+
+    fn backstop(&self, at: usize) -> bool {
+        self.guard.try_enter(black_box(&self.keys[at])).is_ok_and(|permit| permit.not_executed("").is_ok())
+    }
+
+    /// Somebody is inside of every second one.
+    fn hold_half(&self) -> Vec<Permit<'static>> {
+        let held = (0..KEYS).step_by(2).map(|at| {
+            self.flags[&self.names[at]].store(true, Ordering::Release);
+            self.dash.insert(Arc::clone(&self.shared[at]), ());
+            self.scc.insert_sync(self.names[at].clone(), ()).expect("free");
+            self.guard.try_enter(&self.keys[at]).expect("free")
+        });
+        held.collect()
+    }
+}
+
+type Attempt = fn(&Known, usize) -> bool;
+
+const SUBJECTS: [(&str, Attempt); 4] =
+    [("floor", Known::floor), ("dashmap", Known::dashmap), ("scc", Known::scc), ("backstop", Known::backstop)];
+
+fn many_keys(criterion: &mut Criterion) {
+    let keys = Known::new();
+    let _held = keys.hold_half();
     for (outcome, first) in [("got", 1), ("refused", 0)] {
         let mut group = criterion.benchmark_group(format!("guard_many_keys_{outcome}"));
-        let mut at = first;
-        group.bench_function("floor", |b| {
-            b.iter_custom(|count| {
-                best(count, || {
-                    at = (at + 2) % KEYS;
-                    let flag = &flags[black_box(&names[at])];
-                    let got = try_flag(flag);
-                    if got {
-                        flag.store(false, Ordering::Release);
-                    }
-                    got
-                })
+        for (name, attempt) in SUBJECTS {
+            let mut at = first;
+            group.bench_function(name, |b| {
+                b.iter_custom(|count| {
+                    best(count, || {
+                        at = (at + 2) % KEYS;
+                        attempt(&keys, at)
+                    })
+                });
             });
-        });
-        let mut at = first;
-        group.bench_function("backstop", |b| {
-            b.iter_custom(|count| {
-                best(count, || {
-                    at = (at + 2) % KEYS;
-                    still.try_enter(black_box(&keys[at])).is_ok_and(|permit| permit.not_executed("").is_ok())
-                })
-            });
-        });
+        }
         group.finish();
     }
 }
@@ -172,31 +234,18 @@ fn two_threads(criterion: &mut Criterion) {
     });
     group.finish();
 
-    let names: Vec<String> = (0..KEYS).map(|n| format!("strategy-{:05}", n * 7919 % KEYS)).collect();
-    let flags: HashMap<String, AtomicBool> = names.iter().map(|name| (name.clone(), AtomicBool::new(false))).collect();
-    let keys: Vec<Key> = names.iter().map(|name| key(name)).collect();
-    for key in &keys {
-        still.try_enter(key).expect("free").not_executed("").expect("in memory");
-    }
+    let keys = Known::new();
     let mut group = criterion.benchmark_group("guard_many_keys_two_threads");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("floor", |b| {
-        b.iter_custom(|count| {
-            both(count, |at| {
-                let flag = &flags[&names[at]];
-                if try_flag(flag) {
-                    flag.store(false, Ordering::Release);
-                }
-            })
+    for (name, attempt) in SUBJECTS {
+        group.bench_function(name, |b| {
+            b.iter_custom(|count| {
+                both(count, |at| {
+                    black_box(attempt(&keys, at));
+                })
+            });
         });
-    });
-    group.bench_function("backstop", |b| {
-        b.iter_custom(|count| {
-            both(count, |at| {
-                black_box(still.try_enter(&keys[at]).is_ok_and(|permit| permit.not_executed("").is_ok()));
-            })
-        });
-    });
+    }
     group.finish();
 }
 
