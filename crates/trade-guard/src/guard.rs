@@ -39,12 +39,15 @@ struct Shared {
     keeper: Option<Arc<Keeper>>,
 }
 
+/// How many callers have a name; one place is for those without.
+const NAMES: usize = CALLERS - 1;
+
 /// The name of callers without one.
 const UNNAMED: &str = "an unnamed caller";
 
 /// More names than a guard remembers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a guard knows {CALLERS} callers by name at most; {name:?} is one more, give it the name of another")]
+#[error("a guard knows {NAMES} callers by name at most; {name:?} is one more, give it the name of another")]
 #[non_exhaustive]
 pub struct TooManyCallers {
     /// The one that found no room.
@@ -64,7 +67,8 @@ pub struct Occupied {
 }
 
 impl TradeGuard {
-    /// A guard whose claims end with the process. A scope may have `limit` entries a session.
+    /// A guard whose claims end with the process. A scope may have `limit` entries a session. Two of them know nothing of
+    /// each other: make one, and clone it.
     pub fn in_memory(limit: NonZeroU16, clock: Arc<dyn Clock>) -> Self {
         Self::new(limit, clock, None)
     }
@@ -73,7 +77,7 @@ impl TradeGuard {
     /// what was executed counts. A scope may have `limit` entries a session.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot say what it holds.
+    /// [`StoreError`] when the store cannot say what it holds, or has a guard already.
     pub fn open(limit: NonZeroU16, clock: Arc<dyn Clock>, store: Arc<dyn ClaimStore>) -> Result<Self, StoreError> {
         let claims = store.load()?;
         let keeper = Keeper { store, clock: Arc::clone(&clock) };

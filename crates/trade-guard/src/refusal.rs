@@ -72,7 +72,7 @@ pub enum Refusal {
         key: Key,
     },
     /// The claim could not be written down (GUARD-5). In this process the key is as it was before.
-    #[error("{key} could not be claimed on disk")]
+    #[error("{key} could not be claimed in the store, so nobody entered; send nothing, and mend what the store says")]
     Store {
         /// What was to be entered.
         key: Key,

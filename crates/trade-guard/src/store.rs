@@ -24,7 +24,8 @@ pub use self::record::{Event, Grounds, InvalidGrounds, Record, Verdict};
 #[cfg(feature = "wal")]
 pub use self::wal::{WalOpenError, WalStore};
 
-/// A place for claims. One guard at a time writes to it.
+/// A place for claims. One guard at a time writes to it: of two, each would let somebody in. A store that can tell refuses
+/// to [`load`](ClaimStore::load) for the second.
 ///
 /// Implementors guarantee that a record is durable, as they understand it, before `append` returns `Ok`, that it is whole
 /// or not there, and that a guard opened later is given what all records so far amount to. A guard asks for nothing else:

@@ -25,8 +25,13 @@ const KEEP_SEGMENTS: u64 = 2;
 ///
 /// Records are JSON, one a record of the log. After a thousand of them a checkpoint takes their place, written by a thread
 /// of the store's own; what it no longer needs is removed, so that the log does not grow with the years.
+///
+/// For one guard: a second one would not see what is in progress in the first, and is refused. Clone the guard instead; in
+/// place of one that is gone, open the store again.
 pub struct WalStore {
     inner: Arc<Inner>,
+    /// How many guards asked for it.
+    guards: AtomicU64,
     /// The last checkpoint's.
     helper: Mutex<Option<JoinHandle<()>>>,
 }
@@ -117,7 +122,7 @@ impl WalStore {
         if inner.is_due() {
             inner.checkpoint().map_err(WalOpenError::Checkpoint)?;
         }
-        Ok((Self { inner: Arc::new(inner), helper: Mutex::new(None) }, opened))
+        Ok((Self { inner: Arc::new(inner), guards: AtomicU64::new(0), helper: Mutex::new(None) }, opened))
     }
 
     /// Writes down what all records so far amount to and removes what that makes superfluous. Done by itself from time to
@@ -158,6 +163,12 @@ impl Drop for WalStore {
 
 impl ClaimStore for WalStore {
     fn load(&self) -> Result<Claims, StoreError> {
+        // GUARD-1: two guards on one store would each let somebody in. Relaxed: one of them is first.
+        if self.guards.fetch_add(1, Ordering::Relaxed) > 0 {
+            return Err(StoreError::Refused {
+                source: "a guard was opened on it; clone that guard, or open the store again when it is gone".into(),
+            });
+        }
         Ok(self.inner.claims.lock().clone())
     }
 

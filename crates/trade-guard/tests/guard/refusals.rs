@@ -105,7 +105,9 @@ fn a_guard_knows_its_callers_by_name_and_not_too_many() {
         guard.named(name).unwrap();
         guard.named(name).unwrap();
     }
-    assert_eq!(guard.named(names[63]).unwrap_err().name, "caller 63");
+    let refused = guard.named(names[63]).unwrap_err();
+    assert_eq!(refused.name, "caller 63");
+    assert!(refused.to_string().starts_with("a guard knows 63 callers by name"), "{refused}");
     let _inside = guard.named("caller 62").unwrap().try_enter(&key()).unwrap();
     assert_eq!(guard.occupied()[0].inside.by(), "caller 62");
     let unnamed = crate::rig::guard(1);

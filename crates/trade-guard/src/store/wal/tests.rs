@@ -23,6 +23,10 @@ fn open(storage: &SimStorage) -> Result<WalStore, WalOpenError> {
     Ok(WalStore::open(Arc::new(storage.clone()), &options())?.0)
 }
 
+fn claims_of(store: &WalStore) -> Claims {
+    store.inner.claims.lock().clone()
+}
+
 fn guard_on(store: WalStore) -> TradeGuard {
     let clock = ManualClock::new("2030-01-02T14:46:30Z".parse().unwrap());
     TradeGuard::open(NonZeroU16::new(LIMIT).unwrap(), Arc::new(clock), Arc::new(store)).unwrap()
@@ -122,13 +126,29 @@ fn records_read_as_they_were_documented() {
     }
 }
 
+// proves: GUARD-1
+#[test]
+fn a_store_has_one_guard() {
+    let storage = SimStorage::default();
+    let store = Arc::new(open(&storage).unwrap());
+    let guard = || {
+        let clock = Arc::new(ManualClock::new("2030-01-02T14:46:30Z".parse().unwrap()));
+        TradeGuard::open(NonZeroU16::MIN, clock, Arc::clone(&store) as Arc<dyn ClaimStore>)
+    };
+    let first = guard().unwrap();
+    let _inside = first.clone().try_enter(&key(0)).unwrap();
+    let refused = guard().map(|_| ()).unwrap_err();
+    assert!(matches!(refused, StoreError::Refused { .. }), "{refused}");
+    drop(first);
+    assert!(guard().is_err(), "a permit of the first may be out");
+}
+
 // proves: GUARD-2
 #[test]
 fn a_checkpoint_stands_for_all_claims_and_the_log_does_not_grow_with_the_years() {
     let storage = SimStorage::default();
     let store = open(&storage).unwrap();
-    let lost = store.load().unwrap();
-    assert_eq!(lost, Claims::default());
+    assert_eq!(claims_of(&store), Claims::default());
     let before = guard_on(store);
     drop(before.try_enter(&key(1)).unwrap());
     let unresolved = before.unresolved();

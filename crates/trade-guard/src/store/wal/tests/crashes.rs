@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use backstop_wal::sim::{Depth, Fault, FaultKind, SimStorage};
 
-use super::{LIMIT, evidence, guard, key, open, options};
+use super::{LIMIT, claims_of, evidence, guard, key, open, options};
 use crate::store::{ClaimStore, Claims, WalStore};
 use crate::{Attempt, Key, Permit, Refusal, ResolveError, TradeGuard, Verdict};
 
@@ -43,12 +43,12 @@ impl History {
         let clock = backstop_clock::ManualClock::new("2030-01-02T14:46:30Z".parse().unwrap());
         let limit = std::num::NonZeroU16::new(LIMIT).unwrap();
         let guard = TradeGuard::open(limit, Arc::new(clock), Arc::clone(&store) as Arc<dyn ClaimStore>).unwrap();
-        let promised = vec![(Possible::new(), store.load().unwrap())];
+        let promised = vec![(Possible::new(), claims_of(&store))];
         Self { storage, store, guard, permits: Vec::new(), possible: Possible::new(), promised }
     }
 
     fn promise(&mut self) {
-        self.promised.push((self.possible.clone(), self.store.load().unwrap()));
+        self.promised.push((self.possible.clone(), claims_of(&self.store)));
         self.storage.note(self.promised.len() as u64 - 1);
     }
 
@@ -123,7 +123,7 @@ fn after_a_crash_at_any_point_no_key_has_more_entries_than_it_may() {
             let storage = SimStorage::new(crash.image.clone());
             let last = usize::try_from(crash.notes.last().copied().unwrap_or(0)).unwrap();
             // Nothing that was promised is missing, and nothing else is there but the next promise in the making.
-            let claims = open(&storage).unwrap().load().unwrap();
+            let claims = claims_of(&open(&storage).unwrap());
             let promised = &history.promised[last..(last + 2).min(history.promised.len())];
             let found = promised.iter().find(|(_, promised)| *promised == claims);
             let Some((possible, _)) = found else { panic!("seed {seed}, step {}: {claims:?}", crash.step) };
