@@ -37,6 +37,20 @@ fn check_hits(hits: &Hits, operations: &[&'static str]) {
     }
 }
 
+/// When the machine crashes, at each step.
+#[derive(Debug, Clone, Copy)]
+enum Crashes {
+    Never,
+    SinceOpening,
+    SinceFailing,
+}
+
+impl Crashes {
+    fn some(now: bool) -> Self {
+        if now { Self::SinceOpening } else { Self::Never }
+    }
+}
+
 /// A writer on a disk where an operation fails, up to the moment when it has gone.
 struct Failed {
     storage: SimStorage,
@@ -46,6 +60,8 @@ struct Failed {
     hit: bool,
     refused: Option<AppendError>,
     written: u64,
+    /// Before this step nothing had failed.
+    since: usize,
 }
 
 impl Failed {
@@ -58,7 +74,7 @@ impl Failed {
         let style = Style { tasks, checkpoints: true, fixed_len: false };
         let mut run = Run::new(&log, &storage, &mut model, &mut dice, style);
         run.steps(2).map_err(|error| error.to_string())?;
-        let base = storage.operations();
+        let (base, since) = (storage.operations(), storage.recording().steps());
         storage.plan(Fault { at: base + fault.at, ..fault });
         let refused = run.steps(10).and_then(|()| run.checkpoint()).err();
         // What the system has survives the process, unless it was lost in a failure.
@@ -75,15 +91,19 @@ impl Failed {
             }
         }
         storage.heal();
-        Ok(Self { storage, model, dice, hit, refused, written })
+        Ok(Self { storage, model, dice, hit, refused, written, since })
     }
 
     fn promised(&self) -> u64 {
         Promised::by(&self.storage.recording().notes()).records.max(self.written)
     }
 
-    /// Opens again and goes on; if `crash`, crashes at each step since.
-    fn goes_on(mut self, seed: u64, crash: bool) -> Result<Hits, Complaint> {
+    fn hit_a_sync(&self) -> bool {
+        self.storage.fired().iter().any(|(operation, _)| *operation == "sync")
+    }
+
+    /// Opens again and goes on, and the machine crashes at each step.
+    fn goes_on(mut self, seed: u64, crashes: Crashes) -> Result<Hits, Complaint> {
         let (storage, refused) = (&self.storage, &self.refused);
         let (log, _, found) = match open(storage) {
             // The system forgot something while it was being read.
@@ -93,7 +113,8 @@ impl Failed {
         .map_err(|error| format!("does not open after {refused:?}: {error}"))?;
         storage.heal();
         check_found(&self.model, self.promised(), &found)?;
-        // From here on what was found is promised, and then the machine crashes.
+        // From here on what was found is promised.
+        let before = self.model.clone();
         self.model.truncate(found.count());
         storage.note(found.count() as u64);
         let from = storage.recording().steps();
@@ -102,14 +123,17 @@ impl Failed {
         run.steps(3).map_err(|error| format!("does not go on: {error}"))?;
         drop(log);
         let mut complaint = None;
-        if !crash {
-            return Ok(storage.fired());
-        }
+        let first = match crashes {
+            Crashes::Never => return Ok(storage.fired()),
+            Crashes::SinceOpening => from,
+            Crashes::SinceFailing => self.since,
+        };
         storage.recording().crashes(Depth { exhaustive_up_to: 2, random: 2 }, seed, None, &mut |crash| {
-            if crash.step < from {
+            if crash.step < first {
                 return true;
             }
-            let outcome = check_crash(&self.model, Promised::by(crash.notes), &crash, 1, 1024);
+            let model = if crash.step < from { &before } else { &self.model };
+            let outcome = check_crash(model, Promised::by(crash.notes), &crash, 1, 1024);
             complaint = outcome.err().map(|text| format!("after {refused:?}, step {}: {text}", crash.step));
             complaint.is_none()
         });
@@ -129,7 +153,10 @@ fn an_error_at_any_operation_ends_the_acknowledgements_and_loses_none_of_them() 
                     let check = || {
                         let failed = Failed::at(seed, fault)?;
                         let hit = failed.hit;
-                        failed.goes_on(seed, at % 6 == seed).map(|fired| (hit, fired))
+                        // What a failed sync lost shows only in a crash.
+                        let is_one_sync = kind == FaultKind::Error(EIO) && !lasting && failed.hit_a_sync();
+                        let crashes = if is_one_sync { Crashes::SinceFailing } else { Crashes::some(at % 6 == seed) };
+                        failed.goes_on(seed, crashes).map(|fired| (hit, fired))
                     };
                     match check() {
                         Ok((true, fired)) => {
@@ -160,7 +187,7 @@ fn what_is_shown_anew_after_a_failed_sync_neither_takes_nor_adds_a_record() {
             if !failed.hit {
                 break;
             }
-            if !failed.storage.fired().iter().any(|(operation, _)| *operation == "sync") {
+            if !failed.hit_a_sync() {
                 continue;
             }
             // Now, or while it is opened.
@@ -178,7 +205,7 @@ fn what_is_shown_anew_after_a_failed_sync_neither_takes_nor_adds_a_record() {
                             let found = Found::read(&failed.storage)?;
                             check_found(&failed.model, failed.promised(), &found)?;
                         }
-                        failed.goes_on(seed, (at + later) % 8 == number)
+                        failed.goes_on(seed, Crashes::some((at + later) % 8 == number))
                     };
                     match check() {
                         Ok(fired) => faults += u32::from(fired.iter().any(|(_, kind)| *kind == evict.kind)),
