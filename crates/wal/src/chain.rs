@@ -253,6 +253,31 @@ fn scanner(storage: &dyn Storage, index: u64, thread: Thread) -> Result<Scanner,
     Ok(Scanner::new(segment, path(storage, index), thread))
 }
 
+/// The number of the newest writer of whom the segments before `base` tell; zero if none does. They are not needed otherwise,
+/// and may be gone or damaged.
+pub(crate) fn fence_before(storage: &dyn Storage, base: u64) -> Result<u64, ReadError> {
+    for index in (1..base).rev() {
+        match fence_in(storage, index) {
+            Ok(0) => {}
+            Ok(fence) => return Ok(fence),
+            Err(error @ ReadError::Io { .. }) => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(0)
+}
+
+fn fence_in(storage: &dyn Storage, index: u64) -> Result<u64, ReadError> {
+    let mut scanner = scanner(storage, index, Thread::begin(index))?;
+    loop {
+        match scanner.step() {
+            Ok(Step::Content { .. }) => {}
+            Err(error @ ReadError::Io { .. }) => return Err(error),
+            Ok(Step::Sealed | Step::End(_)) | Err(_) => return Ok(scanner.fence()),
+        }
+    }
+}
+
 /// The checkpoint that segment `index` begins with, if it does and that can be read.
 pub(crate) fn checkpoint_at(storage: &Arc<dyn Storage>, index: u64) -> Option<Vec<u8>> {
     let mut chain = Chain::from_segment(Arc::clone(storage), index).ok()?;

@@ -20,7 +20,7 @@ pub(crate) use self::tasks::Appending;
 pub(crate) use self::tasks::Progress;
 use self::tasks::Tasks;
 use crate::error::AppendError;
-use crate::format::{FRAME_LEN, LogId, MAX_PAYLOAD};
+use crate::format::{FRAME_LEN, LogId, MARK_LEN, MAX_PAYLOAD};
 use crate::segment::CreateError;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
@@ -120,6 +120,11 @@ impl Content<'_> {
             Self::Record(record) | Self::Checkpoint(record) => record.len(),
             Self::Batch(records) => records.iter().map(|record| 4 + record.len()).sum(),
         }
+    }
+
+    /// What it takes beside its payload. A checkpoint has a mark behind it.
+    fn overhead(&self) -> usize {
+        FRAME_LEN + if matches!(self, Self::Checkpoint(_)) { MARK_LEN } else { 0 }
     }
 
     fn count(&self) -> u64 {
@@ -354,7 +359,7 @@ impl<D: Device> Committer<D> {
 
     fn check_length(&self, content: Content<'_>, how: Append) -> Result<(), AppendError> {
         let kept = if how.reserve { 0 } else { self.limits.reserve };
-        let limit = self.limits.segment_room.saturating_sub(FRAME_LEN + kept).min(MAX_PAYLOAD);
+        let limit = self.limits.segment_room.saturating_sub(content.overhead() + kept).min(MAX_PAYLOAD);
         let length = content.payload_len();
         if length > limit { Err(AppendError::TooLarge { length, limit }) } else { Ok(()) }
     }

@@ -148,6 +148,10 @@ impl Device for Engine {
         }
         if let Some(turn) = &mut group.turn {
             self.turn(turn.seq)?;
+            if turn.is_checkpoint {
+                // LOCK-5: opening begins here, and what tells of our number before may go.
+                self.push_mark(&mut turn.frames, group.next_seq);
+            }
             if !turn.frames.is_empty() {
                 self.write(&mut turn.frames)?;
             }

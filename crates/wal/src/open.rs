@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use backstop_file_lock::{AcquireError, Claim};
 
-use crate::chain::{Chain, Ending, Reached};
+use crate::chain::{self, Chain, Ending, Reached};
 use crate::commit::{Committer, Limits};
 use crate::engine::{Engine, Told, maker, room_in};
 use crate::error::{OpenError, ReadError};
@@ -139,7 +139,11 @@ impl Options {
         let mut chain = Chain::from_checkpoint(Arc::clone(storage), listing)?;
         let mut opened = Opened::default();
         let mut ending = self.read_on(storage.as_ref(), &mut chain, &mut opened.records, visit)?;
-        let known = chain.scanner().fence();
+        let known = match chain.scanner().fence() {
+            // Behind a checkpoint there is a mark. Where a crash took that, nothing was removed.
+            0 => chain::fence_before(storage.as_ref(), chain.base())?,
+            known => known,
+        };
         if tenure.fence() <= known {
             // LOCK-5: counting began anew. And whoever was deleted may have written until now.
             tenure.raise_fence_above(known)?;

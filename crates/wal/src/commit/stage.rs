@@ -1,7 +1,7 @@
 //! Puts content into the queue, as far as there is room for it and for what must still fit behind it.
 
 use super::{Append, Content, Device, Queue, Ticket, Turn};
-use crate::format::{FRAME_LEN, Kind, LogId, REOPENING_LEN, push_batch_record, push_frame};
+use crate::format::{Kind, LogId, REOPENING_LEN, push_batch_record, push_frame};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Staged {
@@ -14,7 +14,7 @@ pub(crate) enum Staged {
 
 impl<D: Device> Queue<D> {
     pub(super) fn stage(&mut self, log: LogId, content: Content<'_>, how: Append, reserve: usize) -> Staged {
-        let need = FRAME_LEN + content.payload_len();
+        let need = content.payload_len() + content.overhead();
         let is_checkpoint = matches!(content, Content::Checkpoint(_));
         let fits_here = self.room.active >= need && !is_checkpoint;
         let left = self.room.active.saturating_sub(need);

@@ -161,6 +161,9 @@ pub(crate) fn check_crash(
     if let Some(seen) = seen.filter(|seen| *seen != found) {
         return Err(format!("a reader is shown {} records, the writer {}", seen.count(), found.count()));
     }
+    if lot.is_multiple_of(8) {
+        check_without_lock_file(crash, &found)?;
+    }
     // WAL-6: what was removed stays so.
     if let Some(name) = crash.image.keys().find(|name| index(name).is_some_and(|index| promised.is_removed(index))) {
         return Err(format!("{name} is back"));
@@ -181,6 +184,28 @@ pub(crate) fn check_crash(
     } else {
         Err(format!("found {} records, then with one more {}", found.count(), again.count()))
     }
+}
+
+/// Recovers from the same crash on a disk that has lost the lock file, whose count begins anew.
+fn check_without_lock_file(crash: &Crash<'_>, expected: &Found) -> Result<(), Complaint> {
+    let storage = SimStorage::after(crash.image.clone(), 0);
+    let (_, opened, found) =
+        open_with(&storage, &options()).map_err(|error| format!("without its lock file it does not open: {error}"))?;
+    // LOCK-5: the number of whoever had a record acknowledged stands in the log.
+    let (mut records, mut known) = (0, 0);
+    for (note, fence) in crash.notes.iter().zip(crash.fences) {
+        let promised = Promised::by(&[*note]).records;
+        if promised > records {
+            (records, known) = (promised, *fence);
+        }
+    }
+    if opened.fence <= known {
+        return Err(format!(
+            "without its lock file the number is {}, records were acknowledged under {known}",
+            opened.fence
+        ));
+    }
+    if found == *expected { Ok(()) } else { Err("without its lock file the log shows something else".to_owned()) }
 }
 
 /// The length of a record that would end just where something sound is left of an earlier writer, numbered as if it came

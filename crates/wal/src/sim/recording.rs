@@ -63,6 +63,8 @@ pub struct Crash<'a> {
     pub step: usize,
     /// The notes that the test had made by then: what had been acknowledged.
     pub notes: &'a [u64],
+    /// The number of the last lock that was taken, at each of them.
+    pub fences: &'a [u64],
     /// The disk.
     pub image: &'a Image,
     /// The number of the last lock that was taken.
@@ -178,20 +180,23 @@ impl Recording {
 
     fn replay(&self, skipped: Option<usize>, visit: &mut dyn FnMut(Crash<'_>) -> bool, build: &mut Build<'_>) -> bool {
         let mut disk = Disk::from_image(&self.start);
-        let mut notes = Vec::new();
+        let (mut notes, mut fences) = (Vec::new(), Vec::new());
         let mut fence = self.start_fence;
         let mut go_on = true;
         for step in 0..=self.operations.len() {
             let operation = step.checked_sub(1).and_then(|at| self.operations.get(at));
             match operation {
-                Some(Operation::Note(note)) => notes.push(*note),
+                Some(Operation::Note(note)) => {
+                    notes.push(*note);
+                    fences.push(fence);
+                }
                 Some(Operation::Lock { fence: taken }) => fence = *taken,
                 Some(operation) if skipped != Some(step - 1) => disk.apply(operation),
                 _ => {}
             }
             build(&disk, step, &mut |image| {
                 if go_on {
-                    go_on = visit(Crash { step, notes: &notes, image, fence });
+                    go_on = visit(Crash { step, notes: &notes, fences: &fences, image, fence });
                 }
             });
             if !go_on {

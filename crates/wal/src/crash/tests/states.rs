@@ -53,7 +53,7 @@ fn number_from_environment(name: &str) -> Option<u64> {
 
 /// `BACKSTOP_CRASH_STATES` sets how many states are wanted (a million is usual; from ten million on every step has full
 /// depth), `BACKSTOP_SEED` where the seeds begin.
-// proves: WAL-1, WAL-2, WAL-3, WAL-5, WAL-6
+// proves: LOCK-5, WAL-1, WAL-2, WAL-3, WAL-5, WAL-6
 #[test]
 fn every_crash_of_every_history_loses_nothing_that_was_acknowledged() {
     let wanted = number_from_environment("BACKSTOP_CRASH_STATES").unwrap_or(1_000_000);
