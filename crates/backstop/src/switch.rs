@@ -5,11 +5,15 @@
 //! taken, and a process that hangs in the middle of its own write keeps no other from pulling. A resume names the pulls
 //! that it takes back; one that came meanwhile stands. Whatever cannot be read, is missing or does not belong there counts
 //! as a pull (law 5), and only a resume that names it takes it back.
+//!
+//! What it costs to ask does not grow with what was: a resume says up to which number everything is settled, and then takes
+//! the files away that count for nothing any more, but for the newest. What does not stand any more is in the journals of
+//! the desks that have seen it.
 
 mod record;
 mod standing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +32,10 @@ pub use standing::{Resumed, Standing};
 
 /// The most that a record is read of.
 const MOST: u64 = 1 << 20;
+/// So many of the newest records are kept in any case: for people, and for processes that have not looked for a while.
+const KEPT: u64 = 64;
+/// How often the directory is read again because files went away meanwhile.
+const LOOKS: u32 = 5;
 /// How often one read or write may be interrupted by signals.
 const TRIES: u32 = 100;
 
@@ -37,6 +45,7 @@ pub struct Switch {
     storage: Arc<dyn Storage>,
     memory: Mutex<Memory>,
     nonce: AtomicU64,
+    kept: u64,
 }
 
 /// A pull that was made.
@@ -94,7 +103,7 @@ impl Switch {
 
     /// The same in any storage. No two may be opened with the same `nonce`.
     pub(crate) fn open_in(storage: Arc<dyn Storage>, nonce: u64) -> Self {
-        Self { storage, memory: Mutex::default(), nonce: AtomicU64::new(nonce) }
+        Self { storage, memory: Mutex::default(), nonce: AtomicU64::new(nonce), kept: KEPT }
     }
 
     /// How the switch in the directory `path` stands, for a process that must change nothing; where there is no such
@@ -129,23 +138,40 @@ impl Switch {
     ///
     /// What this process has pulled stands from the moment on in which it asked for it, written or not.
     pub fn standing(&self) -> Standing {
+        self.look().1
+    }
+
+    /// The names of the directory's files, and what they come to.
+    fn look(&self) -> (Vec<String>, Standing) {
         let mut memory = self.memory.lock();
-        let names = match self.storage.names() {
-            Ok(names) => names,
-            Err(error) => return memory.standing(&[], Some(&error)),
-        };
-        for text in &names {
-            if memory.has(text) {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            // HALT-1: the names themselves, each time. The directory's own time would be cheaper to ask for, and does not
+            // tell of a second change within one tick of the clock.
+            let names = match self.storage.names() {
+                Ok(names) => names,
+                Err(error) => return (Vec::new(), memory.standing(&[], Some(&error))),
+            };
+            if let Some(standing) = memory.unchanged(&names) {
+                return (names, standing);
+            }
+            let mut is_gone = false;
+            for text in names.iter().filter(|text| !memory.has(text)).cloned().collect::<Vec<_>>() {
+                let Some(name) = Name::parse(&text) else { continue };
+                match self.load(&text, name) {
+                    Ok(written) => memory.keep(&text, name, written),
+                    // One that cannot be read now may be readable the next time, and counts as a pull until then.
+                    Err(error) => is_gone |= error.kind() == io::ErrorKind::NotFound,
+                }
+            }
+            // A resume has taken it away meanwhile.
+            if is_gone && tries < LOOKS {
                 continue;
             }
-            // One that cannot be read now may be readable the next time, and counts as a pull until then.
-            if let Some(name) = Name::parse(text)
-                && let Ok(written) = self.load(text, name)
-            {
-                memory.keep(text, name, written);
-            }
+            let standing = memory.standing(&names, None);
+            return (names, standing);
         }
-        memory.standing(&names, None)
     }
 
     /// Pulls the switch. Never waits for anybody.
@@ -176,8 +202,11 @@ impl Switch {
     /// The second half: from here on it stands for everybody.
     pub(crate) fn write(&self, Asked { kind, nonce, pull }: &Asked) -> Result<Pulled, SwitchError> {
         let Pull { by, reason, since, .. } = pull;
-        let written = Written::new(*kind, by, reason, since.unwrap_or_default(), Vec::new());
-        self.publish(*kind, *nonce, &written)
+        let written = Written::new(*kind, by, reason, since.unwrap_or_default());
+        let pulled = self.publish(*kind, *nonce, &written)?;
+        // Seen among the others it can be found settled later, when its file is gone.
+        let _seen = self.look();
+        Ok(pulled)
     }
 
     /// Takes back every pull that stands, and returns them. Nothing stands: nothing is written.
@@ -192,7 +221,7 @@ impl Switch {
         if by.trim().is_empty() || reason.trim().is_empty() {
             return Err(SwitchError::Nameless);
         }
-        let standing = self.standing();
+        let (names, standing) = self.look();
         if let Some(error) = standing.unreadable() {
             return Err(self.failed("read", io::Error::other(error.to_owned())));
         }
@@ -200,14 +229,30 @@ impl Switch {
         if lifts.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let written = Written::new(Kind::Resume, by, reason, at, lifts);
+        let settled = newest_of(&names).saturating_sub(self.kept);
+        let lifted_before = standing.held_down().iter().cloned().collect();
+        let written = Written { lifts, settled, lifted_before, ..Written::new(Kind::Resume, by, reason, at) };
         let _resumed = self.publish(Kind::Resume, self.next_nonce(), &written)?;
+        self.forget(&names, &written);
         Ok(standing.into_pulls())
+    }
+
+    /// Takes the files away, of those that there were before it, that count for nothing since `resume` is on disk: in
+    /// whatever order they go, and if only some of them go, it says the same.
+    fn forget(&self, names: &[String], resume: &Written) {
+        let lifted: BTreeSet<&PullId> = resume.lifted().collect();
+        let old = names.iter().filter_map(|text| Some((text, Name::parse(text)?)));
+        for (text, name) in old.filter(|(_, name)| name.number <= resume.settled) {
+            if name.kind == Kind::Resume || lifted.contains(&name.id()) {
+                // One that stays is taken away by the next resume.
+                let _stays = self.storage.remove(text);
+            }
+        }
     }
 
     /// Whether somebody has taken back a pull by this one for this reason.
     pub(crate) fn was_taken_back(&self, by: &str, reason: &str) -> bool {
-        self.memory.lock().was_taken_back(&Written::new(Kind::Halt, by, reason, Timestamp::default(), Vec::new()))
+        self.memory.lock().was_taken_back(&Written::new(Kind::Halt, by, reason, Timestamp::default()))
     }
 
     fn load(&self, text: &str, name: Name) -> io::Result<Written> {
@@ -221,8 +266,7 @@ impl Switch {
     /// Writes one record whole, under a name that nobody else has, and makes it durable.
     fn publish(&self, kind: Kind, nonce: u64, written: &Written) -> Result<Pulled, SwitchError> {
         let names = self.storage.names().map_err(|source| self.failed("read", source))?;
-        let newest = names.iter().filter_map(|text| Name::parse(text)).map(|name| name.number).max();
-        let name = Name { number: newest.unwrap_or(0).saturating_add(1), kind, nonce };
+        let name = Name { number: newest_of(&names).saturating_add(1), kind, nonce };
         let beside = name.beside();
         let file = self.storage.create(&beside).map_err(|source| self.failed("write", source))?;
         // Complete before it has its name, so that nobody ever sees half a record.
@@ -250,6 +294,11 @@ impl Switch {
     fn failed(&self, action: &'static str, source: io::Error) -> SwitchError {
         SwitchError::Io { action, path: self.storage.place().to_owned(), source }
     }
+}
+
+/// The greatest number of a record; zero without one.
+fn newest_of(names: &[String]) -> u64 {
+    names.iter().filter_map(|text| Name::parse(text)).map(|name| name.number).max().unwrap_or(0)
 }
 
 fn write_full(file: &dyn StorageFile, bytes: &[u8]) -> io::Result<()> {

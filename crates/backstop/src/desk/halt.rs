@@ -183,9 +183,14 @@ fn news(standing: &Standing, state: &State) -> Vec<Record> {
             records.push(Record::Resumed { lifts, by, reason, newest });
         }
     }
-    if !gone.is_empty() {
-        let (by, reason) = ("nobody".to_owned(), "what was wrong with the kill switch is mended".to_owned());
-        records.push(Record::Resumed { lifts: gone, by, reason, newest });
+    let (mended, settled) = gone.into_iter().partition::<Vec<_>, _>(PullId::is_fault);
+    for (lifts, by, reason) in [
+        (mended, "nobody", "what was wrong with the kill switch is mended"),
+        (settled, "somebody", "it was taken back long ago, and the record of who did is not kept any more"),
+    ] {
+        if !lifts.is_empty() {
+            records.push(Record::Resumed { lifts, by: by.to_owned(), reason: reason.to_owned(), newest });
+        }
     }
     records
 }

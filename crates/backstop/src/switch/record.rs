@@ -14,8 +14,8 @@ use std::io;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The version of the content that this program writes and reads.
-const VERSION: u32 = 1;
+/// The version of the content that this program writes; it reads the first one, too, which had nothing of `settled` on.
+const VERSION: u32 = 2;
 /// The most characters of a name or a reason that are kept.
 const LONGEST: usize = 4_000;
 
@@ -151,20 +151,32 @@ pub(super) fn is_unfinished(file: &str) -> bool {
 /// What stands in a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Written {
-    version: u32,
-    kind: Kind,
+    pub(super) version: u32,
+    pub(super) kind: Kind,
     pub(super) by: String,
     pub(super) reason: String,
     pub(super) at: Timestamp,
     /// The pulls that a resume takes back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) lifts: Vec<PullId>,
+    /// Of a resume: up to this number nothing stands but what is still there, and files may be gone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) settled: u64,
+    /// Of a resume: what is still there, or still wrong, and was taken back by resumes that may be gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) lifted_before: Vec<PullId>,
 }
 
 impl Written {
-    pub(super) fn new(kind: Kind, by: &str, reason: &str, at: Timestamp, lifts: Vec<PullId>) -> Self {
+    pub(super) fn new(kind: Kind, by: &str, reason: &str, at: Timestamp) -> Self {
         let kept = |text: &str| text.chars().take(LONGEST).collect();
-        Self { version: VERSION, kind, by: kept(by), reason: kept(reason), at, lifts }
+        let (by, reason) = (kept(by), kept(reason));
+        Self { version: VERSION, kind, by, reason, at, lifts: Vec::new(), settled: 0, lifted_before: Vec::new() }
+    }
+
+    /// Every pull that it takes back, or keeps back.
+    pub(super) fn lifted(&self) -> impl Iterator<Item = &PullId> {
+        self.lifts.iter().chain(&self.lifted_before)
     }
 
     /// Nothing, if it cannot be put into words: for a pull that is one all the same.
@@ -174,7 +186,12 @@ impl Written {
 
     pub(super) fn from_bytes(bytes: &[u8], name: Name) -> io::Result<Self> {
         let written: Self = serde_json::from_slice(bytes)?;
-        let fits = written.version == VERSION && written.kind == name.kind;
+        let fits = (1..=VERSION).contains(&written.version) && written.kind == name.kind;
         if fits { Ok(written) } else { Err(io::Error::other("a record of another version or kind")) }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -14,6 +14,11 @@ fn process(storage: &SimStorage) -> Switch {
     Switch::open_in(Arc::new(storage.clone()), NEXT.fetch_add(1 << 32, Ordering::Relaxed))
 }
 
+/// One that keeps no more than the newest record beside what counts.
+fn forgetful(storage: &SimStorage) -> Switch {
+    Switch { kept: 1, ..process(storage) }
+}
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
@@ -37,7 +42,7 @@ fn image(files: &[(&str, &str)]) -> SimStorage {
     SimStorage::new(files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect())
 }
 
-/// A whole record, as this version writes it.
+/// A whole record, as the first version wrote it.
 fn record(kind: &str, lifts: &str) -> String {
     format!(r#"{{"version":1,"kind":"{kind}","by":"ann","reason":"r","at":"2030-01-02T00:00:00Z","lifts":[{lifts}]}}"#)
 }
@@ -89,15 +94,14 @@ fn a_resume_takes_back_what_it_names_and_nothing_that_came_meanwhile() {
 }
 
 /// What a test has been promised, step by step.
-fn story(storage: &SimStorage) {
-    let (ann, bob) = (process(storage), process(storage));
-    pull(&ann, Level::Halt);
+fn story(ann: &Switch, bob: &Switch, storage: &SimStorage) {
+    pull(ann, Level::Halt);
     storage.note(1);
-    pull(&bob, Level::Freeze);
+    pull(bob, Level::Freeze);
     storage.note(2);
-    resume(&ann);
+    resume(ann);
     storage.note(3);
-    pull(&bob, Level::Halt);
+    pull(bob, Level::Halt);
     storage.note(4);
 }
 
@@ -119,7 +123,7 @@ fn keeps(notes: &[u64], image: &Image) -> bool {
 #[test]
 fn no_crash_at_any_moment_takes_back_a_pull_or_leaves_one_that_nobody_made() {
     let storage = SimStorage::default();
-    story(&storage);
+    story(&process(&storage), &process(&storage), &storage);
     let recording = storage.recording();
     let mut states = 0;
     recording.crashes(DEPTH, 7, None, &mut |crash| {
@@ -141,12 +145,98 @@ fn no_crash_at_any_moment_takes_back_a_pull_or_leaves_one_that_nobody_made() {
 
 // proves: HALT-1
 #[test]
+fn no_crash_while_old_records_are_taken_away_takes_back_a_pull_or_leaves_one_that_nobody_made() {
+    let storage = SimStorage::default();
+    let (ann, bob) = (forgetful(&storage), forgetful(&storage));
+    for _ in 0..3 {
+        pull(&ann, Level::Halt);
+        resume(&bob);
+    }
+    story(&ann, &bob, &storage);
+    let recording = storage.recording();
+    let (mut states, mut fewest) = (0, usize::MAX);
+    recording.crashes(DEPTH, 7, None, &mut |crash| {
+        if !crash.notes.is_empty() {
+            states += 1;
+            fewest = fewest.min(crash.image.len());
+            assert!(keeps(crash.notes, crash.image), "{:?} {:?}", recording.describe(crash.step), crash.image.keys());
+        }
+        true
+    });
+    assert!(states > 100 && fewest < 6, "{states} states, no less than {fewest} files");
+}
+
+// proves: HALT-1
+#[test]
+fn what_it_costs_to_ask_does_not_grow_with_what_was() {
+    let storage = SimStorage::default();
+    let (ann, bob, watching) = (process(&storage), process(&storage), process(&storage));
+    let work = |switch: &Switch| {
+        let before = storage.operations();
+        assert_eq!(switch.standing().level(), None);
+        storage.operations() - before
+    };
+    let mut costs = Vec::new();
+    for round in 1..=300 {
+        pull(&ann, Level::Halt);
+        assert_eq!(watching.standing().level(), Some(Level::Halt), "at the next look: {round}");
+        assert_eq!(resume(&bob), 1);
+        if [100, 300].contains(&round) {
+            costs.push((storage.names().unwrap().len(), work(&process(&storage)), work(&watching), work(&watching)));
+        }
+    }
+    assert_eq!(costs[0], costs[1], "files, and calls of a process that begins, that has news, that has none");
+    let (files, _, news, none) = costs[1];
+    assert!(files <= usize::try_from(KEPT).unwrap() + 2 && news <= 10 && none == 1, "{costs:?}");
+}
+
+// proves: HALT-1, HALT-2
+#[test]
+fn what_was_taken_back_stays_so_when_the_record_of_it_is_gone_and_nothing_else_does() {
+    let storage = SimStorage::default();
+    let (ann, bob) = (process(&storage), forgetful(&storage));
+    // Strangers and gaps are taken back by name, and stay where they are.
+    storage.create("notes.txt").unwrap();
+    storage.create("00000003-halt-0000000000000001.json").unwrap();
+    let seen = ann.standing();
+    assert!(seen.pulls().len() >= 3, "{seen:?}");
+    assert!(resume(&bob) >= 3);
+    let late = "00000002-freeze-00000000000000aa.json";
+    for _ in 0..5 {
+        pull(&ann, Level::Halt);
+        resume(&bob);
+    }
+    assert!(storage.names().unwrap().len() < 6, "{:?}", storage.names());
+    let later = process(&storage);
+    // As a journal has it that was last written before all that.
+    later.remember(seen.pulls(), seen.newest());
+    assert_eq!((later.standing().level(), level(&storage)), (None, None), "{:?}", later.standing());
+    // One whose writer was slow comes with a number of long ago, and one that only this process knows of was never seen.
+    let _asked = later.ask(later.standing().pulls().values().next().cloned().unwrap_or(Pull {
+        level: Level::Halt,
+        by: "ann".to_owned(),
+        reason: "the disk is full".to_owned(),
+        since: None,
+    }));
+    for _ in 0..5 {
+        pull(&ann, Level::Halt);
+        resume(&bob);
+    }
+    assert_eq!(later.standing().level(), Some(Level::Halt));
+    storage.create(late).unwrap();
+    assert_eq!((ann.standing().level(), level(&storage)), (Some(Level::Freeze), Some(Level::Freeze)));
+    resume(&bob);
+    assert_eq!((ann.standing().level(), level(&storage)), (None, None));
+}
+
+// proves: HALT-1
+#[test]
 fn whatever_cannot_be_read_is_missing_or_foreign_counts_as_pulled_until_a_resume_names_it() {
     let whole = record("halt", "");
     let lifted = record("resume", "\"halt-0000000000000001\"");
     let halt = ("00000001-halt-0000000000000001.json", whole.as_str());
     let back = ("00000002-resume-0000000000000002.json", lifted.as_str());
-    let newer = record("resume", "").replace("\"version\":1", "\"version\":2");
+    let newer = record("resume", "").replace("\"version\":1", "\"version\":3");
     let cases: Vec<(&str, Level, Files<'_>)> = vec![
         ("empty", Level::Halt, vec![("00000001-halt-0000000000000001.json", "")]),
         ("empty, by its name a freeze", Level::Freeze, vec![("00000001-freeze-0000000000000001.json", "")]),
@@ -172,6 +262,19 @@ fn whatever_cannot_be_read_is_missing_or_foreign_counts_as_pulled_until_a_resume
     }
     let in_the_making = image(&[halt, back, ("00000003-halt-0000000000000003.json.tmp", "{")]);
     assert_eq!(level(&in_the_making), None, "nobody was told that it counts");
+}
+
+#[test]
+fn a_record_that_is_taken_away_while_the_names_are_read_is_no_record_that_cannot_be_read() {
+    let storage = SimStorage::default();
+    pull(&process(&storage), Level::Halt);
+    resume(&process(&storage));
+    for operation in 1..8 {
+        let switch = process(&storage);
+        storage.plan(Fault { at: storage.operations() + operation, kind: FaultKind::Error(2), lasting: false });
+        assert_eq!(switch.standing().level(), None, "{:?}", switch.standing());
+        storage.heal();
+    }
 }
 
 // proves: HALT-1
@@ -266,6 +369,7 @@ fn with_an_error_at_any_operation_what_was_confirmed_holds_and_what_was_not_stay
 fn many_processes_at_once_lose_no_pull() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("switch");
+    let mut lifted: BTreeSet<PullId> = BTreeSet::new();
     let pulls: BTreeSet<PullId> = std::thread::scope(|scope| {
         let pullers: Vec<_> = (0..3)
             .map(|_| {
@@ -276,17 +380,14 @@ fn many_processes_at_once_lose_no_pull() {
             })
             .collect();
         let resuming = scope.spawn(|| {
-            let switch = Switch::open(&path).unwrap();
-            for _ in 0..30 {
-                drop(switch.resume("bob", "why", at(2)).unwrap());
-            }
+            let switch = Switch { kept: 8, ..Switch::open(&path).unwrap() };
+            (0..30).flat_map(|_| switch.resume("bob", "why", at(2)).unwrap().into_keys()).collect::<Vec<_>>()
         });
-        resuming.join().unwrap();
+        lifted.extend(resuming.join().unwrap());
         pullers.into_iter().flat_map(|puller| puller.join().unwrap()).collect()
     });
     assert_eq!(pulls.len(), 60);
     let standing = Switch::open(&path).unwrap().standing();
-    let lifted: BTreeSet<&PullId> = standing.resumes().values().flat_map(|resume| &resume.lifts).collect();
     for id in &pulls {
         assert!(standing.pulls().contains_key(id) != lifted.contains(id), "{id} neither stands nor was taken back");
     }
