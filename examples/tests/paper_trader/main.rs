@@ -9,6 +9,8 @@
 mod faults;
 mod halts;
 mod resolving;
+mod stages;
+mod tap;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -144,11 +146,15 @@ impl Simulator {
             .env("TRADIER_ACCOUNT_ID", &self.account)
     }
 
+    /// Where it listens.
+    fn address(&self) -> &str {
+        self.base_url.trim_start_matches("http://").trim_end_matches("/v1")
+    }
+
     /// The truth.
     fn ledger(&self) -> Value {
         use std::io::Write;
-        let address = self.base_url.trim_start_matches("http://").trim_end_matches("/v1");
-        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let mut stream = std::net::TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         stream.write_all(b"GET /sim/ledger HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
