@@ -69,7 +69,7 @@ fn spawn(guarded: &Arc<Guarded>, work: impl FnOnce(&Guarded) + 'static) -> JoinH
 
 /// As many switches of threads as `bound` in each execution; one more in the deep run.
 fn check(bound: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
-    let deep = usize::from(std::env::var_os("BACKSTOP_DEEP").is_some());
+    let deep = usize::from(std::env::var_os("BACKSTOP_DEEP").is_some_and(|value| value != "0"));
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = bound.map(|bound| bound + deep);
     builder.check(model);
