@@ -7,7 +7,7 @@ use backstop_clock::Timestamp;
 use crate::ahead::Ahead;
 use crate::ceiling::Ceilings;
 use crate::limits::Limits;
-use crate::request::{Class, Permit, Refused, Request};
+use crate::request::{Class, Permit, Priority, Refused, Request};
 #[cfg(unix)]
 use crate::shared::Ring;
 use crate::start::{Past, Remembered};
@@ -27,6 +27,9 @@ pub(crate) struct Budget {
 struct Account {
     /// `None` where only the total limits the class.
     own: Option<Track>,
+    /// For each priority: the most that one request may weigh, and how many units are kept from it.
+    most: [usize; Priority::COUNT],
+    kept: [u64; Priority::COUNT],
     said: Ceilings,
     /// Units granted from the beginning.
     granted: u64,
@@ -48,14 +51,16 @@ pub(crate) enum Blocked {
 impl Budget {
     pub(crate) fn new(limits: &Limits) -> Self {
         let track = |windows: &Vec<_>| (!windows.is_empty()).then(|| Track::new(windows));
-        let account = |windows| Account {
-            own: track(windows),
-            said: Ceilings::default(),
-            granted: 0,
-            pending: 0,
-            unlearnt: None,
+        let total = track(&limits.total);
+        let account = |windows: &Vec<_>| {
+            let own = track(windows);
+            let most = |priority| own.iter().chain(&total).map(|track| track.most(priority)).min().unwrap_or(0);
+            let kept = |priority| own.as_ref().or(total.as_ref()).map_or(0, |track| track.kept_from(priority) as u64);
+            let (most, kept) = (Priority::ALL.map(most), Priority::ALL.map(kept));
+            Account { own, most, kept, said: Ceilings::default(), granted: 0, pending: 0, unlearnt: None }
         };
-        Self { total: track(&limits.total), classes: limits.classes.iter().map(account).collect(), newest: Tick::NEVER }
+        let classes = limits.classes.iter().map(account).collect();
+        Self { total, classes, newest: Tick::NEVER }
     }
 
     /// How many units of those ahead of a request matter for it.
@@ -73,13 +78,18 @@ impl Budget {
         self.classes.len()
     }
 
-    /// Whether `request` can ever be granted.
+    /// Whether a request of that class may be so heavy.
+    pub(crate) fn may_weigh(&self, request: Request) -> bool {
+        let account = self.classes.get(request.class.index());
+        account.is_some_and(|account| units(request) <= *request.priority.of(&account.most))
+    }
+
+    /// Whether `request` can ever be granted; if not, why.
     pub(crate) fn check(&self, request: Request) -> Result<(), Refused> {
         let Some(account) = self.classes.get(request.class.index()) else {
             return Err(Refused::NoSuchClass { class: request.class.number(), classes: self.classes.len() });
         };
-        let tracks = account.own.iter().chain(&self.total);
-        let most = tracks.map(|track| track.most(request.priority)).min().unwrap_or(0);
+        let most = *request.priority.of(&account.most);
         if units(request) > most {
             let most = u32::try_from(most).unwrap_or(u32::MAX);
             return Err(Refused::TooHeavy { weight: request.weight.get(), most });
@@ -98,11 +108,13 @@ impl Budget {
         let Some(account) = self.classes.get(request.class.index()) else { return Tick::LAST };
         let of = |track: &Track| track.legal_at(now, request.priority, units(request), ahead);
         let windows = account.own.iter().chain(&self.total).map(of).max().unwrap_or(Tick::LAST);
+        let at = windows.max(ahead.last()).max(now);
+        if account.said.is_empty() {
+            return at;
+        }
         // RATE-3: what is kept from this priority is kept of what the server left, too.
-        let kept = account.own.as_ref().or(self.total.as_ref()).map_or(0, |track| track.kept_from(request.priority));
         let before = account.granted + account.pending + ahead.len() as u64;
-        let count = before + u64::from(request.weight.get()) + kept as u64;
-        account.said.legal_at(windows.max(ahead.last()).max(now), count)
+        account.said.legal_at(at, before + u64::from(request.weight.get()) + request.priority.of(&account.kept))
     }
 
     /// RATE-5: until when `request` waits for the answer to the first of its class, unless that comes earlier.
@@ -113,15 +125,20 @@ impl Budget {
 
     /// Whether `request` may be granted at `now`; if not, what keeps it.
     pub(crate) fn blocked(&self, now: Tick, request: Request) -> Option<Blocked> {
-        let nobody = Ahead::default();
-        if self.unlearnt(now, request).is_some() {
-            return Some(Blocked::ByClass);
-        }
-        if self.legal_at(now, request, &nobody) <= now {
+        if self.is_free(now, request) {
             return None;
         }
-        let by_total = |total: &Track| total.legal_at(now, request.priority, units(request), &nobody) > now;
+        let by_total = |total: &Track| !total.is_free(now, request.priority, units(request));
         Some(if self.total.as_ref().is_some_and(by_total) { Blocked::ByTotal } else { Blocked::ByClass })
+    }
+
+    /// Whether `request` may be granted at `now`.
+    pub(crate) fn is_free(&self, now: Tick, request: Request) -> bool {
+        let Some(account) = self.classes.get(request.class.index()) else { return false };
+        let free = |track: &Track| track.is_free(now, request.priority, units(request));
+        account.own.iter().chain(&self.total).all(free)
+            && (account.unlearnt.is_none() || self.unlearnt(now, request).is_none())
+            && (account.said.is_empty() || self.legal_at(now, request, &Ahead::default()) <= now)
     }
 
     /// Promises what [`blocked`](Self::blocked) said may be granted: it counts as used until it is fetched, so whoever
@@ -151,7 +168,7 @@ impl Budget {
             account.granted += u64::from(request.weight.get());
             count = account.granted;
         }
-        Permit { class: request.class, at: now.mono(), count }
+        Permit { class: request.class, at: now, count }
     }
 
     /// RATE-4: after the request of `count`, the server lets `left` more of its class pass until `until`.

@@ -35,6 +35,10 @@ impl Ceilings {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The first moment from `at` on at which the class may have been granted `count` units.
     pub(crate) fn legal_at(&self, at: Tick, count: u64) -> Tick {
         let over = |at: Tick, known: &Ceiling| if known.until > at && known.most < count { known.until } else { at };

@@ -41,6 +41,19 @@ pub(crate) struct Guarded {
     shared: Option<Shared>,
 }
 
+impl Guarded {
+    #[cfg(unix)]
+    fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unused_self, reason = "the same call with and without a shared window")]
+    fn is_shared(&self) -> bool {
+        false
+    }
+}
+
 impl RateLimiter {
     /// A limiter for a token of which `start` is known.
     pub fn new(limits: &Limits, clock: Arc<dyn Clock>, start: &Start) -> Self {
@@ -109,6 +122,13 @@ impl RateLimiter {
             }
         }
         let mut guarded = self.queue.lock();
+        // Most of all requests, where the budget is not shared: nobody waits, so nobody has to be woken either.
+        if !guarded.is_shared()
+            && let Some(permit) = guarded.queue.take_at_once(now, request)
+        {
+            self.changed(&mut guarded);
+            return Ok(permit);
+        }
         let (now, taken) = self.shared_first(&mut guarded, now, |queue, now| queue.try_take(now, request))?;
         match taken {
             Ok(permit) => {
@@ -206,12 +226,7 @@ impl RateLimiter {
     }
 
     fn hint(&self, request: Request) -> Option<&AtomicU64> {
-        let [exits, entries, polling] = self.not_before.get(request.class.index())?;
-        Some(match request.priority {
-            Priority::Exit => exits,
-            Priority::Entry => entries,
-            Priority::Polling => polling,
-        })
+        self.not_before.get(request.class.index()).map(|each| request.priority.of(each))
     }
 
     /// RATE-2: what was refused before says nothing of what is now.

@@ -87,13 +87,20 @@ impl Queue {
         self.waiting == 0 && self.promised.is_empty()
     }
 
+    /// Grants `request` now if nobody waits and it may be granted.
+    pub(crate) fn take_at_once(&mut self, now: Tick, request: Request) -> Option<Permit> {
+        let now = self.budget.at_least_newest(now);
+        let free = self.waiting == 0 && self.budget.may_weigh(request) && self.budget.is_free(now, request);
+        free.then(|| self.grant(now, request))
+    }
+
     /// Grants `request` now, or says at which moment it could be; then nothing has changed.
     pub(crate) fn try_take(&mut self, now: Tick, request: Request) -> Result<Permit, Full> {
         self.budget.check(request)?;
         let now = self.budget.at_least_newest(now);
         if self.waiting == 0 {
-            let at = self.legal_at(now, request);
-            return if at <= now { Ok(self.grant(now, request)) } else { Err(Full::Until(at)) };
+            let granted = self.take_at_once(now, request);
+            return granted.ok_or_else(|| Full::Until(self.legal_at(now, request)));
         }
         self.settle(now);
         let unlearnt = self.budget.unlearnt(now, request);
@@ -350,21 +357,11 @@ impl Queue {
 
 impl Line {
     fn of(&self, priority: Priority) -> &BTreeMap<u64, Waiter> {
-        let [exits, entries, polling] = &self.waiters;
-        match priority {
-            Priority::Exit => exits,
-            Priority::Entry => entries,
-            Priority::Polling => polling,
-        }
+        priority.of(&self.waiters)
     }
 
     fn of_mut(&mut self, priority: Priority) -> &mut BTreeMap<u64, Waiter> {
-        let [exits, entries, polling] = &mut self.waiters;
-        match priority {
-            Priority::Exit => exits,
-            Priority::Entry => entries,
-            Priority::Polling => polling,
-        }
+        priority.of_mut(&mut self.waiters)
     }
 
     fn first(&self) -> Option<(u64, &Waiter)> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use backstop_clock::Mono;
 
+use crate::tick::Tick;
+
 /// Who goes first when requests are scarce (RATE-3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "an order of three; a fourth would change what the others mean")]
@@ -21,6 +23,26 @@ impl Priority {
     pub(crate) const COUNT: usize = 3;
     /// First come those that go first.
     pub(crate) const ALL: [Self; Self::COUNT] = [Self::Exit, Self::Entry, Self::Polling];
+
+    /// Its own of what there is one of for each.
+    pub(crate) fn of<T>(self, each: &[T; Self::COUNT]) -> &T {
+        let [exits, entries, polling] = each;
+        match self {
+            Self::Exit => exits,
+            Self::Entry => entries,
+            Self::Polling => polling,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn of_mut<T>(self, each: &mut [T; Self::COUNT]) -> &mut T {
+        let [exits, entries, polling] = each;
+        match self {
+            Self::Exit => exits,
+            Self::Entry => entries,
+            Self::Polling => polling,
+        }
+    }
 }
 
 /// One of the budgets that a server counts apart, in the order in which [`Limits`](crate::Limits) was given them.
@@ -78,7 +100,7 @@ impl Request {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permit {
     pub(crate) class: Class,
-    pub(crate) at: Mono,
+    pub(crate) at: Tick,
     /// Units of the class up to this one, it included.
     pub(crate) count: u64,
 }
@@ -86,7 +108,7 @@ pub struct Permit {
 impl Permit {
     /// When it was granted, by the limiter's clock.
     pub fn at(&self) -> Mono {
-        self.at
+        self.at.mono()
     }
 
     /// Of which class.

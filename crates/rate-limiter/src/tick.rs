@@ -59,5 +59,6 @@ impl Tick {
 
 /// `span` in nanoseconds, at most the last tick.
 pub(crate) fn nanos(span: Duration) -> i64 {
-    i64::try_from(span.as_nanos()).map_or(Tick::LAST.0, |nanos| nanos.min(Tick::LAST.0))
+    let nanos = span.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(span.subsec_nanos()));
+    i64::try_from(nanos).map_or(Tick::LAST.0, |nanos| nanos.min(Tick::LAST.0))
 }

@@ -38,12 +38,12 @@ impl Track {
 
     /// The most units that one request of `priority` may have.
     pub(crate) fn most(&self, priority: Priority) -> usize {
-        self.windows.iter().map(|rule| of(rule.most, priority)).min().unwrap_or(0)
+        self.windows.iter().map(|rule| *priority.of(&rule.most)).min().unwrap_or(0)
     }
 
     /// How many units are kept from `priority`, where that is most.
     pub(crate) fn kept_from(&self, priority: Priority) -> usize {
-        let kept = |rule: &Rule| of(rule.most, Priority::Exit) - of(rule.most, priority);
+        let kept = |rule: &Rule| Priority::Exit.of(&rule.most) - priority.of(&rule.most);
         self.windows.iter().map(kept).max().unwrap_or(0)
     }
 
@@ -55,7 +55,7 @@ impl Track {
         let fixed = self.ring.len() + self.pending;
         let all = fixed + ahead.len();
         let leaving = |rule: &Rule| {
-            let place = all + weight - of(rule.most, priority) - 1;
+            let place = all + weight - priority.of(&rule.most) - 1;
             let moment = if place < self.ring.len() {
                 self.nth(place)
             } else if place < fixed {
@@ -66,6 +66,16 @@ impl Track {
             moment.plus(rule.length)
         };
         self.windows.iter().map(leaving).max().unwrap_or(Tick::LAST)
+    }
+
+    /// RATE-1: whether [`legal_at`](Self::legal_at) is `now` or earlier, with nobody ahead.
+    pub(crate) fn is_free(&self, now: Tick, priority: Priority, weight: usize) -> bool {
+        let all = self.ring.len() + self.pending + weight - 1;
+        let free = |rule: &Rule| {
+            let place = all - priority.of(&rule.most);
+            place < self.ring.len() && self.nth(place).plus(rule.length) <= now
+        };
+        self.windows.iter().all(free)
     }
 
     /// Gives `weight` units away that are fetched later.
@@ -114,14 +124,5 @@ impl Track {
         let place = if place < self.ring.len() { place } else { place - self.ring.len() };
         // In doubt never legal.
         self.ring.get(place).copied().unwrap_or(Tick::LAST)
-    }
-}
-
-fn of(each: [usize; Priority::COUNT], priority: Priority) -> usize {
-    let [exits, entries, polling] = each;
-    match priority {
-        Priority::Exit => exits,
-        Priority::Entry => entries,
-        Priority::Polling => polling,
     }
 }

@@ -114,12 +114,6 @@ impl Window {
 
     /// How many of its units `priority` may use, those that others used included.
     pub(crate) fn most_for(&self, priority: Priority) -> u32 {
-        let [exits, entries, polling] = self.kept;
-        let kept = match priority {
-            Priority::Exit => exits,
-            Priority::Entry => entries,
-            Priority::Polling => polling,
-        };
-        self.max - kept
+        self.max - priority.of(&self.kept)
     }
 }
