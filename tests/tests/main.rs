@@ -2,6 +2,8 @@
 
 // The attribute tells clippy that helpers in there are test code too.
 #[cfg(test)]
+mod budget;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod faults;

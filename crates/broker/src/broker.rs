@@ -112,12 +112,22 @@ pub enum Priority {
 /// Leave to make one submit, spent by making it.
 #[must_use = "a grant that is not spent was budget for nothing"]
 #[derive(Debug)]
-pub struct Grant(());
+pub struct Grant(Option<u64>);
 
 impl Grant {
     /// For adapters: leave that cost nothing, because nobody counts.
     pub fn unmetered() -> Self {
-        Self(())
+        Self(None)
+    }
+
+    /// For adapters: leave that its maker knows by this number.
+    pub fn numbered(number: u64) -> Self {
+        Self(Some(number))
+    }
+
+    /// By which number its maker knows it; `None` if nobody counted it.
+    pub fn number(&self) -> Option<u64> {
+        self.0
     }
 }
 

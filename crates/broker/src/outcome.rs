@@ -47,6 +47,12 @@ pub enum NotSent {
         /// What the system said.
         detail: String,
     },
+    /// The request budget had no room for it in time.
+    #[error("no request budget ({detail}); nothing was sent")]
+    NoBudget {
+        /// How long it would have taken.
+        detail: String,
+    },
     /// The request cannot be expressed in this broker's protocol.
     #[error("this broker cannot express the request ({detail}); nothing was sent")]
     Unsupported {

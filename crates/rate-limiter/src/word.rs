@@ -16,8 +16,10 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 pub struct ServerWord {
     pub(crate) left: Option<u64>,
     pub(crate) used: Option<u64>,
-    /// Until the server's window ends.
+    /// Until the server's window ends, by its own date where there is one.
     pub(crate) lasts: Option<Duration>,
+    /// The same by the clock here.
+    pub(crate) lasts_here: Option<Duration>,
     /// How long it wants to be left alone.
     pub(crate) pause: Option<Duration>,
     pub(crate) refusal: bool,
@@ -26,7 +28,14 @@ pub struct ServerWord {
 impl ServerWord {
     /// The server lets `left` more requests pass for so long, and has counted `used`.
     pub const fn new(used: u32, left: u32, lasts: Duration) -> Self {
-        Self { left: Some(left as u64), used: Some(used as u64), lasts: Some(lasts), pause: None, refusal: false }
+        Self {
+            left: Some(left as u64),
+            used: Some(used as u64),
+            lasts: Some(lasts),
+            lasts_here: None,
+            pause: None,
+            refusal: false,
+        }
     }
 
     /// Reads `X-Ratelimit-Allowed`, `-Used`, `-Available` and `-Expiry`, and `Retry-After` in seconds or as a date.
@@ -42,19 +51,21 @@ impl ServerWord {
         let date = |text: &str| jiff::fmt::rfc2822::parse(text).map(|date| date.timestamp()).ok();
         let server_now = text("date").and_then(date).unwrap_or(wall);
         let until = |moment: Timestamp| positive(moment.duration_since(server_now));
+        let here = |moment: Timestamp| positive(moment.duration_since(wall));
         let used = count("x-ratelimit-used");
         let allowed = count("x-ratelimit-allowed");
         let available = count("x-ratelimit-available");
         // The tighter of the two ways to say it.
         let rest = allowed.zip(used).map(|(allowed, used)| allowed.saturating_sub(used));
         let left = [available, rest].into_iter().flatten().min();
-        let lasts = text("x-ratelimit-expiry").and_then(|text| text.parse().ok()).and_then(moment).map(until);
+        let expiry = text("x-ratelimit-expiry").and_then(|text| text.parse().ok()).and_then(moment);
         let retry = text("retry-after").and_then(|text| {
             let seconds = text.parse().map(Duration::from_secs).ok();
             seconds.or_else(|| date(text).map(until))
         });
         let used = used.or_else(|| allowed.zip(left).map(|(allowed, left)| allowed.saturating_sub(left)));
-        Self { left, used, lasts, pause: retry.map(|pause| pause.min(LONGEST_PAUSE)), refusal: false }
+        let pause = retry.map(|pause| pause.min(LONGEST_PAUSE));
+        Self { left, used, lasts: expiry.map(until), lasts_here: expiry.map(here), pause, refusal: false }
     }
 
     /// The same, when the answer was a refusal for too many requests (429, or whatever the server uses): nothing is left.
@@ -66,8 +77,12 @@ impl ServerWord {
     /// So many more requests, for so long, after the one that was answered; `None` if it says nothing of that. No window
     /// that ends is longer than `longest`.
     pub(crate) fn limit(&self, longest: Duration) -> Option<(u64, Duration)> {
-        // A second more, because dates have whole seconds. What is longer is a misread unit or a wrong clock.
-        let lasts = self.lasts.map(|lasts| lasts.min(longest.saturating_add(Duration::from_secs(1))));
+        // A second more, because dates have whole seconds. What is longer is a misread unit or a wrong clock: the date may be
+        // that of something in between.
+        let longest_seen = longest.saturating_add(Duration::from_secs(1));
+        let credible = |lasts: &Duration| *lasts <= longest_seen;
+        let lasts = self.lasts.filter(credible).or(self.lasts_here.filter(credible));
+        let lasts = lasts.or(self.lasts.map(|_| longest_seen));
         if self.refusal || self.pause.is_some() {
             // Law 5: a refusal that does not say for how long lasts a whole window.
             let said = lasts.max(self.pause);

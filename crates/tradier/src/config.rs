@@ -2,11 +2,16 @@
 
 use std::env;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use backstop_rate_limiter::{Limits, Start, Timer, TokioTimer};
 use reqwest::Url;
 use secrecy::SecretString;
+
+use crate::budget::{self, Budgeting};
 
 use crate::credentials::{AccountId, Credentials, SHORTEST_TOKEN};
 
@@ -113,6 +118,7 @@ pub struct TradierConfig {
     pub(crate) request_timeout: Duration,
     pub(crate) call_timeout: Duration,
     pub(crate) max_body: usize,
+    pub(crate) budget: Option<Budgeting>,
 }
 
 impl TradierConfig {
@@ -127,6 +133,7 @@ impl TradierConfig {
             request_timeout: Duration::from_secs(8),
             call_timeout: Duration::from_secs(15),
             max_body: 8 << 20,
+            budget: None,
         }
     }
 
@@ -152,6 +159,42 @@ impl TradierConfig {
     #[must_use]
     pub fn with_max_body(self, max_body: usize) -> Self {
         Self { max_body, ..self }
+    }
+
+    /// Every request passes the request budget that Tradier documents, of which `start` is known (RATE-1 to RATE-5): 120 a
+    /// minute for reads of the account and as many for market data, 60 for orders; in the sandbox 60 for each. A part is
+    /// kept for exits.
+    ///
+    /// Tradier says in its answers what is left, so [`Start::Probe`] is for every start of which nothing is known.
+    ///
+    /// # Errors
+    /// [`ConfigError::Budget`].
+    pub fn with_documented_limits(self, start: Start) -> Result<Self, ConfigError> {
+        let limits = budget::documented(&self.base_url)?;
+        Ok(self.with_limits(limits, start))
+    }
+
+    /// The same with other limits: three classes, in the order of [`RateLimits`](crate::RateLimits). Without limits, which
+    /// is the default, nobody counts.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits, start: Start) -> Self {
+        let budget = Budgeting { limits, start, shared: None, timer: Arc::new(TokioTimer) };
+        Self { budget: Some(budget), ..self }
+    }
+
+    /// The limits are shared with all processes that give the same file (RATE-6). Does nothing without limits.
+    #[must_use]
+    pub fn with_shared_window(self, path: PathBuf) -> Self {
+        let budget = self.budget.map(|budget| Budgeting { shared: Some(path), ..budget });
+        Self { budget, ..self }
+    }
+
+    /// Waits for the budget on `timer`, whose time is that of the adapter's clock. Default: tokio's. Does nothing without
+    /// limits.
+    #[must_use]
+    pub fn with_timer(self, timer: Arc<dyn Timer>) -> Self {
+        let budget = self.budget.map(|budget| Budgeting { timer, ..budget });
+        Self { budget, ..self }
     }
 
     /// Where this configuration leads.
@@ -218,6 +261,12 @@ pub enum ConfigError {
         request_timeout: Duration,
         /// The whole call.
         call_timeout: Duration,
+    },
+    /// The request budget could not be set up.
+    #[error("the request budget cannot be set up: {detail}")]
+    Budget {
+        /// What is wrong.
+        detail: String,
     },
     /// The HTTP client could not be built.
     #[error("the HTTP client could not be built ({detail})")]

@@ -16,10 +16,14 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Response, redirect, retry};
 use secrecy::ExposeSecret;
 
+use crate::budget::{Budget, Leave};
 use crate::config::{BaseUrl, ConfigError, TradierConfig};
 use crate::form::Form;
 use crate::rate::{self, RateClass, RateLimits};
 use crate::redact::Redactor;
+
+/// How the gateway begins a refusal for too many requests, whatever the status.
+const QUOTA: &str = "Quota Violation";
 
 /// What became of an exchange: all that the classification may look at.
 #[derive(Debug)]
@@ -67,6 +71,7 @@ pub(crate) struct Http {
     authorization: HeaderValue,
     redactor: Redactor,
     limits: Mutex<RateLimits>,
+    budget: Budget,
     clock: Arc<dyn Clock>,
     request_timeout: Duration,
     max_body: usize,
@@ -89,6 +94,7 @@ impl Http {
             authorization,
             redactor,
             limits: Mutex::default(),
+            budget: Budget::new(config.budget.clone(), Arc::clone(&clock))?,
             clock,
             request_timeout: config.request_timeout,
             max_body: config.max_body,
@@ -99,18 +105,27 @@ impl Http {
         &self.redactor
     }
 
+    pub(crate) fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
     pub(crate) fn limits(&self) -> RateLimits {
         *self.limits.lock()
+    }
+
+    /// The request budget. Nothing is sent without leave by it.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Puts the request on the wire, at most once, and waits for the end of it.
     ///
     /// # Cancel safety
     /// When dropped, the request may have been sent, or not, or in part.
-    pub(crate) async fn exchange(&self, request: &Request) -> Happened {
+    pub(crate) async fn exchange(&self, request: &Request, leave: Leave) -> Happened {
         let started = self.clock.mono();
         // BRK-1: over head and body together; a server that trickles a byte a second meets the same end.
-        let happened = match tokio::time::timeout(self.request_timeout, self.send(request)).await {
+        let happened = match tokio::time::timeout(self.request_timeout, self.send(request, &leave)).await {
             Ok(happened) => happened,
             Err(_) => Happened::TimedOut(format!("{} within {:?}", request.shown, self.request_timeout)),
         };
@@ -123,7 +138,7 @@ impl Http {
         happened
     }
 
-    async fn send(&self, request: &Request) -> Happened {
+    async fn send(&self, request: &Request, leave: &Leave) -> Happened {
         // Whatever is not a GET may change something: a connection of its own, see above.
         let client = if request.method == Method::GET { &self.reads } else { &self.writes };
         let query = Some(request.query.as_str()).filter(|query| !query.is_empty());
@@ -137,19 +152,21 @@ impl Http {
             *outgoing.body_mut() = Some(form.as_str().to_owned().into());
         }
         match client.execute(outgoing).await {
-            Ok(response) => self.read(request, response).await,
+            Ok(response) => self.read(request, response, leave).await,
             Err(error) if error.is_connect() => Happened::ConnectFailed(self.words(error)),
             Err(error) => Happened::Lost(self.words(error)),
         }
     }
 
-    async fn read(&self, request: &Request, mut response: Response) -> Happened {
+    async fn read(&self, request: &Request, mut response: Response, leave: &Leave) -> Happened {
         let now = self.clock.wall();
         if let Some(limit) = rate::limit(response.headers(), now) {
             self.limits.lock().note(request.class, limit);
         }
         let pause = rate::pause(response.headers(), now);
         let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        self.budget.heard(leave, &headers, status == 429);
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
@@ -165,6 +182,9 @@ impl Http {
         let received = Received { mono: self.clock.mono(), wall: self.clock.wall() };
         // A replacement character cannot turn a text into another well-formed number or word.
         let body = self.redactor.scrub(String::from_utf8_lossy(&body).into_owned());
+        if body.trim_start().starts_with(QUOTA) {
+            self.budget.heard(leave, &headers, true);
+        }
         Happened::Answer(Answer { status, body, pause, received })
     }
 

@@ -69,12 +69,22 @@
 //! taken for loopback hosts only. [`BaseUrl::is_production`] tells whether orders would move real money; whether they
 //! may is the program's decision.
 //!
+//! # The request budget
+//!
+//! With [`TradierConfig::with_documented_limits`] every request passes a [`RateLimiter`](backstop_rate_limiter::RateLimiter)
+//! before it goes on the wire (RATE-1 to RATE-6), in the three classes that Tradier counts. A submit takes its budget in
+//! [`grant`](backstop_broker::Broker::grant), a cancel at exit priority, everything else as polling; a read that would wait
+//! longer than its call may take is [`Throttled`](backstop_broker::ReadError::Throttled), a cancel or a submit without leave
+//! [`NoBudget`](backstop_broker::NotSent::NoBudget): neither was sent. Each answer's headers, 429 and `Quota Violation` tighten
+//! the budget until the server's window ends. Without limits, which is the default, nobody counts.
+//!
 //! # When to take something else
 //!
-//! For chains, bars, streams and watchlists take a general client beside it. It does not limit its own rate:
-//! [`Tradier::rate_limits`] hands on what the server says.
+//! For chains, bars, streams and watchlists take a general client beside it; what it sends is known to the budget only from
+//! the headers of the next answer.
 
 mod answer;
+mod budget;
 mod classify;
 mod config;
 mod credentials;
@@ -95,6 +105,9 @@ pub use tradier::Tradier;
 pub use wire::account::{AccountProfile, Profile};
 pub use wire::evidence::{ClosedPosition, HistoryEvent, NightlyFilter};
 pub use wire::placed::Preview;
+
+/// What a budget is made of. Re-exported so that users need not name the crate.
+pub use backstop_rate_limiter::{Limits, Sleep, Start, Timer, Window};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

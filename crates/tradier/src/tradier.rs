@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstop_broker::{
-    Balances, Broker, BrokerOrderId, Grant, MarketClock, NotSent, Order, OrderList, OrderRequest, Outcome, Position,
-    Quotes, ReadError, Symbol,
+    Balances, Broker, BrokerOrderId, Grant, MarketClock, NotGranted, NotSent, Order, OrderList, OrderRequest, Outcome,
+    Position, Priority, Quotes, ReadError, Symbol,
 };
 use backstop_clock::Clock;
 use reqwest::Method;
 
+use crate::budget::{self, Leave};
 use crate::config::{BaseUrl, ConfigError, TradierConfig};
 use crate::credentials::AccountId;
 use crate::form::{self, Form};
@@ -30,8 +31,7 @@ const MAX_SYMBOLS_IN_URL: usize = 40;
 
 /// One account at Tradier.
 ///
-/// Holds connections; make one and share it. It neither counts nor waits for a request budget: see
-/// [`rate_limits`](Tradier::rate_limits) for what the server says of it.
+/// Holds connections; make one and share it: the request budget of the token is in it, too.
 pub struct Tradier {
     http: Http,
     base_url: BaseUrl,
@@ -86,7 +86,10 @@ impl Tradier {
     /// Can be dropped at any time, with the same reservation.
     pub async fn preview(&self, order: &OrderRequest) -> Outcome<Preview> {
         match form::order(order) {
-            Ok(form) => self.post_order(form.with("preview", "true"), placed::preview).await,
+            Ok(form) => match self.leave(Priority::Entry).await {
+                Ok(leave) => self.post_order(form.with("preview", "true"), leave, placed::preview).await,
+                Err(not_sent) => Outcome::NotSent(not_sent),
+            },
             Err(detail) => Outcome::NotSent(NotSent::Unsupported { detail }),
         }
     }
@@ -177,14 +180,35 @@ impl Tradier {
         decode: impl FnOnce(&Object<'_>) -> Result<T, Malformed>,
     ) -> Result<T, ReadError> {
         let request = Request { method: Method::GET, class, path, shown, query, body: None };
-        let happened = self.http.exchange(&request).await;
+        let happened = self.read(&request).await?;
         classify::read(&happened, self.http.redactor(), |object, _| decode(object))
     }
 
-    async fn post_order<T>(&self, form: Form, confirm: impl FnOnce(&Object<'_>) -> Result<T, Malformed>) -> Outcome<T> {
+    /// A read passes the budget as polling. What cannot in time is not asked.
+    async fn read(&self, request: &Request) -> Result<Happened, ReadError> {
+        let leave = self.http.budget().leave(request.class, Priority::Polling, self.call_timeout).await;
+        let leave = leave.map_err(|refused| ReadError::Throttled {
+            until: self.http.wall().checked_add(budget::after(&refused)).ok(),
+            detail: format!("{}: {refused}", request.shown),
+        })?;
+        Ok(self.http.exchange(request, leave).await)
+    }
+
+    async fn post_order<T>(
+        &self,
+        form: Form,
+        leave: Leave,
+        confirm: impl FnOnce(&Object<'_>) -> Result<T, Malformed>,
+    ) -> Outcome<T> {
         let path = self.account_path("orders");
         let shown = "accounts/{account}/orders";
-        self.change(Method::POST, path, shown, Some(form), confirm).await
+        self.change(Method::POST, path, shown, Some(form), leave, confirm).await
+    }
+
+    /// Leave to change something, waited for apart: a time-out in here would not say that nothing was sent.
+    async fn leave(&self, priority: Priority) -> Result<Leave, NotSent> {
+        let leave = self.http.budget().leave(RateClass::Trading, priority, self.call_timeout).await;
+        leave.map_err(|refused| NotSent::NoBudget { detail: refused.to_string() })
     }
 
     async fn change<T>(
@@ -193,10 +217,11 @@ impl Tradier {
         path: String,
         shown: &'static str,
         body: Option<Form>,
+        leave: Leave,
         confirm: impl FnOnce(&Object<'_>) -> Result<T, Malformed>,
     ) -> Outcome<T> {
         let request = Request { method, class: RateClass::Trading, path, shown, query: Form::default(), body };
-        let exchange = tokio::time::timeout(self.call_timeout, self.http.exchange(&request));
+        let exchange = tokio::time::timeout(self.call_timeout, self.http.exchange(&request, leave));
         let late = |_| Happened::TimedOut(format!("{shown} within {:?}", self.call_timeout));
         classify::outcome(&exchange.await.unwrap_or_else(late), self.http.redactor(), confirm)
     }
@@ -208,10 +233,22 @@ impl Broker for Tradier {
         self.call_timeout
     }
 
-    async fn submit(&self, order: &OrderRequest, _grant: Grant) -> Outcome<BrokerOrderId> {
-        match form::order(order) {
-            Ok(form) => self.post_order(form, placed::placed).await,
-            Err(detail) => Outcome::NotSent(NotSent::Unsupported { detail }),
+    async fn grant(&self, priority: Priority, within: Duration) -> Result<Grant, NotGranted> {
+        self.http.budget().grant(priority, within).await
+    }
+
+    async fn submit(&self, order: &OrderRequest, grant: Grant) -> Outcome<BrokerOrderId> {
+        let form = match form::order(order) {
+            Ok(form) => form,
+            Err(detail) => return Outcome::NotSent(NotSent::Unsupported { detail }),
+        };
+        let leave = match self.http.budget().spend(&grant) {
+            Ok(leave) => Ok(leave),
+            Err(priority) => self.leave(priority).await,
+        };
+        match leave {
+            Ok(leave) => self.post_order(form, leave, placed::placed).await,
+            Err(not_sent) => Outcome::NotSent(not_sent),
         }
     }
 
@@ -221,7 +258,12 @@ impl Broker for Tradier {
         }
         let path = self.account_path(&format!("orders/{id}"));
         let confirm = |object: &Object<'_>| placed::canceled(object, id);
-        self.change(Method::DELETE, path, "accounts/{account}/orders/{id}", None, confirm).await
+        match self.leave(Priority::Exit).await {
+            Ok(leave) => {
+                self.change(Method::DELETE, path, "accounts/{account}/orders/{id}", None, leave, confirm).await
+            }
+            Err(not_sent) => Outcome::NotSent(not_sent),
+        }
     }
 
     async fn order(&self, id: &BrokerOrderId) -> Result<Order, ReadError> {
@@ -262,7 +304,7 @@ impl Broker for Tradier {
         let (path, shown) = ("markets/quotes".to_owned(), "markets/quotes");
         let request = Request { method, class: RateClass::MarketData, path, shown, query, body };
         let decode = |object: &Object<'_>, answer: &Answer| quote::quotes(object, answer.received);
-        let call = async { classify::read(&self.http.exchange(&request).await, self.http.redactor(), decode) };
+        let call = async { classify::read(&self.read(&request).await?, self.http.redactor(), decode) };
         self.within(shown, call).await
     }
 

@@ -1,5 +1,6 @@
 //! How many requests a minute are answered: a window that begins with the first request, one per class.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -16,6 +17,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 pub(super) struct Quota {
     limits: RateLimits,
     windows: Mutex<[Window; 3]>,
+    refused: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,7 +57,7 @@ pub(super) struct Standing {
 
 impl Quota {
     pub(super) fn new(limits: RateLimits) -> Self {
-        Self { limits, windows: Mutex::default() }
+        Self { limits, windows: Mutex::default(), refused: AtomicU64::new(0) }
     }
 
     pub(super) fn take(&self, class: Class, now: Timestamp) -> Standing {
@@ -72,8 +74,17 @@ impl Quota {
         let granted = window.used < allowed;
         if granted {
             window.used += 1;
+        } else {
+            self.refused.fetch_add(1, Ordering::Relaxed);
         }
         Standing { allowed, used: window.used, ends: window.ends.unwrap_or(now), granted }
+    }
+}
+
+impl Quota {
+    /// How many requests were refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 }
 

@@ -84,6 +84,11 @@ impl SimServer {
         &self.shared.account
     }
 
+    /// How many requests it refused because a window was full; throttling by a fault does not count.
+    pub fn refused_requests(&self) -> u64 {
+        self.shared.quota.refused()
+    }
+
     /// The way in past protocol and faults.
     pub fn handle(&self) -> SimHandle {
         self.handle.clone()
