@@ -26,7 +26,8 @@ fn fetch(queue: &mut Queue, now: u64, ticket: Ticket) -> Option<Permit> {
 #[test]
 fn exits_go_before_entries_before_polling_and_each_in_the_order_of_arrival() {
     let mut queue = queue(&Limits::new(&[window(1, 10)]).unwrap());
-    let arrivals = [2, 1, 0, 2, 1, 0, 0, 2].map(|priority| Priority::ALL[priority]);
+    let (exit, entry, polling) = (Priority::Exit, Priority::Entry, Priority::Polling);
+    let arrivals = [polling, entry, exit, polling, entry, exit, exit, polling];
     let _first = queue.try_take(tick(0), request(Priority::Polling, 1)).unwrap();
     let tickets = arrivals.map(|priority| join(&mut queue, 0, priority));
     let mut order = Vec::new();
