@@ -22,7 +22,7 @@ const HEADING: &str = "bug";
 /// The column that a run fills in.
 const CAUGHT_AFTER: usize = 5;
 /// Every invariant whose id begins so has at least one planted bug.
-const DEMANDED: [&str; 3] = ["LOCK-", "RATE-", "WAL-"];
+const DEMANDED: [&str; 4] = ["LOCK-", "QUOTE-", "RATE-", "WAL-"];
 
 /// One planted bug.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -300,6 +300,19 @@ fn a_jump_beyond_the_collar_is_refused_while_the_last_price_is_remembered() {
 
 // proves: QUOTE-3
 #[test]
+fn a_jump_that_was_refused_is_not_what_the_next_one_is_held_against() {
+    let mut feed = feed(exact_stream());
+    assert_eq!(receive(&mut feed, &quote(SHARE, 0, 0)), "");
+    for at in 1..10 {
+        let mut next = quote(SHARE, at, at);
+        (next.bid.price, next.ask.price) = (price("110"), price("110.10"));
+        assert_eq!(receive(&mut feed, &next), "jumped", "{at}");
+    }
+    assert_eq!(receive(&mut feed, &quote(SHARE, 10, 10)), "", "back to where it was");
+}
+
+// proves: QUOTE-3
+#[test]
 fn a_side_that_joins_or_leaves_is_no_jump_and_a_side_that_moves_is() {
     let change = |first: [&str; 2], second: [&str; 2]| {
         let mut config = exact_stream();
