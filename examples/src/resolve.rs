@@ -7,9 +7,10 @@ use std::time::Duration;
 use backstop::broker::{Broker, ClientOrderId, Decimal};
 use backstop::clock::{Clock, SystemClock};
 use backstop::file_lock::{Claim as Holder, Lock};
+use backstop::quote::{Policy, PolicyConfig};
 use backstop::{
-    Claim, ClaimedFill, Desk, DeskConfig, Freshness, Limits, LogJournal, Operator, ResolveError, SlotId, Stage, State,
-    Switch, Upkeep, told,
+    Claim, ClaimedFill, Desk, DeskConfig, Limits, LogJournal, Operator, ResolveError, SlotId, Stage, State, Switch,
+    Upkeep, told,
 };
 
 use crate::cli::{Common, MarketArgs, ResolveArgs};
@@ -168,7 +169,7 @@ async fn open(subject: &Subject, args: &ResolveArgs, dir: &StateDir) -> Result<(
         home,
         strategy: strategy.ok_or_else(|| Failure::Usage("it names no strategy".to_owned()))?,
         limits: Limits { max_positions: 0, max_quantity: 0 },
-        freshness: Freshness { max_age: POLL, max_option_age: POLL, max_spread_bps: 0 },
+        freshness: Policy::new(PolicyConfig::tradier()).map_err(|error| Failure::Usage(error.to_string()))?,
         poll: POLL,
         fill_timeout: settle,
         settle,

@@ -23,12 +23,13 @@ use backstop_broker::{
 };
 use backstop_clock::{Clock, Mono, Timestamp};
 use backstop_file_lock::{Lock, RaiseError};
+use backstop_quote::{Feed, Policy, Refusal as QuoteRefusal};
 use backstop_trade_guard::{self as trade_guard, ClaimStore, TradeGuard};
 use jiff::civil::Date;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
-use crate::gate::{Freshness, Limits, MarketView};
+use crate::gate::{self, Limits, MarketView};
 use crate::ids::StrategyName;
 use crate::journal::Journal;
 use crate::record::{Batch, Record};
@@ -57,8 +58,8 @@ pub struct DeskConfig {
     pub strategy: StrategyName,
     /// How much may be open.
     pub limits: Limits,
-    /// How old and wide quotes may be.
-    pub freshness: Freshness,
+    /// What a quote must be to be traded on.
+    pub freshness: Policy,
     /// Between two looks at an order.
     pub poll: Duration,
     /// How long an order may work before it is canceled.
@@ -132,6 +133,8 @@ pub(crate) struct Inner {
     canceled: Mutex<BTreeMap<(ClientOrderId, BrokerOrderId), Mono>>,
     /// When a fill last changed what is held of a symbol; what is not here was changed by an earlier process.
     changed: Mutex<BTreeMap<Symbol, Mono>>,
+    /// What is known of the quotes, over all looks.
+    feed: Mutex<Feed>,
     /// Which refusals were written down, and when.
     refused: Mutex<BTreeMap<(SlotId, &'static str), Mono>>,
     /// What is claimed by entries whose intent is not on disk yet.
@@ -225,6 +228,7 @@ impl Desk {
         // How many a session may have is said when it begins; until then nobody enters.
         let guard = TradeGuard::open(NonZeroU16::MAX, Arc::clone(&clock), Arc::clone(&claims) as Arc<dyn ClaimStore>);
         let guard = guard.map_err(|error| OpenError::Claims(error.into()))?;
+        let feed = Mutex::new(Feed::new(config.freshness.clone()));
         let inner = Inner {
             opened: Moment::now(&*clock),
             config,
@@ -239,6 +243,7 @@ impl Desk {
             sent: Mutex::default(),
             canceled: Mutex::default(),
             changed: Mutex::default(),
+            feed,
             refused: Mutex::default(),
             reserving: Mutex::default(),
             failed: Mutex::default(),
@@ -357,8 +362,9 @@ impl Desk {
     pub async fn look(&self, symbols: &[Symbol]) -> Result<MarketView, ReadError> {
         let asked = self.inner.clock.mono();
         let clock = self.market_clock().await?;
-        let quotes = self.quotes(symbols).await?;
-        Ok(MarketView::new(asked, clock, quotes))
+        let quotes = self.inner.broker.quotes(symbols).await?;
+        let refused = self.inner.receive(symbols, &quotes);
+        Ok(MarketView::new(asked, clock, quotes, refused))
     }
 
     /// Quotes for `symbols`, without a judgement.
@@ -369,7 +375,10 @@ impl Desk {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn quotes(&self, symbols: &[Symbol]) -> Result<Quotes, ReadError> {
-        self.inner.broker.quotes(symbols).await
+        let quotes = self.inner.broker.quotes(symbols).await?;
+        // They show that the feed is alive, and are what an entry is held against.
+        let _told = self.inner.receive(symbols, &quotes);
+        Ok(quotes)
     }
 
     /// The state as it is now.
@@ -430,6 +439,11 @@ impl Desk {
 }
 
 impl Inner {
+    /// Takes in what came for `symbols`, and says what of it may not be traded on.
+    fn receive(&self, symbols: &[Symbol], quotes: &Quotes) -> Vec<QuoteRefusal> {
+        gate::receive(&mut self.feed.lock(), symbols, quotes, &*self.clock)
+    }
+
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }

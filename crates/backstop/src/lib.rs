@@ -41,7 +41,7 @@ pub use desk::{
     CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, OpenError,
     Operator, RecordError, ResolveError, SessionError,
 };
-pub use gate::{Freshness, LimitBreach, Limits, MarketView, QuoteRefusal};
+pub use gate::{LimitBreach, Limits, MarketView};
 pub use ids::{InvalidName, SessionId, SlotId, StrategyName};
 pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, OpenJournalError, Past, Upkeep};
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};

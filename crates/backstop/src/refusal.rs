@@ -4,11 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use backstop_broker::{ClientOrderId, Decimal, InvalidId, InvalidOrder, NotGranted, Symbol};
+use backstop_quote::{Expired, LimitAstray, NotFresh};
 use backstop_trade_guard as trade_guard;
 
 use crate::SlotId;
 use crate::desk::RecordError;
-use crate::gate::{LimitBreach, QuoteRefusal};
+use crate::gate::LimitBreach;
 use crate::switch::Pull;
 
 /// Why an entry was turned away. For each of the preconditions of DESK-1 there is one; nothing reached the broker.
@@ -53,10 +54,13 @@ pub enum Refusal {
     },
     /// The quotes may not be traded on.
     #[error(transparent)]
-    Quote(#[from] QuoteRefusal),
+    Quote(#[from] NotFresh),
     /// The quotes were good, and grew old while the order waited.
-    #[error("the quotes grew too old while the order waited")]
-    QuoteExpired,
+    #[error(transparent)]
+    QuoteExpired(#[from] Expired),
+    /// The limit price gives more away than the quotes ask for.
+    #[error(transparent)]
+    LimitPrice(#[from] LimitAstray),
     /// Not enough free cash.
     #[error("cash: {needed} needed, {} free", free.map_or("unknown".to_owned(), |free| free.to_string()))]
     Cash {
@@ -84,7 +88,7 @@ impl Refusal {
             Self::Limits(_) => "limits",
             Self::Guard(trade_guard::Refusal::Store { .. }) | Self::Record(_) => "journal",
             Self::Guard(_) | Self::OtherSession { .. } | Self::SlotUsed { .. } => "guard",
-            Self::Quote(_) | Self::QuoteExpired => "quote",
+            Self::Quote(_) | Self::QuoteExpired(_) | Self::LimitPrice(_) => "quote",
             Self::Cash { .. } => "cash",
             Self::Budget(_) => "budget",
         }
@@ -93,7 +97,7 @@ impl Refusal {
     /// Whether the same entry may pass a moment later, with fresher quotes.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Quote(_) | Self::QuoteExpired | Self::Budget(_) | Self::Recovering => true,
+            Self::Quote(_) | Self::QuoteExpired(_) | Self::LimitPrice(_) | Self::Budget(_) | Self::Recovering => true,
             // What is in the way may be gone by then.
             Self::Limits(breaches) => breaches.iter().all(|breach| matches!(breach, LimitBreach::Opposite { .. })),
             // The account's cash was not read yet.

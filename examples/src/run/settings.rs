@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use backstop::broker::{Quantity, Symbol};
-use backstop::{DeskConfig, Freshness, Limits, StrategyName};
+use backstop::quote::{self, Policy, PolicyConfig, Stamps};
+use backstop::{DeskConfig, Limits, StrategyName};
 
 use super::calendar::Calendar;
 use crate::cli::{BrokerKind, RunArgs, StrategyKind};
@@ -26,7 +27,7 @@ pub(crate) struct Settings {
     pub(crate) reconcile_every: Duration,
     pub(crate) flatten_at_end: bool,
     pub(crate) calendar: Calendar,
-    freshness: Freshness,
+    freshness: Policy,
 }
 
 impl Settings {
@@ -61,11 +62,8 @@ impl Settings {
                 (false, false) => Calendar::Warns,
                 (false, true) => Calendar::Refuses,
             },
-            freshness: Freshness {
-                max_age: args.max_quote_age,
-                max_option_age: args.max_quote_age.max(Duration::from_secs(90)),
-                max_spread_bps: max_spread,
-            },
+            freshness: policy(args.max_quote_age, max_spread)
+                .map_err(|error| usage(format!("--max-quote-age, --max-spread: {error}")))?,
         };
         if settings.settle < ms(500) {
             return Err(usage("--settle must be at least 500ms: a call may take two fifths of it".to_owned()));
@@ -85,13 +83,33 @@ impl Settings {
             home,
             strategy,
             limits: Limits { max_positions: self.entries, max_quantity: 10_000 },
-            freshness: self.freshness,
+            freshness: self.freshness.clone(),
             poll: self.poll,
             fill_timeout: self.fill_timeout,
             settle: self.settle,
             clock_tolerance: Duration::from_secs(1),
         })
     }
+}
+
+/// The policy for Tradier, with these limits on age and spread. Stamps are known to a second, so by stamp an age may be that
+/// much more.
+fn policy(max_age: Duration, max_spread_bps: u32) -> Result<Policy, quote::Contradiction> {
+    let mut config = PolicyConfig::tradier();
+    let by_stamp = max_age.saturating_add(config.source.stamp_grain);
+    config.source.stamps = Stamps::LastChange { max_feed_quiet: by_stamp };
+    config.source.max_silence = max_age;
+    // Recordings that the simulator replays keep the clock errors that they were made with, up to 1.3 s.
+    config.source.max_ahead = Duration::from_secs(2);
+    config.max_market_age = max_age;
+    config.share.max_quiet = by_stamp;
+    config.option.max_quiet = config.option.max_quiet.max(by_stamp);
+    for limits in [&mut config.share, &mut config.option] {
+        limits.max_age = max_age;
+        limits.max_side_quiet = limits.max_side_quiet.max(limits.max_quiet);
+        limits.max_spread_bps = max_spread_bps;
+    }
+    Policy::new(config)
 }
 
 fn strategy(args: &RunArgs) -> Result<Strategy, Failure> {

@@ -17,12 +17,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop_broker::{Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Symbol, TimeInForce};
+use backstop_clock::Clock as _;
+use backstop_quote::{Fresh, Now, Spread};
 use backstop_trade_guard::{Permit, TradeGuard};
 
 use super::settle::Rest;
 use super::{Attended, Claimed, Desk, Inner, RecordError, Running};
 use crate::SlotId;
-use crate::gate::{Fresh, MarketView, least_cost};
+use crate::gate::{self, MarketView, least_cost};
 use crate::journal::JournalError;
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::refusal::{Malformed, Refusal};
@@ -222,7 +224,8 @@ struct Limited(Proposed);
 impl Limited {
     fn priced(self, desk: &Inner) -> Result<Priced, Refusal> {
         let Self(proposed) = self;
-        let fresh = desk.config.freshness.check(&proposed.view, proposed.order.legs(), desk.clock.mono())?;
+        let fresh = gate::judge(&desk.feed.lock(), &proposed.view, &proposed.order, &*desk.clock)?;
+        gate::check_limit(fresh.at(Now::of(&*desk.clock))?.prices(), &proposed.order)?;
         Ok(Priced { proposed, fresh })
     }
 }
@@ -230,7 +233,7 @@ impl Limited {
 /// Priced from fresh quotes.
 struct Priced {
     proposed: Proposed,
-    fresh: Fresh,
+    fresh: Fresh<Spread>,
 }
 
 impl Priced {
@@ -310,9 +313,10 @@ struct Reserved {
 impl Reserved {
     /// The wait for request budget comes before the intent: without budget, the slot and its name are not used up.
     async fn budgeted(self, desk: &Arc<Inner>) -> Result<Budgeted, Stopped> {
-        let granted = desk.broker.grant(Priority::Entry, desk.config.freshness.max_age).await;
+        let within = self.guarded.priced.fresh.until().since(desk.clock.mono());
+        let granted = desk.broker.grant(Priority::Entry, within).await;
         let checked = granted.map_err(Refusal::from).and_then(|grant| {
-            self.guarded.priced.fresh.last_look(desk)?;
+            last_look(&self.guarded.priced.fresh, desk)?;
             Ok(grant)
         });
         match checked {
@@ -355,7 +359,7 @@ struct Recorded {
     slot: SlotId,
     order: OrderRequest,
     permit: Permit<'static>,
-    fresh: Fresh,
+    fresh: Fresh<Spread>,
     grant: Grant,
     attended: Attended,
 }
@@ -363,7 +367,7 @@ struct Recorded {
 impl Recorded {
     /// The last look, with nothing to wait for between it and the submit.
     fn cleared(self, desk: &Arc<Inner>) -> Result<Cleared, Stopped> {
-        match self.fresh.last_look(desk) {
+        match last_look(&self.fresh, desk) {
             Ok(()) => {
                 let Self { slot, order, permit, grant, attended, .. } = self;
                 Ok(Cleared { order, grant, sent: Sent { slot, permit, attended } })
@@ -377,14 +381,10 @@ impl Recorded {
     }
 }
 
-impl Fresh {
-    /// What may have changed while the order waited: the quotes have not stopped aging (QUOTE-5), lock, halt.
-    fn last_look(&self, desk: &Arc<Inner>) -> Result<(), Refusal> {
-        if !self.is_valid(desk.clock.mono()) {
-            return Err(Refusal::QuoteExpired);
-        }
-        desk.check_open()
-    }
+/// What may have changed while the order waited: the quotes have not stopped aging (QUOTE-5), lock, halt.
+fn last_look(fresh: &Fresh<Spread>, desk: &Arc<Inner>) -> Result<(), Refusal> {
+    fresh.at(Now::of(&*desk.clock))?;
+    desk.check_open()
 }
 
 /// Past every gate.

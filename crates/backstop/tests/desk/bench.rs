@@ -13,9 +13,10 @@ use backstop::broker::{
 };
 use backstop::clock::{Clock, ManualClock, Timestamp};
 use backstop::file_lock::{Claim, Lock};
+use backstop::quote::{Policy, PolicyConfig};
 use backstop::{
-    Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, Freshness, Journal, JournalError, Limits,
-    MarketView, MemoryJournal, OpenError, Record, SlotId, State, StrategyName, Switch,
+    Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, Journal, JournalError, Limits, MarketView,
+    MemoryJournal, OpenError, Record, SlotId, State, StrategyName, Switch,
 };
 use backstop_sim::{FaultKind, FaultPlan, Hours, SimBroker, SimConfig, SimHandle};
 use parking_lot::Mutex;
@@ -145,16 +146,21 @@ impl Bench {
     }
 }
 
+/// Five seconds for everything but the stamps of a quiet option.
+fn freshness() -> PolicyConfig {
+    let mut config = PolicyConfig::tradier();
+    config.max_market_age = Duration::from_secs(5);
+    (config.share.max_age, config.option.max_age) = (Duration::from_secs(5), Duration::from_secs(5));
+    config.share.max_quiet = Duration::from_secs(6);
+    config
+}
+
 pub(crate) fn config() -> DeskConfig {
     DeskConfig {
         home: "test".to_owned(),
         strategy: StrategyName::new("test").unwrap(),
         limits: Limits { max_positions: 3, max_quantity: 100 },
-        freshness: Freshness {
-            max_age: Duration::from_secs(5),
-            max_option_age: Duration::from_secs(90),
-            max_spread_bps: 100,
-        },
+        freshness: Policy::new(freshness()).unwrap(),
         poll: Duration::from_millis(250),
         fill_timeout: Duration::from_secs(3),
         settle: SETTLE,

@@ -102,7 +102,7 @@ async fn a_desk_that_has_not_recovered_or_has_no_session_or_is_stopping_enters_n
     let bench = calm();
     let desk = bench.open(Arc::new(backstop::MemoryJournal::default()), &[]).await.unwrap();
     let elsewhere = bench.desk().await;
-    let (slot, good) = (elsewhere.slot(1).unwrap(), plan(&elsewhere).await);
+    let (slot, good) = (elsewhere.slot(1).unwrap(), plan(&desk).await);
     assert!(matches!(desk.try_to(slot.clone(), good.clone()).await, EntryEnd::Refused(Refusal::Recovering)));
     desk.recover().await.unwrap();
     let end = desk.try_to(slot.clone(), good.clone()).await;
@@ -137,19 +137,21 @@ async fn an_intent_that_cannot_be_written_is_not_sent() {
     assert_eq!(bench.requests(), 0);
 }
 
+// proves: QUOTE-5
 #[tokio::test(start_paused = true)]
 async fn quotes_that_grow_old_while_the_order_waits_for_budget_are_not_traded_on() {
     let bench = calm();
     let desk = bench.desk().await;
     *bench.broker.budget.lock() = Budget::After(Duration::from_secs(6));
     let (_, end) = enter(&desk, 1).await;
-    assert!(matches!(end, EntryEnd::Refused(Refusal::QuoteExpired)), "{end:?}");
+    assert!(matches!(end, EntryEnd::Refused(Refusal::QuoteExpired(_))), "{end:?}");
     assert_eq!(bench.requests(), 0);
     *bench.broker.budget.lock() = Budget::Open;
     let (_, end) = enter(&desk, 1).await;
     assert!(matches!(end, EntryEnd::Opened(_)), "the slot was given back: {end:?}");
 }
 
+// proves: QUOTE-5
 #[tokio::test(start_paused = true)]
 async fn quotes_that_grow_old_while_the_intent_is_being_written_are_not_traded_on() {
     let bench = calm();
