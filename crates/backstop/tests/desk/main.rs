@@ -13,7 +13,6 @@ mod exits;
 mod guard;
 mod halts;
 mod hostile;
-mod incidents;
 mod resolving;
 mod restarts;
 mod sweeps;
