@@ -29,6 +29,11 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// The batch may be written although the future was dropped. The desk does not drop it: it writes in a task of its
     /// own.
     async fn append(&self, batch: Arc<Batch>) -> Result<(), JournalError>;
+
+    /// What somebody should see to although nothing is lost by it, for as long as it lasts; the desk raises an alert.
+    fn complaint(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a batch was not written, or may not have been.

@@ -24,8 +24,10 @@ use crate::state::{Contradiction, State};
 /// A journal in a directory of its own. One process writes (WAL-5), any number read beside it.
 ///
 /// It writes checkpoints by itself, in a thread of its own, so that opening and memory cost what is open and not what was
-/// (WAL-6); [`Upkeep`] says when, and how long history stays. One that fails is reported as an event and stops nothing: it
-/// is tried again when as much again was written.
+/// (WAL-6); [`Upkeep`] says when, and how long history stays. One that fails is reported as an event, and to the desk as a
+/// [`complaint`](Journal::complaint); it stops nothing and is tried again when as much again was written. The segments are
+/// as long as the state needs when the journal is opened: one that has since grown past them gets a checkpoint again after
+/// the next opening, up to about 15 MiB.
 #[derive(Debug)]
 pub struct LogJournal {
     journal: Arc<wal::Journal<Records>>,
@@ -131,7 +133,8 @@ impl LogJournal {
         claim: Claim,
         upkeep: Upkeep,
     ) -> Result<(Self, Contents), OpenJournalError> {
-        let (journal, _, opened) = wal::Journal::<Records>::open(storage, &Options::new(claim))?;
+        let options = Options::new(claim).segment_len(segment_len(&storage));
+        let (journal, _, opened) = wal::Journal::<Records>::open(storage, &options)?;
         let state = journal.state().into_state()?;
         let torn =
             opened.torn.map(|torn| format!("{} bytes at byte {} of segment {}", torn.bytes, torn.offset, torn.segment));
@@ -176,6 +179,17 @@ impl LogJournal {
     }
 }
 
+/// The shortest segments there are, and the longest that a log takes.
+const SEGMENT: std::ops::RangeInclusive<u64> = 1 << 20..=1 << 24;
+
+/// How long new segments are to be: a checkpoint is one record, so the state must fit, with room to grow in.
+fn segment_len(storage: &Arc<dyn Storage>) -> u64 {
+    // What cannot be read the opening says better.
+    let state = wal::Journal::<Records>::read(storage).ok().and_then(|read| serde_json::to_vec(&read.state).ok());
+    let length = state.and_then(|bytes| u64::try_from(bytes.len()).ok()).unwrap_or(0);
+    length.saturating_mul(4).clamp(*SEGMENT.start(), *SEGMENT.end()).next_power_of_two()
+}
+
 /// The storage in the directory `path`, if there is such a directory.
 fn existing(path: &Path) -> Result<Option<Arc<dyn Storage>>, OpenJournalError> {
     match DirStorage::open(path) {
@@ -203,6 +217,10 @@ impl Journal for LogJournal {
             self.checkpoints.write_if_due(batch.at);
         }
         Ok(())
+    }
+
+    fn complaint(&self) -> Option<String> {
+        self.checkpoints.complaint()
     }
 }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use backstop_wal::{self as wal, Keep, Tail};
+use backstop_wal::{self as wal, AppendError, Keep, Tail, WriteError};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -46,12 +46,19 @@ struct Writer {
     upkeep: Upkeep,
     /// How much there was when the newest attempt failed: it is not tried again at every batch.
     failed_at: Mutex<Tail>,
+    /// Why it failed.
+    complaint: Mutex<Option<String>>,
 }
 
 impl Checkpoints {
     pub(super) fn new(journal: Arc<wal::Journal<Records>>, upkeep: Upkeep) -> Self {
-        let writer = Arc::new(Writer { journal, upkeep, failed_at: Mutex::default() });
+        let writer = Arc::new(Writer { journal, upkeep, failed_at: Mutex::default(), complaint: Mutex::default() });
         Self { writer, thread: Mutex::default() }
+    }
+
+    /// Why the newest attempt failed, if it did.
+    pub(super) fn complaint(&self) -> Option<String> {
+        self.writer.complaint.lock().clone()
     }
 
     /// Begins a checkpoint if enough was written since the last one. Does not wait for it.
@@ -120,6 +127,7 @@ impl Writer {
             return;
         }
         *self.failed_at.lock() = Tail::default();
+        *self.complaint.lock() = None;
         tracing::debug!(batches = tail.records, bytes = tail.bytes, "the journal has a new checkpoint");
         match self.journal.remove_history(at, self.upkeep.keep) {
             Ok(0) => {}
@@ -130,12 +138,24 @@ impl Writer {
 
     fn not_written(&self, error: &(dyn Error + 'static), tail: Tail) {
         *self.failed_at.lock() = tail;
+        let is_too_large =
+            matches!(error.downcast_ref::<WriteError>(), Some(WriteError::Append(AppendError::TooLarge { .. })));
+        let advice = if is_too_large {
+            "start the bot again: it makes room for a larger one"
+        } else {
+            "see that the disk has room"
+        };
+        *self.complaint.lock() = Some(format!(
+            "the journal could not write a checkpoint ({}): trading goes on and nothing is lost, and the next start reads all \
+             batches since the last one; {advice}",
+            told(error)
+        ));
         tracing::error!(
             error = told(error),
             batches = tail.records,
             bytes = tail.bytes,
             "the journal could not write a checkpoint: trading goes on, and the next start reads all batches since the last \
-             one; see that the disk has room"
+             one; {advice}"
         );
     }
 }

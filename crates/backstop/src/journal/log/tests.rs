@@ -277,7 +277,7 @@ fn a_checkpoint_that_cannot_be_written_is_said_aloud_and_stops_nothing() {
     let (journal, _) = LogJournal::open_in(Arc::clone(&storage), claim(), after(30)).unwrap();
     // The segment that was made ahead is used up by the first checkpoint.
     disk.limit(Some(0));
-    let failed = || who_said(&["ERROR", "could not write a checkpoint"]).len();
+    let failed = || who_said(&["ERROR", "could not write a checkpoint", "the disk has room"]).len();
     let (before, mut written) = (failed(), 0);
     // The thread takes its time; it is looked for after each batch.
     while failed() < before + 3 {
@@ -286,6 +286,7 @@ fn a_checkpoint_that_cannot_be_written_is_said_aloud_and_stops_nothing() {
         std::thread::yield_now();
         assert!(written < 100_000, "nothing was said");
     }
+    assert!(journal.complaint().unwrap().contains("the disk has room"));
     // Three that fail, each behind thirty more; one may come through before.
     assert!(written >= 90, "not at every batch: {written}");
     drop(journal);
@@ -294,6 +295,32 @@ fn a_checkpoint_that_cannot_be_written_is_said_aloud_and_stops_nothing() {
     assert_eq!(contents.state.alerts["test"].text, (written - 1).to_string());
     write(&journal, batch(vec![Record::Stopped { halted: None }])).unwrap();
     assert_eq!(journal.journal.tail().records, 0, "once there is room, there is a checkpoint");
+    assert_eq!(journal.complaint(), None);
+}
+
+// proves: WAL-6
+#[test]
+fn a_state_that_no_segment_holds_is_complained_of_and_gets_a_checkpoint_after_the_next_opening() {
+    let (_, storage) = sim();
+    let upkeep = Upkeep { bytes: u64::MAX, ..after(u64::MAX) };
+    let open = || LogJournal::open_in(Arc::clone(&storage), claim(), upkeep).unwrap();
+    let stop = || batch(vec![Record::Stopped { halted: None }]);
+    let (journal, _) = open();
+    for number in 0..15 {
+        let (subject, text) = (number.to_string(), "x".repeat(100_000));
+        write(&journal, batch(vec![Record::Alert { subject, text }])).unwrap();
+    }
+    assert_eq!(journal.complaint(), None);
+    write(&journal, stop()).unwrap();
+    let complaint = journal.complaint().unwrap();
+    assert!(complaint.contains("start the bot again"), "{complaint}");
+    drop(journal);
+    let (journal, contents) = open();
+    assert_eq!(contents.state.alerts.len(), 15, "nothing is lost");
+    write(&journal, stop()).unwrap();
+    assert_eq!((journal.complaint(), journal.journal.tail().records), (None, 0), "it has a checkpoint");
+    drop(journal);
+    assert_eq!(open().1.state, contents.state);
 }
 
 #[test]
