@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use backstop::file_lock::AcquireError;
 use backstop::wal::{JournalError, OpenError as LogError, ReadError};
-use backstop::{OpenError, OpenJournalError, RecordError, ResolveError, SwitchError};
+use backstop::{OpenError, OpenJournalError, RecordError, ResolveError, SwitchError, told};
 
 /// Why the program cannot go on. The text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -20,14 +20,18 @@ pub(crate) enum Failure {
     Open(#[from] OpenError),
     #[error(transparent)]
     Switch(#[from] SwitchError),
+    #[error(
+        "the switch is not pulled for good, so the bot may go on: stop it, `kill PID` with the pid that `status` shows"
+    )]
+    NotPulled(#[source] SwitchError),
     #[error("the simulator's account is damaged: {0}")]
     SimulatorState(String),
     #[error("cannot create the state directory {}; choose another with --state-dir", path.display())]
     StateDir { path: PathBuf, source: std::io::Error },
     #[error("there is no state directory {}: nothing has run there; see --state-dir", .0.display())]
     NoState(PathBuf),
-    #[error(transparent)]
-    Resolve(#[from] ResolveError),
+    #[error("{}; {}", told(.0), next(.0))]
+    Resolve(ResolveError),
     #[error("{0}")]
     Broker(String),
     #[error("cannot write to standard output")]
@@ -69,11 +73,38 @@ impl Failure {
             | Self::Journal(_)
             | Self::Open(_)
             | Self::Switch(_)
+            | Self::NotPulled(_)
             | Self::StateDir { .. }
             | Self::Resolve(_)
             | Self::Broker(_)
             | Self::Output(_) => 1,
         })
+    }
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        Self::Resolve(error)
+    }
+}
+
+/// What to type after something was not settled.
+fn next(error: &ResolveError) -> &'static str {
+    match error {
+        ResolveError::NotOpen { .. } => "`paper-trader resolve` lists what is open",
+        ResolveError::Nameless => "add --by NAME and --reason TEXT",
+        ResolveError::Attended { .. } | ResolveError::TooEarly { .. } => "call it again then",
+        ResolveError::Broker(_) => "see that the broker can be reached, and call it again",
+        ResolveError::Shown { .. } => "start the bot: `paper-trader run` follows it to its end",
+        ResolveError::NotItsFill { .. } => {
+            "write what the broker's statement says, once for each leg: --filled SYMBOL=QUANTITY@PRICE"
+        }
+        ResolveError::PositionsDiffer(_) | ResolveError::NotGone { .. } => {
+            "look once more; if something else explains the broker's positions, add --despite-positions and say in --reason \
+             what"
+        }
+        ResolveError::Record(_) => "nothing is settled: see that the disk has room, and call it again",
+        _ => "nothing is settled",
     }
 }
 

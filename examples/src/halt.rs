@@ -30,7 +30,7 @@ pub(crate) fn pull(level: Level, args: &PullArgs, common: &Common) -> Result<(),
     // Also when the switch could not be written: what works would fill all the same.
     let swept = sweep(&dir, args);
     let said = say_swept(&swept, common.json);
-    pulled?;
+    pulled.map_err(Failure::NotPulled)?;
     if !swept.is_clean() {
         return Err(Failure::Unconfirmed);
     }

@@ -192,6 +192,7 @@ fn list(state: &State, json: bool) -> io::Result<()> {
             let line = serde_json::json!({
                 "type": "operation", "id": id.as_str(), "kind": kind, "state": state, "since": since, "order": order,
                 "broker_order_id": number, "reason": reason,
+                "next": format!("paper-trader resolve {id} --not-placed --by NAME --reason TEXT"),
             });
             writeln!(out, "{line}")?;
         } else {
@@ -204,16 +205,22 @@ fn list(state: &State, json: bool) -> io::Result<()> {
             if let Some(reason) = reason {
                 writeln!(out, "    {reason}")?;
             }
+            writeln!(out, "    paper-trader resolve {id} --not-placed --by NAME --reason TEXT")?;
         }
     }
     for (slot, position) in &state.positions {
         let pending = position.pending_close.as_ref().map(|pending| pending.reason.clone());
         if json {
-            let line = serde_json::json!({ "type": "position", "id": slot.to_string(), "flat": position.is_flat(), "reason": pending });
+            let next = (position.is_flat() || pending.is_some())
+                .then(|| format!("paper-trader resolve {slot} --closed --by NAME --reason TEXT"));
+            let line = serde_json::json!({
+                "type": "position", "id": slot.to_string(), "flat": position.is_flat(), "reason": pending, "next": next,
+            });
             writeln!(out, "{line}")?;
         } else if position.is_flat() || pending.is_some() {
             let why = pending.unwrap_or_else(|| "closed by its fills".to_owned());
             writeln!(out, "{slot}  the broker's lists do not confirm its close: {why}")?;
+            writeln!(out, "    paper-trader resolve {slot} --closed --by NAME --reason TEXT")?;
         }
     }
     if json {
@@ -224,7 +231,5 @@ fn list(state: &State, json: bool) -> io::Result<()> {
         return writeln!(out, "nothing is open but positions that the bot looks after");
     }
     writeln!(out, "\na start of the bot asks the broker first; what it cannot settle, settle with the bot stopped:")?;
-    writeln!(out, "  paper-trader resolve ORDER --not-placed --by NAME --reason TEXT")?;
-    writeln!(out, "  paper-trader resolve ORDER --filled SYMBOL=QUANTITY@PRICE --by NAME --reason TEXT")?;
-    writeln!(out, "  paper-trader resolve POSITION --closed --by NAME --reason TEXT")
+    writeln!(out, "as above, or with what was filled, once for each leg: --filled SYMBOL=QUANTITY@PRICE")
 }

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use backstop::clock::Timestamp;
 use backstop::file_lock::{LockState, Presence};
-use backstop::{Level, LogJournal, Operation, Past, Position, Pull, SlotId, Stage, State, Switch, told};
+use backstop::{
+    Level, LogJournal, Operation, Past, Position, Pull, SlotId, SlotRow, SlotStanding, Stage, State, Switch, told,
+};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -17,6 +19,7 @@ struct Status {
     lock: LockView,
     halted: Option<HaltedView>,
     session: Option<SessionView>,
+    slots: Vec<SlotView>,
     positions: Vec<PositionView>,
     operations: Vec<OperationView>,
     unresolved: Vec<UnresolvedView>,
@@ -50,6 +53,18 @@ struct SessionView {
     limit: u32,
     executed: u32,
     refused: u32,
+}
+
+/// GUARD-4, for whoever looks from outside.
+#[derive(Debug, Serialize)]
+struct SlotView {
+    slot: String,
+    state: &'static str,
+    by: Option<String>,
+    since: Option<Timestamp>,
+    client_order_id: Option<String>,
+    /// What to do about it; `null` where nothing is to be done.
+    next: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,8 +122,11 @@ struct DriftView {
 /// Prints the state of the directory.
 pub(crate) fn status(dir: &StateDir, json: bool) -> Result<(), Failure> {
     let (state, lock) = read(dir)?;
+    let lock = lock_view(lock.as_ref(), &state);
+    let is_running = lock.held != Some(false);
     let status = Status {
-        lock: lock_view(lock.as_ref(), &state),
+        lock,
+        slots: state.slot_rows(is_running).iter().map(|row| slot_view(row, is_running)).collect(),
         halted: halted_view(dir, &state),
         session: state.session.as_ref().map(|s| SessionView {
             id: s.id.to_string(),
@@ -253,6 +271,30 @@ fn lock_view(lock: Option<&LockState>, state: &State) -> LockView {
     }
 }
 
+fn slot_view(row: &SlotRow, is_running: bool) -> SlotView {
+    let next = match (row.standing, &row.client_order_id) {
+        (SlotStanding::Unresolved, None) => {
+            Some("start the bot: nothing was sent, and the slot is free again".to_owned())
+        }
+        (SlotStanding::Unresolved, Some(_)) if is_running => {
+            Some("the bot goes on asking the broker; look for the order there, and do not place it again".to_owned())
+        }
+        (SlotStanding::Unresolved, Some(id)) => Some(format!(
+            "start the bot, which asks the broker; what it cannot tell: `paper-trader resolve {id} --not-placed --by \
+             NAME --reason TEXT`, or `--filled SYMBOL=QUANTITY@PRICE`"
+        )),
+        (SlotStanding::InProgress | SlotStanding::Executed | SlotStanding::NotExecuted, _) => None,
+    };
+    SlotView {
+        slot: row.slot.to_string(),
+        state: row.standing.word(),
+        by: row.by.clone(),
+        since: row.since,
+        client_order_id: row.client_order_id.as_ref().map(ToString::to_string),
+        next,
+    }
+}
+
 fn position_view((slot, position): (&SlotId, &Position)) -> PositionView {
     PositionView {
         id: slot.to_string(),
@@ -308,6 +350,14 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
         format!("{}: {} of {} entries executed, {} refused", s.id, s.executed, s.limit, s.refused)
     });
     writeln!(out, "session    {session}")?;
+    for slot in &status.slots {
+        let by = slot.by.as_ref().map_or(String::new(), |by| format!(" by {by}"));
+        let since = slot.since.map_or(String::new(), |since| format!(" since {since}"));
+        writeln!(out, "  slot     {:<26} {}{by}{since}", slot.slot, slot.state)?;
+        if let Some(next) = &slot.next {
+            writeln!(out, "           {next}")?;
+        }
+    }
     let figure = |amount: Option<Num>| amount.map_or("unknown".to_owned(), |amount| money(amount.0));
     let (total, free) = (figure(status.cash.total), figure(status.cash.free));
     writeln!(out, "cash       {total} in all, {} reserved, {free} free", money(status.cash.reserved.0))?;

@@ -82,6 +82,13 @@ impl SlotId {
         Key::new(*self.strategy.scope(), self.session.guarded()).with_slot(self.slot.get())
     }
 
+    /// The slot that the entry guard knows as `key`.
+    pub(crate) fn of_key(key: &Key) -> Option<Self> {
+        let (strategy, session) = (StrategyName::new(key.scope().as_str()).ok()?, key.session());
+        let session = SessionId { day: session.day(), number: NonZeroU32::new(session.number())? };
+        Some(Self { strategy, session, slot: NonZeroU32::new(key.slot()?)? })
+    }
+
     /// The client order id of the entry: `bs-<strategy>-<session>-<slot>-open-<fence>`.
     ///
     /// # Errors

@@ -122,6 +122,8 @@ fn pulled_while_the_bot_is_stopped_the_command_itself_cancels_what_works_by_clie
         }
         std::thread::park_timeout(Duration::from_millis(20));
     }
+    let slot = status(dir.path())["slots"][0].clone();
+    assert_eq!((slot["state"].as_str(), slot["by"].as_str()), (Some("in_progress"), Some("the strategy")), "{slot}");
     running.signal("STOP");
     assert_eq!(working(&simulator).len(), 1, "{}", simulator.ledger());
     let halt = || {

@@ -175,7 +175,8 @@ fn opening_tags(ledger: &Value) -> Vec<String> {
 #[test]
 fn a_session_on_the_embedded_simulator_ends_at_rest_with_a_summary() {
     let dir = tempfile::tempdir().unwrap();
-    let output = quick(&mut paper_trader(dir.path())).args(["--faults", "none"]).output().unwrap();
+    let output =
+        quick(&mut paper_trader(dir.path())).args(["--faults", "none", "--strategy", "equity"]).output().unwrap();
     let text = text(&output);
     assert_eq!(code(&output), 0, "{text}");
     assert!(text.contains("duplicates: none") && text.contains("to the cent"), "{text}");
@@ -197,7 +198,7 @@ fn a_session_on_the_embedded_simulator_ends_at_rest_with_a_summary() {
     let opened: Vec<String> = lines.iter().filter(|l| l["type"] == "intent").filter_map(id).collect();
     assert_eq!(opened.iter().filter(|id| id.contains("-open-")).count(), 3, "{opened:?}");
     for (index, id) in opened.iter().filter(|id| id.contains("-open-")).enumerate() {
-        assert!(id.starts_with("bs-spread-") && id.contains(&format!("-{}-open-", index + 1)), "{id}");
+        assert!(id.starts_with("bs-equity-") && id.contains(&format!("-{}-open-", index + 1)), "{id}");
     }
     let people = paper_trader(dir.path()).args(["status"]).output().unwrap();
     assert!(String::from_utf8_lossy(&people.stdout).contains("no open positions"));

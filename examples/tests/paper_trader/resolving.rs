@@ -29,14 +29,23 @@ fn an_order_that_nobody_can_tell_of_is_listed_and_settled_by_name_and_reason_and
     let (simulator, id) = bot_with_a_lost_entry(sim_dir.path(), dir.path());
     let listed = paper_trader(dir.path()).arg("resolve").output().unwrap();
     let told = text(&listed);
-    assert!(code(&listed) == 0 && told.contains(&id) && told.contains("--not-placed"), "{told}");
+    assert!(code(&listed) == 0 && told.contains(&format!("resolve {id} --not-placed")), "{told}");
+    let listed = json(&paper_trader(dir.path()).args(["resolve", "--json"]).output().unwrap());
+    assert!(listed["next"].as_str().unwrap().contains(&id), "{listed}");
+    // GUARD-4, from outside: who, since when, and what to type.
+    let slot = status(dir.path())["slots"][0].clone();
+    assert_eq!((slot["state"].as_str(), slot["by"].as_str()), (Some("unresolved"), Some("the strategy")), "{slot}");
+    assert!(slot["since"].is_string() && slot["client_order_id"] == *id, "{slot}");
+    assert!(slot["next"].as_str().unwrap().contains(&format!("resolve {id} --not-placed")), "{slot}");
+    let people = text(&paper_trader(dir.path()).arg("status").output().unwrap());
+    assert!(people.contains("unresolved by the strategy since"), "{people}");
     let signed = ["--by", "ann", "--reason", "not in the account"];
     for (args, expected, hint) in [
         (vec![id.as_str(), "--not-placed"], 2, "--by NAME"),
         ([&[id.as_str()], &signed[..]].concat(), 2, "--not-placed"),
         ([&[id.as_str(), "--closed"], &signed[..]].concat(), 2, "--not-placed"),
         ([&["bs-equity-20200101-1-1-open-1", "--not-placed"], &signed[..]].concat(), 2, "not open"),
-        ([&[id.as_str(), "--filled", "SPY=1@560"], &signed[..]].concat(), 4, "at the broker"),
+        ([&[id.as_str(), "--filled", "SPY=1@560"], &signed[..]].concat(), 4, "--despite-positions"),
     ] {
         let output = resolve(&simulator, dir.path(), &args);
         assert_eq!(code(&output), expected, "{args:?}: {}", text(&output));
@@ -48,6 +57,7 @@ fn an_order_that_nobody_can_tell_of_is_listed_and_settled_by_name_and_reason_and
     for empty in ["operations", "unresolved"] {
         assert!(now[empty].as_array().unwrap().is_empty(), "{now}");
     }
+    assert_eq!(now["slots"][0]["state"].as_str(), Some("not_executed"), "{now}");
     let log = text(&paper_trader(dir.path()).args(["log"]).output().unwrap());
     assert!(log.contains("settled by ann: not in the account"), "{log}");
 
@@ -66,7 +76,7 @@ fn an_order_that_nobody_can_tell_of_is_listed_and_settled_by_name_and_reason_and
 fn with_a_bot_running_nothing_is_settled_and_the_bot_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let mut bot = paper_trader(dir.path());
-    let mut running = Running::start(session(&mut bot, "3", "10m").args(["--faults", "none"]));
+    let mut running = Running::start(session(&mut bot, "3", "10m").args(["--faults", "none", "--strategy", "equity"]));
     running.await_line("filled");
     let position = status(dir.path())["positions"][0]["id"].as_str().unwrap().to_owned();
     let args = ["resolve", &position, "--closed", "--by", "ann", "--reason", "a test", "--settle", "1s"];

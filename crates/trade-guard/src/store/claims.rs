@@ -62,6 +62,11 @@ impl Claims {
         }
     }
 
+    /// Every attempt without an end: of what, by whom, and since when on the wall clock.
+    pub fn open(&self) -> impl Iterator<Item = (&Key, &str, Timestamp)> {
+        self.keys.iter().filter_map(|(key, claim)| claim.open.as_ref().map(|open| (key, open.by.as_str(), open.at)))
+    }
+
     /// The newest session of all records.
     pub(crate) fn newest(&self) -> Option<Session> {
         self.newest
