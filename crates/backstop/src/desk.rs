@@ -153,6 +153,8 @@ pub(crate) struct Inner {
     halted_for: Mutex<BTreeSet<&'static str>>,
     /// How many submits in a row have ended in doubt.
     doubts: AtomicU32,
+    /// Whether the book's cash has to be read again once nothing is in flight.
+    recount: AtomicBool,
     /// Entries and exits whose tasks have not ended.
     running: Mutex<usize>,
     at_rest: Notify,
@@ -253,6 +255,7 @@ impl Desk {
             stopping: AtomicBool::new(false),
             halted_for: Mutex::default(),
             doubts: AtomicU32::default(),
+            recount: AtomicBool::new(false),
             running: Mutex::default(),
             at_rest: Notify::new(),
             reconciling: tokio::sync::Mutex::default(),

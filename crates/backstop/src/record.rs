@@ -94,7 +94,8 @@ pub enum Record {
         /// What was filled; may be empty or a part, whatever the end.
         fills: Vec<Fill>,
     },
-    /// An order turned up after it had been settled as having filled nothing; what it filled is in the book from here on.
+    /// An order turned up after its name had been settled: as having filled nothing, or with another order. What it filled is
+    /// in the book from here on.
     Adopted {
         /// Our name for it.
         client_order_id: ClientOrderId,

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest, Symbol};
+use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, Leg, OrderRequest, Symbol};
 use backstop_trade_guard::Claims;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -16,6 +16,9 @@ use crate::switch::{Pull, PullId, strongest};
 use crate::{SessionId, SlotId};
 
 mod late;
+mod slots;
+
+pub use slots::{SlotRow, SlotStanding};
 
 /// What a desk knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,9 @@ pub struct State {
     pub issued: BTreeMap<ClientOrderId, Issued>,
     /// The orders behind those of them that were settled as having filled nothing: one may turn up late.
     pub absent: BTreeMap<ClientOrderId, Operation>,
+    /// What is known of those of them that came to rest at the broker: it may have made another order of the same request.
+    #[serde(default)]
+    pub placed: BTreeMap<ClientOrderId, Placed>,
     /// The older of these two days. An order with a label of an earlier day is not judged.
     pub issued_from: Option<Date>,
     /// Every symbol that an order of the newest session's day was about.
@@ -110,6 +116,22 @@ pub enum Issued {
     /// No order came of it, or none that filled anything: refused, never sent, proven never to have been placed, or
     /// settled so by an operator.
     Absent,
+}
+
+/// An order that came to rest at the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Placed {
+    /// Whether it was to open or to close.
+    pub purpose: Purpose,
+    /// The symbol that it was about.
+    pub underlying: Symbol,
+    /// What it was to buy and sell.
+    pub legs: Vec<Leg>,
+    /// Cash to set aside while all that it opens is held.
+    pub margin: Decimal,
+    /// The broker's names of the orders that are in the book under its name.
+    pub orders: BTreeSet<BrokerOrderId>,
 }
 
 /// How far an operation has come.
@@ -270,7 +292,9 @@ impl State {
                 operation.stage = Stage::Unknown { reason: reason.clone() };
             }
             Record::Finished { client_order_id, end, fills } => self.finish(client_order_id, end, fills, at)?,
-            Record::Adopted { client_order_id, fills, .. } => self.adopt(client_order_id, fills, at)?,
+            Record::Adopted { client_order_id, broker_order_id, fills } => {
+                self.adopt(client_order_id, broker_order_id, fills, at)?;
+            }
             Record::PendingClose { slot, reason } => {
                 let position = self.position(slot)?;
                 let since = position.pending_close.as_ref().map_or(at, |pending| pending.since);
@@ -312,6 +336,7 @@ impl State {
                     };
                     self.issued.retain(|name, became| *became == Issued::InFlight || of_before(name));
                     self.absent.retain(|name, _| of_before(name));
+                    self.placed.retain(|name, _| of_before(name));
                     let held = self.positions.values().flat_map(|position| &position.legs).map(|leg| &leg.symbol);
                     let working = self.operations.values().flat_map(|operation| operation.order.legs());
                     self.traded = held.chain(working.map(|leg| &leg.symbol)).cloned().collect();
@@ -381,7 +406,9 @@ impl State {
         self.alerts.remove(id.as_str());
         self.turnover = self.turnover.saturating_add(1);
         self.issued.insert(id.clone(), if placed { Issued::Placed } else { Issued::Absent });
-        if !placed {
+        if placed {
+            self.placed.insert(id.clone(), operation.placed());
+        } else {
             self.absent.insert(id.clone(), operation.clone());
         }
         let flow = self.pay(id, fills)?;
@@ -405,32 +432,37 @@ impl State {
     }
 
     fn settle_open(&mut self, operation: Operation, id: &ClientOrderId, fills: &[Fill], flow: Decimal, at: Timestamp) {
-        let Operation { slot, order, margin, .. } = operation;
-        let executed = !fills.is_empty();
-        if executed && let Some(session) = self.session.as_mut().filter(|session| session.id.day == slot.session.day) {
-            self.entries_of_day = self.entries_of_day.saturating_add(1);
-            if session.id == slot.session {
-                session.executed = session.executed.saturating_add(1);
-            }
-        }
-        self.slots.insert(slot.clone(), if executed { SlotState::Executed } else { SlotState::NotExecuted });
-        if !executed {
+        let placed = operation.placed();
+        let slot = operation.slot;
+        if fills.is_empty() {
+            self.slots.insert(slot, SlotState::NotExecuted);
             return;
         }
-        let asked = total(order.legs().iter().map(|leg| Decimal::from(leg.quantity)));
-        let filled = total(fills.iter().map(|fill| fill.quantity));
-        let share = filled.checked_div(asked).unwrap_or(Decimal::ONE).min(Decimal::ONE);
+        self.count(&slot);
         let position = Position {
             legs: held_legs(fills),
             client_order_id: id.clone(),
-            underlying: order.underlying().clone(),
+            underlying: placed.underlying.clone(),
             opened_at: at,
-            margin: margin.saturating_mul(share),
+            margin: placed.margin_of(fills),
             cash_flow: flow,
             close_attempts: 0,
             pending_close: None,
         };
         self.positions.insert(slot, position);
+    }
+
+    /// Counts a slot as executed, once.
+    fn count(&mut self, slot: &SlotId) {
+        if self.slots.insert(slot.clone(), SlotState::Executed) == Some(SlotState::Executed) {
+            return;
+        }
+        if let Some(session) = self.session.as_mut().filter(|session| session.id.day == slot.session.day) {
+            self.entries_of_day = self.entries_of_day.saturating_add(1);
+            if session.id == slot.session {
+                session.executed = session.executed.saturating_add(1);
+            }
+        }
     }
 
     fn settle_close(&mut self, slot: &SlotId, fills: &[Fill], flow: Decimal) -> Result<(), Contradiction> {
@@ -507,6 +539,28 @@ impl State {
     pub fn closing(&self, slot: &SlotId) -> Option<&ClientOrderId> {
         let mut closing = self.operations.iter().filter(|(_, operation)| operation.slot == *slot);
         closing.find(|(_, operation)| matches!(operation.purpose, Purpose::Close { .. })).map(|(id, _)| id)
+    }
+}
+
+impl Operation {
+    fn placed(&self) -> Placed {
+        Placed {
+            purpose: self.purpose,
+            underlying: self.order.underlying().clone(),
+            legs: self.order.legs().to_vec(),
+            margin: self.margin,
+            orders: self.broker_order_id.iter().cloned().collect(),
+        }
+    }
+}
+
+impl Placed {
+    /// The share of the margin that `fills` take.
+    fn margin_of(&self, fills: &[Fill]) -> Decimal {
+        let asked = total(self.legs.iter().map(|leg| Decimal::from(leg.quantity)));
+        let filled = total(fills.iter().map(|fill| fill.quantity));
+        let share = filled.checked_div(asked).unwrap_or(Decimal::ONE).min(Decimal::ONE);
+        self.margin.saturating_mul(share)
     }
 }
 

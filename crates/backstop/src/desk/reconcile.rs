@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use backstop_broker::{
-    BrokerOrderId, ClientOrderId, Decimal, Fill, Order, OrderList, Position as BrokerPosition, Progress, ReadError,
-    Symbol,
+    BrokerOrderId, ClientOrderId, Decimal, Fill, Leg, Order, OrderList, Position as BrokerPosition, Progress,
+    ReadError, Symbol,
 };
 use backstop_clock::Mono;
 use jiff::SignedDuration;
@@ -75,6 +75,9 @@ impl Desk {
         let inner = &self.inner;
         let _one = inner.reconciling.lock().await;
         inner.note_switch().await;
+        if let Some(complaint) = inner.journal.complaint() {
+            inner.alert("checkpoint", complaint).await;
+        }
         let asked = inner.clock.mono();
         let orders = inner.broker.orders().await?;
         inner.settle_unattended(Listed { orders: &orders, asked }).await;
@@ -86,6 +89,10 @@ impl Desk {
         inner.verify_pending(&orders, &held).await;
         let drift = inner.drift(&held, held_at, &inner.unrecorded(&orders));
         inner.note_comparison(&drift).await;
+        // TXN-3: a balance that was read before something was adopted may hold its fills already.
+        if inner.recount.load(Ordering::SeqCst) && matches!(self.read_cash().await, Ok(Some(_))) {
+            inner.recount.store(false, Ordering::SeqCst);
+        }
         let open = inner.state.lock().operations.len();
         Ok(Comparison { open, drift })
     }
@@ -139,7 +146,7 @@ impl Inner {
     /// REC-7: every order with a label of ours has an intent, and no two have the same. Anything else is another instance
     /// on the account, or a broker that did one request twice.
     async fn watch_for_strangers(self: &Arc<Self>, orders: &OrderList) {
-        if let Some(text) = self.violation(orders) {
+        for text in self.violations(orders) {
             self.halt_aloud("account", text).await;
         }
         let unrecorded = self.unrecorded(orders);
@@ -198,8 +205,10 @@ impl Inner {
         surplus.map(|(id, order)| (id, order.clone())).collect()
     }
 
-    fn violation(&self, orders: &OrderList) -> Option<String> {
+    /// All of them: one that somebody has resumed from must not hide the next.
+    fn violations(&self, orders: &OrderList) -> Vec<String> {
         let state = self.state.lock();
+        let mut found = Vec::new();
         let mut seen: BTreeMap<&str, &BrokerOrderId> = BTreeMap::new();
         for order in orders.orders() {
             let Some(label) = order.label.as_deref() else { continue };
@@ -215,67 +224,63 @@ impl Inner {
                 continue;
             }
             if let Some(other) = seen.insert(label, &order.id) {
-                return Some(format!(
+                found.push(format!(
                     "one intent has two orders at the broker: {other} and {} both bear {label}",
                     order.id
                 ));
+                continue;
             }
             // One that was refused holds nothing, whatever was concluded of it.
             let holds_nothing = matches!(order.progress(), Progress::Final(fills) if fills.is_empty());
             match became {
-                None => {
-                    return Some(format!(
-                        "order {} bears {label}, which was never issued here: another instance trades on this account",
-                        order.id
-                    ));
-                }
-                Some(Issued::Absent) if !holds_nothing => {
-                    return Some(format!(
-                        "order {} bears {label}, of which the records say that no order came: it is at the broker all the \
-                         same. It is canceled if it works, and what it fills is adopted; see why it came so late",
-                        order.id
-                    ));
-                }
+                None => found.push(format!(
+                    "order {} bears {label}, which was never issued here: another instance trades on this account",
+                    order.id
+                )),
+                Some(Issued::Absent) if !holds_nothing => found.push(format!(
+                    "order {} bears {label}, of which the records say that no order came: it is at the broker all the same. \
+                     It is canceled if it works, and what it fills is adopted; see why it came so late",
+                    order.id
+                )),
                 Some(_) => {}
             }
         }
-        None
+        found
     }
 
-    /// Takes into the book what orders have filled that had been settled as having filled nothing. They may have been on
-    /// their way for longer than anybody believed, or the operator was wrong.
+    /// Takes into the book what orders have filled whose name is settled: as having filled nothing, because they were on their
+    /// way for longer than anybody believed or the operator was wrong; or with another order, because the broker did one
+    /// request twice. While one of them can still fill, it is being canceled.
     async fn adopt_late(self: &Arc<Self>, orders: &OrderList) {
-        let absent = self.state.lock().absent.clone();
-        for (id, operation) in absent {
-            let of_it = || orders.orders().iter().filter(|order| order.label.as_deref() == Some(id.as_str()));
-            let fills: Option<Vec<Vec<Fill>>> = of_it().map(measured).collect();
-            // While one of them can still fill, it is being canceled.
-            let Some(fills) = fills else { continue };
-            let fills = merge(fills.into_iter().flatten().collect());
-            let (Some(order), false) = (of_it().next(), fills.is_empty()) else { continue };
-            if let Some(fill) = fills.iter().find(|fill| !is_of(fill, &operation.order)) {
+        for order in orders.orders() {
+            let Some(id) = order.label.as_deref().and_then(|label| ClientOrderId::new(label).ok()) else { continue };
+            let Some(slot) = SlotId::of_label(id.as_str()) else { continue };
+            let Some(Late { purpose, legs, why }) = self.late(&id, &order.id) else { continue };
+            let Some(fills) = measured(order).map(merge).filter(|fills| !fills.is_empty()) else { continue };
+            if let Some(fill) = fills.iter().find(|fill| !is_of(fill, &legs)) {
                 // BRK-2: an answer that cannot be about our order says nothing about it.
                 let text =
                     format!("order {} shows a {:?} of {}, which was not asked for", order.id, fill.side, fill.symbol);
                 self.halt_aloud(id.as_str(), text).await;
                 continue;
             }
-            let (client_order_id, broker_order_id, of) = (id.clone(), order.id.clone(), id.clone());
-            let text = format!(
-                "order {broker_order_id} ({id}) turned up after it had been settled as having filled nothing; what it filled \
-                 is adopted into position {}",
-                operation.slot
-            );
-            let record = Record::Adopted { client_order_id, broker_order_id, fills };
-            match self.commit_if(vec![record], move |state| state.absent.contains_key(&of)).await {
+            let text = format!("order {} ({id}) {why}; what it filled is adopted into position {slot}", order.id);
+            let record = Record::Adopted { client_order_id: id.clone(), broker_order_id: order.id.clone(), fills };
+            let of = (id.clone(), order.id.clone());
+            match self.commit_if(vec![record], move |state| late_in(state, &of.0, &of.1).is_some()).await {
                 Ok(true) => {
-                    self.tell_guard(&id, &operation.slot, operation.purpose, true).await;
-                    self.alert(&operation.slot.to_string(), text).await;
+                    self.recount.store(true, Ordering::SeqCst);
+                    self.tell_guard(&id, &slot, purpose, true).await;
+                    self.alert(&slot.to_string(), text).await;
                 }
                 Ok(false) => {}
                 Err(error) => tracing::error!(error = told(&error), "a late order could not be adopted"),
             }
         }
+    }
+
+    fn late(&self, id: &ClientOrderId, order: &BrokerOrderId) -> Option<Late> {
+        late_in(&self.state.lock(), id, order)
     }
 
     async fn verify_pending(self: &Arc<Self>, orders: &OrderList, held: &[BrokerPosition]) {
@@ -357,6 +362,25 @@ impl Inner {
             })
             .collect()
     }
+}
+
+/// An order whose name is settled without it.
+struct Late {
+    purpose: Purpose,
+    legs: Vec<Leg>,
+    why: &'static str,
+}
+
+fn late_in(state: &State, id: &ClientOrderId, order: &BrokerOrderId) -> Option<Late> {
+    if let Some(absent) = state.absent.get(id) {
+        let why = "turned up after it had been settled as having filled nothing";
+        return Some(Late { purpose: absent.purpose, legs: absent.order.legs().to_vec(), why });
+    }
+    let placed = state.placed.get(id)?;
+    // Settled by hand it has no number, and nobody can say which order that was.
+    let is_other = !placed.orders.is_empty() && !placed.orders.contains(order);
+    let why = "is a second one that the broker made of one request";
+    is_other.then(|| Late { purpose: placed.purpose, legs: placed.legs.clone(), why })
 }
 
 /// What an order has filled, once nothing more will be; `None` while that is open.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_broker::{
-    BrokerOrderId, ClientOrderId, Fill, Grant, Lookup, Order, OrderList, OrderRequest, Outcome, Progress,
+    BrokerOrderId, ClientOrderId, Fill, Grant, Leg, Lookup, Order, OrderList, OrderRequest, Outcome, Progress,
 };
 use backstop_clock::{Mono, Timestamp};
 use tokio::time::sleep;
@@ -176,42 +176,39 @@ impl Inner {
     }
 
     async fn judge(self: &Arc<Self>, id: &ClientOrderId, operation: &Operation, orders: &[Order]) -> Step {
-        if let [order] = orders {
-            if operation.broker_order_id.is_none() {
-                self.note(vec![Record::Accepted { client_order_id: id.clone(), broker_order_id: order.id.clone() }])
-                    .await;
-            }
-        } else {
+        // REC-7: of several the one that is known stands for the name; what the others fill the reconciler adopts.
+        let known = orders.iter().find(|order| operation.broker_order_id.as_ref() == Some(&order.id));
+        let Some(order) = known.or_else(|| orders.iter().min_by(|one, other| one.id.cmp(&other.id))) else {
+            return Step::Unseen { reason: "it is not listed".to_owned() };
+        };
+        if operation.broker_order_id.is_none() {
+            self.note(vec![Record::Accepted { client_order_id: id.clone(), broker_order_id: order.id.clone() }]).await;
+        }
+        if orders.len() > 1 {
             self.halt_on_several(id, orders).await;
-        }
-        let mut fills = Vec::new();
-        let mut at_rest = true;
-        for order in orders {
-            match order.progress() {
-                Progress::Final(of_order) => {
-                    if let Some(fill) = of_order.iter().find(|fill| !is_of(fill, &operation.order)) {
-                        // BRK-2: an answer that cannot be about our order says nothing about it.
-                        let text = format!(
-                            "order {} shows a {:?} of {}, which was not asked for",
-                            order.id, fill.side, fill.symbol
-                        );
-                        self.halt_aloud(id.as_str(), text.clone()).await;
-                        return Step::Unseen { reason: text };
-                    }
-                    fills.extend(of_order);
-                }
-                Progress::Unmeasured => at_rest = false,
-                Progress::Working => {
-                    at_rest = false;
-                    self.cancel_if_due(id, operation, order, orders.len() > 1).await;
-                }
+            for surplus in orders.iter().filter(|other| other.id != order.id && !other.status.is_terminal()) {
+                self.cancel(id, &surplus.id).await;
             }
         }
-        if !at_rest {
-            return Step::Working;
+        match order.progress() {
+            Progress::Final(fills) => {
+                if let Some(fill) = fills.iter().find(|fill| !is_of(fill, operation.order.legs())) {
+                    // BRK-2: an answer that cannot be about our order says nothing about it.
+                    let text = format!(
+                        "order {} shows a {:?} of {}, which was not asked for",
+                        order.id, fill.side, fill.symbol
+                    );
+                    self.halt_aloud(id.as_str(), text.clone()).await;
+                    return Step::Unseen { reason: text };
+                }
+                self.finish(id, OrderEnd::Terminal { status: describe(order) }, merge(fills)).await
+            }
+            Progress::Unmeasured => Step::Working,
+            Progress::Working => {
+                self.cancel_if_due(id, operation, order, orders.len() > 1).await;
+                Step::Working
+            }
         }
-        let status = orders.iter().map(describe).collect::<Vec<_>>().join(", ");
-        self.finish(id, OrderEnd::Terminal { status }, merge(fills)).await
     }
 
     /// REC-7: an intent has at most one order. More are the broker's doing or another instance's: nothing new until a
@@ -308,9 +305,9 @@ impl Moment {
     }
 }
 
-/// Whether a fill can be one of this order's.
-pub(super) fn is_of(fill: &Fill, order: &OrderRequest) -> bool {
-    order.legs().iter().any(|leg| leg.symbol == fill.symbol && leg.side == fill.side)
+/// Whether a fill can be of an order with these legs.
+pub(super) fn is_of(fill: &Fill, legs: &[Leg]) -> bool {
+    legs.iter().any(|leg| leg.symbol == fill.symbol && leg.side == fill.side)
 }
 
 fn describe(order: &Order) -> String {

@@ -1,42 +1,88 @@
-//! Orders that turn up after they were settled as having filled nothing: what they filled is held all the same.
+//! Orders that turn up after their name was settled: one that had been settled as having filled nothing, or another one that
+//! the broker made of the same request. What they filled is held all the same.
 
-use backstop_broker::{ClientOrderId, Decimal, Fill};
+use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill};
 use jiff::Timestamp;
 
-use super::{Contradiction, Issued, State, contradiction, held_legs};
+use super::{Contradiction, Issued, Placed, State, contradiction, held_legs};
 use crate::SlotId;
 use crate::record::Purpose;
 use crate::state::Position;
 
 impl State {
-    /// Takes the fills of such an order into the book: an entry's as its position, an exit's out of the position that it
+    /// Takes the fills of such an order into the book: an entry's into its position, an exit's out of the position that it
     /// was to close. Where that is gone, closing more than was opened has opened the opposite, and that is a position.
-    pub(super) fn adopt(&mut self, id: &ClientOrderId, fills: &[Fill], at: Timestamp) -> Result<(), Contradiction> {
-        let Some(operation) = self.absent.remove(id) else {
-            return Err(contradiction("the adoption of", id));
+    pub(super) fn adopt(
+        &mut self,
+        id: &ClientOrderId,
+        order: &BrokerOrderId,
+        fills: &[Fill],
+        at: Timestamp,
+    ) -> Result<(), Contradiction> {
+        let (slot, mut placed) = match (self.absent.remove(id), self.placed.remove(id)) {
+            (Some(absent), _) => (absent.slot.clone(), absent.placed()),
+            // Without a number nobody can say which order is in the book.
+            (None, Some(placed)) if !placed.orders.is_empty() && !placed.orders.contains(order) => {
+                let slot = SlotId::of_label(id.as_str());
+                (slot.ok_or_else(|| contradiction("the adoption of", id))?, placed)
+            }
+            _ => return Err(contradiction("the adoption of", id)),
         };
         self.issued.insert(id.clone(), Issued::Placed);
         self.turnover = self.turnover.saturating_add(1);
         let flow = self.pay(id, fills)?;
-        match operation.purpose {
-            Purpose::Open => self.settle_open(operation, id, fills, flow, at),
-            Purpose::Close { .. } if self.positions.contains_key(&operation.slot) => {
-                self.settle_close(&operation.slot, fills, flow)?;
+        match placed.purpose {
+            Purpose::Open => {
+                self.count(&slot);
+                self.hold(&slot, &placed, (id, fills, flow), at)?;
             }
+            Purpose::Close { .. } if self.positions.contains_key(&slot) => self.settle_close(&slot, fills, flow)?,
             Purpose::Close { .. } => {
-                let close_attempts = self.attempts(&operation.slot);
-                let position = Position {
-                    legs: held_legs(fills),
-                    client_order_id: id.clone(),
-                    underlying: operation.order.underlying().clone(),
-                    opened_at: at,
-                    margin: Decimal::ZERO,
-                    cash_flow: flow,
-                    close_attempts,
-                    pending_close: None,
-                };
-                self.positions.insert(operation.slot, position);
+                let nothing = Placed { margin: Decimal::ZERO, ..placed.clone() };
+                self.hold(&slot, &nothing, (id, fills, flow), at)?;
             }
+        }
+        placed.orders.insert(order.clone());
+        self.placed.insert(id.clone(), placed);
+        Ok(())
+    }
+
+    /// Adds fills to a position, or makes it.
+    fn hold(
+        &mut self,
+        slot: &SlotId,
+        placed: &Placed,
+        (id, fills, flow): (&ClientOrderId, &[Fill], Decimal),
+        at: Timestamp,
+    ) -> Result<(), Contradiction> {
+        let too_much = || contradiction("more than can be counted in", slot);
+        let margin = placed.margin_of(fills);
+        let Some(position) = self.positions.get_mut(slot) else {
+            let close_attempts = self.attempts(slot);
+            let position = Position {
+                legs: held_legs(fills),
+                client_order_id: id.clone(),
+                underlying: placed.underlying.clone(),
+                opened_at: at,
+                margin,
+                cash_flow: flow,
+                close_attempts,
+                pending_close: None,
+            };
+            self.positions.insert(slot.clone(), position);
+            return Ok(());
+        };
+        position.margin = position.margin.saturating_add(margin);
+        position.cash_flow = position.cash_flow.checked_add(flow).ok_or_else(too_much)?;
+        for more in held_legs(fills) {
+            let Some(leg) = position.legs.iter_mut().find(|leg| leg.symbol == more.symbol) else {
+                position.legs.push(more);
+                continue;
+            };
+            let quantity = leg.quantity.checked_add(more.quantity).ok_or_else(too_much)?;
+            let paid = leg.quantity.saturating_mul(leg.price).saturating_add(more.quantity.saturating_mul(more.price));
+            leg.price = paid.checked_div(quantity).unwrap_or(more.price);
+            leg.quantity = quantity;
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstop::broker::{
-    Balances, Broker, BrokerOrderId, Decimal, Grant, Leg, MarketClock, NotGranted, Order, OrderKind, OrderList,
-    OrderRequest, Outcome, Position, PositionEffect, Priority, Quantity, Quotes, ReadError, Side, Symbol,
+    Balances, Broker, BrokerOrderId, Decimal, Doubt, DoubtCause, Grant, Leg, MarketClock, NotGranted, Order, OrderKind,
+    OrderList, OrderRequest, Outcome, Position, PositionEffect, Priority, Quantity, Quotes, ReadError, Side, Symbol,
 };
 use backstop::clock::{Clock, ManualClock, Timestamp};
 use backstop::file_lock::{Claim, Lock};
@@ -278,6 +278,8 @@ pub(crate) struct Metered {
     pub(crate) submitted: Mutex<Vec<String>>,
     /// The adapter panics once, after the request has left.
     pub(crate) panic_in_submit: AtomicBool,
+    /// Whatever the broker makes of an order, nobody is told.
+    pub(crate) lose_answers: AtomicBool,
     /// How long the list of orders and the balances are on their way.
     pub(crate) orders_delay: Mutex<Duration>,
     pub(crate) balances_delay: Mutex<Duration>,
@@ -307,6 +309,7 @@ impl Metered {
             cancels: AtomicUsize::new(0),
             submitted: Mutex::default(),
             panic_in_submit: AtomicBool::new(false),
+            lose_answers: AtomicBool::new(false),
             orders_delay: Mutex::default(),
             balances_delay: Mutex::default(),
             rewrite_order: Mutex::default(),
@@ -340,7 +343,11 @@ impl Broker for Metered {
             tokio::task::yield_now().await;
             panic!("a bug in the adapter, after the request has left");
         }
-        self.inner.submit(order, grant).await
+        let outcome = self.inner.submit(order, grant).await;
+        if self.lose_answers.load(Ordering::SeqCst) {
+            return Outcome::Unknown(Doubt { cause: DoubtCause::ConnectionLost, detail: String::new() });
+        }
+        outcome
     }
 
     async fn cancel(&self, id: &BrokerOrderId) -> Outcome<()> {

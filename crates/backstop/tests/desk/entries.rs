@@ -1,5 +1,6 @@
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop::broker::{Broker, Decimal, Field, MarketClock, MarketState, OrderKind, PositionEffect, Quotes, Side};
@@ -264,17 +265,60 @@ async fn a_request_that_lands_late_is_found_even_when_later_orders_came_before_i
     assert_eq!(desk.state().net().values().copied().sum::<Decimal>(), bench.held());
 }
 
+// proves: REC-7
 #[tokio::test(start_paused = true)]
-async fn an_order_that_the_broker_did_twice_halts_entries() {
+async fn an_order_that_the_broker_did_twice_halts_entries_and_both_are_in_the_book_and_closed() {
+    // With its answer lost, too, both orders are found in the broker's list.
+    for is_lost in [false, true] {
+        let bench = calm();
+        let journal = Arc::new(backstop::MemoryJournal::default());
+        let desk = bench.ready(journal.clone(), &[]).await;
+        bench.broker.lose_answers.store(is_lost, Ordering::SeqCst);
+        // By the time that it is read, both have filled.
+        *bench.broker.orders_delay.lock() = if is_lost { Duration::from_secs(3) } else { Duration::ZERO };
+        bench.inject(FaultKind::DuplicateProcessing);
+        let (slot, end) = enter(&desk, 1).await;
+        *bench.broker.orders_delay.lock() = Duration::ZERO;
+        assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        desk.reconcile().await.unwrap();
+        assert!(desk.state().halted().is_some());
+        let again = bench.ready(Arc::new(backstop::MemoryJournal::default()), &journal.batches()).await;
+        let (_, end) = enter(&desk, 2).await;
+        assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
+        for desk in [&desk, &again] {
+            let compared = desk.reconcile().await.unwrap();
+            let state = desk.state();
+            assert!(compared.drift.is_empty(), "{compared:?}");
+            assert_eq!((state.net()[&spy()], bench.held()), (Decimal::from(20), Decimal::from(20)));
+            assert_eq!(state.session.as_ref().unwrap().executed, 1, "one entry");
+            assert_eq!(state.cash, Some(bench.sim().ledger().cash));
+        }
+        assert_eq!(backstop::State::replay(&journal.batches()).unwrap(), desk.state());
+        assert_eq!(bench.requests(), 1);
+        // And an exit that the broker does twice: the opposite that it opened is closed as well.
+        bench.broker.lose_answers.store(false, Ordering::SeqCst);
+        bench.inject(FaultKind::DuplicateProcessing);
+        let _end = leave(&desk, &slot).await;
+        flatten(&desk).await;
+        assert_eq!((bench.held(), desk.state().cash), (Decimal::ZERO, Some(bench.sim().ledger().cash)));
+    }
+}
+
+// proves: REC-7
+#[tokio::test(start_paused = true)]
+async fn a_violation_that_somebody_has_resumed_from_does_not_hide_the_next() {
     let bench = calm();
     let desk = bench.desk().await;
-    bench.inject(FaultKind::DuplicateProcessing);
-    let (_, _end) = enter(&desk, 1).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    desk.reconcile().await.unwrap();
-    assert!(desk.state().halted().is_some());
-    let (_, end) = enter(&desk, 2).await;
-    assert!(matches!(end, EntryEnd::Refused(Refusal::Halted { .. })), "{end:?}");
+    for number in 1..=2 {
+        bench.inject(FaultKind::DuplicateProcessing);
+        let (_, end) = enter(&desk, number).await;
+        assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        desk.reconcile().await.unwrap();
+        assert!(desk.state().halted().is_some(), "the broker did order {number} twice");
+        let _lifted = desk.resume("ann", "the broker is known to do that").await.unwrap();
+    }
 }
 
 // proves: GUARD-2
