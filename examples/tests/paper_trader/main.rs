@@ -225,7 +225,8 @@ fn trades_against_a_server_that_speaks_tradiers_protocol() {
     let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let simulator = Simulator::start(sim_dir.path(), "none");
     let mut command = paper_trader(dir.path());
-    let output = simulator.reach(quick(&mut command)).args(["--broker", "tradier"]).output().unwrap();
+    let output =
+        simulator.reach(quick(&mut command)).args(["--broker", "tradier", "--strategy", "equity"]).output().unwrap();
     assert_eq!(code(&output), 0, "{}", text(&output));
     let ledger = simulator.ledger();
     assert_eq!(opening_tags(&ledger).len(), 3);
@@ -541,7 +542,8 @@ fn wrong_options_are_refused_with_2_and_say_what_to_write() {
 fn a_machine_that_slept_through_slots_does_not_make_up_for_them_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = paper_trader(dir.path());
-    let running = Running::start(session(&mut command, "6", "1200ms").args(["--faults", "none"]));
+    let running =
+        Running::start(session(&mut command, "6", "1200ms").args(["--faults", "none", "--strategy", "equity"]));
     std::thread::park_timeout(Duration::from_millis(500));
     running.signal("STOP");
     std::thread::park_timeout(Duration::from_secs(5));
@@ -624,7 +626,7 @@ fn no_byte_of_an_order_leaves_before_its_intent_is_synced() {
     let dir = tempfile::tempdir().unwrap();
     let (state, trace) = (dir.path().join("state"), dir.path().join("trace"));
     let mut command = paper_trader(&state);
-    session(&mut command, "2", "500ms").args(["--faults", "none"]);
+    session(&mut command, "2", "500ms").args(["--faults", "none", "--strategy", "equity"]);
     let calls = "trace=pwrite64,fdatasync,write,writev,sendto";
     let output = under_strace(&command, &trace, ["-e", calls]).output().unwrap();
     assert_eq!(code(&output), 0, "{}", text(&output));
