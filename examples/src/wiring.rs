@@ -35,7 +35,7 @@ pub(crate) struct Wired {
 /// What must be known before the state directory is touched: a wrong command line leaves no trace.
 pub(crate) enum Target {
     Simulator(Box<SimConfig>),
-    Tradier(TradierConfig),
+    Tradier(Box<TradierConfig>),
 }
 
 /// Checks everything that the command line and the environment say about the broker.
@@ -50,7 +50,7 @@ pub(crate) fn target(args: &RunArgs, symbol: &Symbol, settle: Duration) -> Resul
             let config = simulation(&args.market, &[(symbol.clone(), None)])?.with_faults(faults);
             Ok(Target::Simulator(Box::new(config)))
         }
-        BrokerKind::Tradier => tradier(args, settle).map(Target::Tradier),
+        BrokerKind::Tradier => tradier(args, settle).map(|config| Target::Tradier(Box::new(config))),
     }
 }
 
@@ -174,7 +174,7 @@ pub(crate) async fn connect(
         Target::Tradier(config) => {
             let home = home_of(&config);
             let described = format!("Tradier at {}, account {}", config.base_url(), config.account());
-            let broker = Tradier::new(config, Arc::clone(clock)).map_err(|error| Failure::Usage(error.to_string()))?;
+            let broker = Tradier::new(*config, Arc::clone(clock)).map_err(|error| Failure::Usage(error.to_string()))?;
             Ok(Wired { broker: Arc::new(broker), simulator: None, home, described })
         }
     }
