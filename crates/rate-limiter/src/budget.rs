@@ -136,7 +136,8 @@ impl Budget {
     pub(crate) fn is_free(&self, now: Tick, request: Request) -> bool {
         let Some(account) = self.classes.get(request.class.index()) else { return false };
         let free = |track: &Track| track.is_free(now, request.priority, units(request));
-        account.own.iter().chain(&self.total).all(free)
+        account.own.as_ref().is_none_or(free)
+            && self.total.as_ref().is_none_or(free)
             && (account.unlearnt.is_none() || self.unlearnt(now, request).is_none())
             && (account.said.is_empty() || self.legal_at(now, request, &Ahead::default()) <= now)
     }
@@ -267,8 +268,12 @@ impl Budget {
     }
 
     fn each_track(&mut self, request: Request, act: impl Fn(&mut Track)) {
-        let own = self.classes.get_mut(request.class.index()).and_then(|account| account.own.as_mut());
-        own.into_iter().chain(self.total.as_mut()).for_each(act);
+        if let Some(own) = self.classes.get_mut(request.class.index()).and_then(|account| account.own.as_mut()) {
+            act(own);
+        }
+        if let Some(total) = &mut self.total {
+            act(total);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread::{self, Thread};
 use backstop_clock::Mono;
 
 use crate::limiter::RateLimiter;
-use crate::queue::{Ticket, Turn};
+use crate::queue::{Queue, Ticket, Turn};
 use crate::request::{Permit, Refused, Request};
 use crate::tick::{Tick, nanos};
 use crate::timer::{Sleep, Timer};
@@ -66,12 +66,17 @@ impl RateLimiter {
 
     fn join(&self, request: Request, deadline: Mono) -> Result<Place<'_>, Refused> {
         let deadline = Tick::of_deadline(deadline);
-        let ticket = self.with_shared(|queue, now| {
+        let join = |queue: &mut Queue, now: Tick| {
             if deadline < now {
                 return Err(Refused::DeadlinePassed { ago: now.since(deadline) });
             }
             queue.join(now, request, deadline).map_err(|full| full.refused(now))
-        })??;
+        };
+        let ticket = match self.with_shared(join) {
+            // The window that others share is busy: a place in the line grants nothing yet.
+            Err(Refused::Full { .. }) => self.with(join),
+            joined => joined?,
+        }?;
         Ok(Place { limiter: self, request, deadline, ticket: Some(ticket) })
     }
 }

@@ -200,3 +200,22 @@ fn whoever_keeps_the_file_locked_holds_others_up_and_grants_them_nothing() {
     holder.unlock().unwrap();
     assert!(limiter.try_acquire(request((0, 0, 1))).is_ok());
 }
+
+#[test]
+fn a_wait_survives_that_the_file_is_busy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("window");
+    let clock = clock();
+    let limiter = open(&path, &clock, &Start::Unused);
+    let holder = fs::File::open(&path).unwrap();
+    holder.lock().unwrap();
+    let deadline = clock.mono().plus(SECOND);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| limiter.acquire_blocking(request((0, 0, 1)), deadline));
+        while limiter.with(|queue, _| queue.waiting()) == 0 {
+            std::thread::yield_now();
+        }
+        holder.unlock().unwrap();
+        assert!(waiting.join().unwrap().is_ok());
+    });
+}
