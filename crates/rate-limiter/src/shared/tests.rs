@@ -42,7 +42,7 @@ fn request((class, priority, weight): (u8, usize, u32)) -> Request {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 50, ..ProptestConfig::default() })]
 
     // proves: RATE-6, RATE-5
     #[test]
