@@ -60,17 +60,15 @@ pub(crate) struct Leave(Option<Permit>);
 
 /// Tradier's limits, as documented: 120 a minute for reads, and 60 for orders; in the sandbox 60 for each.
 ///
-/// A sixth of each is kept for exits, cancels among them, and of orders another sixth for entries.
+/// Of orders, a sixth is kept for exits, cancels among them, and another one for entries. Reads are all polling.
 pub(crate) fn documented(base: &BaseUrl) -> Result<Limits, ConfigError> {
-    let reads = if base.is_production() { 120 } else { 60 };
-    let window = |max: u32, entries: u32| {
-        let window = Window::new(max, MINUTE)?.with_margin(MARGIN)?;
-        window.with_reserve(max / 6, entries)
-    };
     let refuse = |detail: String| ConfigError::Budget { detail };
-    let [standard, market_data, trading] = [window(reads, 0), window(reads, 0), window(60, 10)]
-        .map(|window| window.map_err(|error| refuse(error.to_string())));
-    Limits::with_classes(&[], &[&[standard?], &[market_data?], &[trading?]]).map_err(|error| refuse(error.to_string()))
+    let window = |max: u32, exits: u32, entries: u32| {
+        let window = Window::new(max, MINUTE).and_then(|window| window.with_margin(MARGIN));
+        window.and_then(|window| window.with_reserve(exits, entries)).map_err(|error| refuse(error.to_string()))
+    };
+    let reads = window(if base.is_production() { 120 } else { 60 }, 0, 0)?;
+    Limits::with_classes(&[], &[&[reads], &[reads], &[window(60, 10, 10)?]]).map_err(|error| refuse(error.to_string()))
 }
 
 impl Budget {

@@ -162,8 +162,8 @@ impl TradierConfig {
     }
 
     /// Every request passes the request budget that Tradier documents, of which `start` is known (RATE-1 to RATE-5): 120 a
-    /// minute for reads of the account and as many for market data, 60 for orders; in the sandbox 60 for each. A part is
-    /// kept for exits.
+    /// minute for reads of the account and as many for market data, 60 for orders; in the sandbox 60 for each. Of
+    /// orders, a sixth is kept for exits and cancels, and another one for entries.
     ///
     /// Tradier says in its answers what is left, so [`Start::Probe`] is for every start of which nothing is known.
     ///

@@ -82,3 +82,12 @@ fn time_outs_must_nest() {
         assert!(matches!(config.check(), Err(ConfigError::Timeouts { .. })));
     }
 }
+
+#[test]
+fn the_documented_limits_are_limits_everywhere() {
+    for base in [BaseUrl::SANDBOX, "https://api.tradier.com/v1", "http://127.0.0.1:1/v1"] {
+        let credentials = Credentials::new(AccountId::new("VA1").unwrap(), "a-token-that-is-long".into()).unwrap();
+        let config = TradierConfig::new(BaseUrl::new(base).unwrap(), credentials);
+        assert!(config.with_documented_limits(backstop_rate_limiter::Start::Probe).is_ok(), "{base}");
+    }
+}
