@@ -6,6 +6,7 @@
 //! aside before an order leaves, in one step with the look at what is free.
 //!
 //! * [`Store`] and [`Transaction`]: changes of any state that stay together or go together.
+//! * [`Saga`] and [`run`]: steps with outside effects that are all done or all taken back, also after a crash.
 //! * [`Ledger`]: cash, what is set aside for orders, what positions have cost; [`Reservation`] and [`InFlight`] are what an
 //!   order has of it.
 //!
@@ -22,16 +23,24 @@
 //! * **TXN-7** A balance that could not be read, or that cannot be, changes nothing, and is known to be stale
 //!   ([`Ledger::balance_read`]).
 //!
-//! Compensations of outside effects (TXN-5) are not here yet.
+//! * **TXN-5** What a [`Saga`] did outside is on record before it is done, and is taken back in reverse, each step at least
+//!   once, also after a crash. A compensation that fails is tried again with growing pauses; one that cannot be done ends
+//!   [`Finished::Unresolved`], with both errors and with what a person has to do.
+//!
+//! # Features
+//!
+//! * `wal`: [`SagaLog`](https://docs.rs/backstop-rollback/latest/backstop_rollback/struct.SagaLog.html), sagas in a
+//!   write-ahead log.
 //!
 //! # When to take something else
 //!
-//! To undo what was done at a broker, an inverse is not enough: it has to be done at least once, also after a crash. To keep
-//! what is in memory over a crash, write what happened to a log (`backstop-wal`) and make the ledger anew from it.
+//! To keep what is in memory over a crash, write what happened to a log (`backstop-wal`) and make the ledger anew from it. To
+//! do one thing at a broker exactly once, write its intent to a log and look it up by client order id.
 
 mod books;
 mod ledger;
 mod order;
+mod saga;
 mod snapshot;
 mod store;
 mod sync;
@@ -39,6 +48,12 @@ mod sync;
 pub use books::{Balances, Caps, Hold, LedgerError, Overdrawn};
 pub use ledger::{BalanceRead, Compared, Ledger};
 pub use order::{Evidence, InFlight, NoEvidence, Part, Reservation};
+pub use saga::{
+    Appending, Doing, Effects, End, Finished, Impossible, JournalError, MemoryJournal, Outcome, Retry, Saga,
+    SagaJournal, SagaRecord, StepPlan, StepState, run,
+};
+#[cfg(feature = "wal")]
+pub use saga::{SagaLog, SagaOpenError};
 pub use snapshot::{OrderView, PositionView, Snapshot};
 pub use store::{ApplyError, CannotUndo, Fault, Savepoint, Store, Transaction, Unsound};
 

@@ -1,0 +1,197 @@
+use std::sync::{Arc, Mutex as StdMutex};
+
+use backstop_wal::Claim;
+use backstop_wal::sim::{Depth, Fault, FaultKind, SimStorage};
+
+use super::super::tests::{Event, Fate, RETRY, World, block_on, plans};
+use super::*;
+use crate::{Finished, run};
+
+const STEPS: usize = 5;
+
+fn options() -> Options {
+    let claim = Claim { label: "test".to_owned(), since: "2026-01-05T14:29:58Z".parse().unwrap() };
+    Options::new(claim).segment_len(2048)
+}
+
+fn open(storage: &SimStorage) -> Result<(SagaLog, Vec<Saga>), SagaOpenError> {
+    SagaLog::open(Arc::new(storage.clone()), &options()).map(|(log, unfinished, _)| (log, unfinished))
+}
+
+/// Runs `count` sagas, one after the other; each effect is noted in the recording at the moment at which it happens.
+fn history(fates: &[(bool, usize, &[Fate])], count: usize) -> (SimStorage, Vec<Event>) {
+    let storage = SimStorage::default();
+    let happened = Arc::new(StdMutex::new(Vec::new()));
+    let (log, unfinished) = open(&storage).unwrap();
+    assert_eq!(unfinished, []);
+    for number in 0..count {
+        let mut world = World::with(fates);
+        let (disk, events) = (storage.clone(), Arc::clone(&happened));
+        world.witness = Some(Box::new(move |event, has_happened| {
+            if has_happened {
+                let mut events = events.lock().unwrap();
+                events.push(event.clone());
+                disk.note(events.len() as u64);
+            }
+        }));
+        block_on(async {
+            let saga = Saga::begin(format!("entry-{number}"), plans(STEPS), &log).await.unwrap();
+            let _finished = run(saga, RETRY, &mut world, &log).await.unwrap();
+        });
+    }
+    let events = happened.lock().unwrap().clone();
+    (storage, events)
+}
+
+/// The next process, with a broker that works: what it does to what was left.
+fn recover(storage: &SimStorage, world: &mut World) -> usize {
+    let (log, unfinished) = open(storage).unwrap();
+    let count = unfinished.len();
+    for saga in unfinished {
+        match block_on(run(saga, RETRY, world, &log)).unwrap() {
+            Finished::Completed | Finished::RolledBack { .. } => {}
+            Finished::Unresolved(saga) => panic!("{saga:?}"),
+        }
+    }
+    count
+}
+
+fn histories() -> Vec<Vec<(bool, usize, &'static [Fate])>> {
+    vec![
+        vec![],
+        vec![(false, 4, &[Fate::Fails])],
+        vec![(false, 3, &[Fate::LostAnswer])],
+        vec![(false, 2, &[Fate::LostRequest]), (true, 1, &[Fate::Fails, Fate::LostAnswer])],
+        vec![(false, 4, &[Fate::Fails]), (true, 2, &[Fate::Fails; 9])],
+    ]
+}
+
+// proves: TXN-5
+#[test]
+fn after_a_crash_at_any_point_all_is_done_or_all_is_taken_back_in_reverse() {
+    let (mut states, mut taken_up) = (0_u64, 0_u64);
+    for (number, fates) in histories().into_iter().enumerate() {
+        let (storage, events) = history(&fates, 1);
+        storage.recording().crashes(Depth { exhaustive_up_to: 4, random: 2 }, number as u64, None, &mut |crash| {
+            states += 1;
+            let happened = usize::try_from(crash.notes.last().copied().unwrap_or(0)).unwrap();
+            let mut world = World { events: events[..happened].to_vec(), ..World::default() };
+            let before = world.open();
+            let disk = SimStorage::new(crash.image.clone());
+            taken_up += recover(&disk, &mut world) as u64;
+            let after = world.open();
+            let context = format!("history {number}, step {}: {before:?}, then {after:?}", crash.step);
+            assert!(after.is_empty() || after.len() == STEPS, "{context}");
+            // Each that was open is taken back at least once, the last one first.
+            let taken_back: Vec<_> = world.events[happened..]
+                .iter()
+                .map(|event| match event {
+                    Event::TookBack(key) => key.clone(),
+                    Event::Did(key) => panic!("{context}: {key} is done after the crash"),
+                })
+                .collect();
+            assert!(taken_back.is_sorted_by(|one, next| one > next), "{context}: {taken_back:?}");
+            if after.is_empty() {
+                assert!(before.iter().all(|step| taken_back.contains(&format!("bs-{step}"))), "{context}");
+            }
+            // Once more: nothing is left to do.
+            assert_eq!(recover(&disk, &mut world), 0, "{context}");
+            true
+        });
+    }
+    assert!(states > 2_000 && taken_up > 1_000, "{states} states, {taken_up} sagas taken up");
+}
+
+// proves: TXN-5
+#[test]
+fn after_a_crash_of_the_recovery_the_next_one_takes_the_rest_back() {
+    let (storage, events) = history(&[(false, 4, &[Fate::Fails])], 1);
+    let (mut states, mut firsts) = (0_u64, 0_u64);
+    let deep = std::env::var_os("BACKSTOP_DEEP").is_some();
+    let depth = Depth { exhaustive_up_to: 1, random: 0 };
+    storage.recording().crashes(depth, 1, None, &mut |crash| {
+        firsts += 1;
+        if !deep && firsts % 50 != 7 {
+            return true;
+        }
+        let happened = usize::try_from(crash.notes.last().copied().unwrap_or(0)).unwrap();
+        let disk = SimStorage::new(crash.image.clone());
+        let mut world = World { events: events[..happened].to_vec(), ..World::default() };
+        // The first recovery notes what it takes back; it is cut off at every moment.
+        let noted = Arc::new(StdMutex::new(0_u64));
+        let (recording, count) = (disk.clone(), Arc::clone(&noted));
+        world.witness = Some(Box::new(move |_, has_happened| {
+            if has_happened {
+                *count.lock().unwrap() += 1;
+                recording.note(*count.lock().unwrap());
+            }
+        }));
+        recover(&disk, &mut world);
+        disk.recording().crashes(depth, 2, None, &mut |second| {
+            states += 1;
+            let upto = happened + usize::try_from(second.notes.last().copied().unwrap_or(0)).unwrap();
+            let mut again = World { events: world.events[..upto].to_vec(), ..World::default() };
+            recover(&SimStorage::new(second.image.clone()), &mut again);
+            let left = again.open();
+            assert!(left.is_empty() || left.len() == STEPS, "{left:?}");
+            true
+        });
+        true
+    });
+    assert!(states > 100, "{states} states");
+}
+
+// proves: TXN-5
+#[test]
+fn whichever_operation_of_the_disk_fails_nothing_is_done_that_is_not_on_record() {
+    let (quiet, _) = history(&[(false, 3, &[Fate::Fails])], 1);
+    let (operations, mut failures) = (quiet.operations(), 0_u64);
+    for at in 0..operations {
+        for kind in [FaultKind::Error(5), FaultKind::Error(28), FaultKind::Torn(5), FaultKind::Short] {
+            let storage = SimStorage::default();
+            storage.plan(Fault { at, kind, lasting: false });
+            let mut world = World::with(&[(false, 3, &[Fate::Fails])]);
+            let ran = open(&storage).map_err(|_| ()).and_then(|(log, _)| {
+                block_on(async {
+                    let saga = Saga::begin("entry-1", plans(STEPS), &log).await.map_err(drop)?;
+                    run(saga, RETRY, &mut world, &log).await.map_err(drop)
+                })
+            });
+            failures += u64::from(ran.is_err());
+            storage.heal();
+            recover(&storage, &mut world);
+            assert_eq!(world.open(), Vec::<usize>::new(), "operation {at}, {kind:?}");
+        }
+    }
+    assert!(operations > 20 && failures > operations, "{operations} operations, {failures} failures");
+}
+
+#[test]
+fn a_long_history_is_removed_when_nothing_is_open() {
+    let (storage, _) = history(&[], 120);
+    let before = storage.image().len();
+    let (log, unfinished) = open(&storage).unwrap();
+    assert_eq!(unfinished, []);
+    drop(log);
+    assert!(before > 30 && storage.image().len() < 8, "{before} files, then {}", storage.image().len());
+    assert_eq!(open(&storage).unwrap().1, []);
+}
+
+#[test]
+fn what_another_program_wrote_is_refused() {
+    for (text, expected) in [
+        (r#"{"version":2,"anything":0}"#, "version 2"),
+        ("{}", "check the path"),
+        (r#"{"version":1,"record":{"type":"acted","saga":"entry-1","step":0}}"#, "contradicts"),
+    ] {
+        let storage = SimStorage::default();
+        let (log, _) = options().open(Arc::new(storage.clone()), |_| {}).unwrap();
+        log.append(text.as_bytes(), Append::DURABLE).unwrap();
+        log.close().unwrap();
+        for _ in 0..2 {
+            // Refused again: nothing was dropped.
+            let error = open(&storage).unwrap_err().to_string();
+            assert!(error.contains("record 1") && error.contains(expected), "{error}");
+        }
+    }
+}
