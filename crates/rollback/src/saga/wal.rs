@@ -116,6 +116,14 @@ impl SagaLog {
         }
         Ok((Self { log, state: Mutex::new(state) }, unfinished, opened))
     }
+
+    /// Lets the log go: it can be opened again once this returns. Dropped instead, that may take a moment more.
+    ///
+    /// # Errors
+    /// [`JournalError`]; what was acknowledged is on disk all the same.
+    pub fn close(self) -> Result<(), JournalError> {
+        self.log.close().map_err(|source| JournalError(Box::new(source)))
+    }
 }
 
 impl State {
