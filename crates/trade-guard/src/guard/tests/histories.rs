@@ -232,8 +232,6 @@ fn whatever_three_do_nobody_gets_in_beside_another_and_what_lives_is_counted_or_
 #[test]
 fn whatever_three_do_twice_nobody_gets_in_beside_another_and_what_lives_is_counted_or_in_doubt() {
     let twice = [
-        // Who settles what is in doubt has looked before others settled it and lost the next one.
-        (3, [[Resolve, Halt], [Enter(LostDead), Resolve], [Resolve, Enter(LostAlive)]]),
         (3, [[Halt, Resolve], [Enter(NotExecuted), Enter(Executed)], [Enter(LostAlive), Resolve]]),
         (3, [[Resolve, Enter(Executed)], [Enter(Executed), Enter(Executed)], [Enter(NotExecuted), Enter(LostDead)]]),
         (3, [[Enter(NotExecuted), Enter(NotExecuted)], [Enter(NotExecuted), Enter(Executed)], [Halt, Enter(Executed)]]),
@@ -244,6 +242,12 @@ fn whatever_three_do_twice_nobody_gets_in_beside_another_and_what_lives_is_count
     for (bound, threads) in twice {
         check(Asked::Last, bound + usize::from(is_deep()), threads);
     }
+}
+
+// proves: GUARD-3
+#[test]
+fn what_was_looked_up_before_others_settled_it_and_lost_the_next_one_does_not_settle_that() {
+    check(Asked::Last, 4, [[Resolve, Halt], [Enter(LostDead), Resolve], [Resolve, Enter(LostAlive)]]);
 }
 
 #[test]
