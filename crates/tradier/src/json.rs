@@ -88,9 +88,12 @@ impl<'a> Object<'a> {
         self.field_of(key, Node::decimal)
     }
 
-    /// A moment of a quote, in epoch milliseconds.
+    /// A moment of a quote, in epoch milliseconds. Zero is what Tradier writes for never: missing, and not 1970.
     pub(crate) fn field_millis(&self, key: &str) -> Field<Timestamp> {
-        self.field_of(key, |node| number::millis(node.decimal()?))
+        match self.field(key) {
+            Field::Value(millis) if millis.is_zero() => Field::Missing,
+            _ => self.field_of(key, |node| number::millis(node.decimal()?)),
+        }
     }
 
     fn field_of<T>(&self, key: &str, read: impl FnOnce(Node<'a>) -> Option<T>) -> Field<T> {

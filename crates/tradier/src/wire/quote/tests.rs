@@ -53,3 +53,66 @@ fn no_quote_at_all_is_said_by_naming_the_unknown_symbols() {
         assert!(read(text).is_err(), "{text}");
     }
 }
+
+/// What Tradier's policy makes of an answer: taken in, and judged for a buy and for a sell of `X` or of the option.
+fn judged(symbol: &str, fields: &str) -> [String; 2] {
+    use backstop_quote::{Feed, Market, MarketState, Need, Now, Policy, PolicyConfig};
+
+    let wall: Timestamp = "2030-01-02T15:00:00Z".parse().unwrap();
+    let received = Received { mono: Mono::from_origin(std::time::Duration::from_secs(1)), wall };
+    let text = format!(
+        r#"{{"quotes":{{"quote":[{{"symbol":"{symbol}",{fields}}},
+        {{"symbol":"SPY","bid":560.10,"ask":560.12,"bid_date":1893596399000,"ask_date":1893596400000}}]}}}}"#
+    );
+    let all = quotes(&Object::parse(&text).unwrap(), received).unwrap();
+    let mut feed = Feed::new(Policy::new(PolicyConfig::tradier()).unwrap());
+    for quote in &all.quotes {
+        feed.follow(&quote.symbol, received.mono).unwrap();
+        let _verdict = feed.receive(quote);
+    }
+    let market = Market { state: MarketState::Open, asked: received.mono };
+    let now = Now { mono: received.mono, wall };
+    [Need::Buy, Need::Sell].map(|need| match feed.fresh(&symbol.parse().unwrap(), need, &market, now) {
+        Ok(_fresh) => String::new(),
+        Err(refusal) => refusal.reason.name().to_owned(),
+    })
+}
+
+#[test]
+fn what_comes_over_the_wire_is_judged_by_the_policy_for_tradier() {
+    let both = |reason: &str| [reason.to_owned(), reason.to_owned()];
+    let good = r#""bid":100.00,"ask":100.10,"bid_date":1893596395000,"ask_date":1893596399000"#;
+    assert_eq!(judged("X", good), both(""));
+    for (from, to, reason) in [
+        ("100.00", "\"NaN\"", "unreadable"),
+        ("100.00", "\"Infinity\"", "unreadable"),
+        ("100.00", "-100.00", "negative"),
+        ("100.10", "1e20", "enormous"),
+        ("100.10", "1e30", "unreadable"),
+        ("100.10", "99.90", "crossed"),
+        ("100.10", "102.10", "too wide"),
+        ("1893596399000", "null", "no stamp"),
+        ("1893596399000", "0", "no stamp"),
+        // Seconds, microseconds.
+        ("1893596399000", "1893596399", "implausible"),
+        ("1893596399000", "1893596399000000", "unreadable"),
+        ("1893596399000", "1893596402000", "clock ahead"),
+    ] {
+        assert_eq!(judged("X", &good.replacen(from, to, 1)), both(reason), "{from} as {to}");
+    }
+    // The time of the last trade is no age, in either direction.
+    let old =
+        r#""bid":100.00,"ask":100.10,"bid_date":1893595400000,"ask_date":1893595401000,"trade_date":1893596400000"#;
+    assert_eq!(judged("X", old), both("stamp stale"));
+    assert_eq!(judged("X", &format!("{good},\"trade_date\":1893500000000")), both(""));
+}
+
+#[test]
+fn a_quiet_option_is_fresh_while_the_feed_lives_and_needs_no_bid_to_be_bought() {
+    const OPTION: &str = "SPXW300102P05900000";
+    let quiet = r#""bid":1.00,"ask":1.10,"bid_date":1893595700000,"ask_date":1893596315000"#;
+    assert_eq!(judged(OPTION, quiet), ["", ""], "85 s and 700 s old");
+    // Never bid for.
+    let worthless = r#""bid":0,"ask":0.05,"bid_date":0,"ask_date":1893596399000,"bidsize":0,"asksize":120"#;
+    assert_eq!(judged(OPTION, worthless), ["", "no side"]);
+}
