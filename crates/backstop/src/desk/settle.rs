@@ -3,6 +3,7 @@
 //! The same step serves an entry that is being followed, an exit, the recovery after a crash and the reconciler.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop_broker::{
@@ -201,6 +202,9 @@ impl Inner {
                     self.halt_aloud(id.as_str(), text.clone()).await;
                     return Step::Unseen { reason: text };
                 }
+                if fills.is_empty() && operation.purpose == Purpose::Open {
+                    return self.finish_unfilled(id, operation, order).await;
+                }
                 self.finish(id, OrderEnd::Terminal { status: describe(order) }, merge(fills)).await
             }
             Progress::Unmeasured => Step::Working,
@@ -208,6 +212,47 @@ impl Inner {
                 self.cancel_if_due(id, operation, order, orders.len() > 1).await;
                 Step::Working
             }
+        }
+    }
+
+    /// GUARD-2: an entry of which nothing was filled gives its place in the session back, so it has to be certain that the
+    /// broker made no other order of its request. What such a one has filled comes into the book in the same batch.
+    async fn finish_unfilled(self: &Arc<Self>, id: &ClientOrderId, operation: &Operation, order: &Order) -> Step {
+        let listed = match self.broker.orders().await {
+            Ok(list) => list,
+            Err(error) => return Step::Unseen { reason: told(&error) },
+        };
+        let of_it = listed.orders().iter().filter(|other| other.label.as_deref() == Some(id.as_str()));
+        let others: Vec<&Order> = of_it.filter(|other| other.id != order.id).collect();
+        let (mut more, mut fills) = (Vec::new(), Vec::new());
+        for other in others {
+            match other.progress() {
+                Progress::Final(of_other) if of_other.is_empty() => {}
+                Progress::Final(of_other) => {
+                    if let Some(fill) = of_other.iter().find(|fill| !is_of(fill, operation.order.legs())) {
+                        let text =
+                            format!("order {} shows a fill of {}, which was not asked for", other.id, fill.symbol);
+                        self.halt_aloud(id.as_str(), text.clone()).await;
+                        return Step::Unseen { reason: text };
+                    }
+                    let of_other = merge(of_other);
+                    fills.extend(of_other.clone());
+                    let (client_order_id, broker_order_id) = (id.clone(), other.id.clone());
+                    more.push(Record::Adopted { client_order_id, broker_order_id, fills: of_other });
+                }
+                Progress::Unmeasured => return Step::Working,
+                Progress::Working => {
+                    self.cancel(id, &other.id).await;
+                    return Step::Working;
+                }
+            }
+        }
+        if !more.is_empty() {
+            self.recount.store(true, Ordering::SeqCst);
+        }
+        match self.finish_with(id, OrderEnd::Terminal { status: describe(order) }, Vec::new(), more).await {
+            Step::Finished { end, .. } => Step::Finished { end, fills: merge(fills) },
+            step => step,
         }
     }
 
@@ -276,9 +321,20 @@ impl Inner {
 
     /// Writes down how an order came to rest.
     pub(super) async fn finish(self: &Arc<Self>, id: &ClientOrderId, end: OrderEnd, fills: Vec<Fill>) -> Step {
+        self.finish_with(id, end, fills, Vec::new()).await
+    }
+
+    async fn finish_with(
+        self: &Arc<Self>,
+        id: &ClientOrderId,
+        end: OrderEnd,
+        fills: Vec<Fill>,
+        more: Vec<Record>,
+    ) -> Step {
         let record = Record::Finished { client_order_id: id.clone(), end: end.clone(), fills: fills.clone() };
+        let records = std::iter::once(record).chain(more).collect();
         let of = id.clone();
-        match self.commit_if(vec![record], move |state| state.operations.contains_key(&of)).await {
+        match self.commit_if(records, move |state| state.operations.contains_key(&of)).await {
             Ok(true) => {
                 self.sent.lock().remove(id);
                 self.canceled.lock().retain(|(of, _), _| of != id);

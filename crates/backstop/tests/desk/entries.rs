@@ -305,22 +305,6 @@ async fn an_order_that_the_broker_did_twice_halts_entries_and_both_are_in_the_bo
     }
 }
 
-// proves: REC-7
-#[tokio::test(start_paused = true)]
-async fn a_violation_that_somebody_has_resumed_from_does_not_hide_the_next() {
-    let bench = calm();
-    let desk = bench.desk().await;
-    for number in 1..=2 {
-        bench.inject(FaultKind::DuplicateProcessing);
-        let (_, end) = enter(&desk, number).await;
-        assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        desk.reconcile().await.unwrap();
-        assert!(desk.state().halted().is_some(), "the broker did order {number} twice");
-        let _lifted = desk.resume("ann", "the broker is known to do that").await.unwrap();
-    }
-}
-
 // proves: GUARD-2
 #[tokio::test(start_paused = true)]
 async fn a_session_never_has_more_entries_than_its_limit() {
