@@ -157,3 +157,6 @@ fn urgency(priority: Priority) -> limiter::Priority {
         Priority::Polling => limiter::Priority::Polling,
     }
 }
+
+#[cfg(test)]
+mod tests;
