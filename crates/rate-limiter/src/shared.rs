@@ -32,6 +32,8 @@ const RINGS: u64 = 512;
 const COUNTS: u64 = 32;
 const WORD: u64 = 8;
 const MAGIC: u64 = u64::from_le_bytes(*b"BSRATE01");
+/// How often opening tries to get in between others: there is nobody yet who could wait.
+const OPENING: u32 = 50;
 /// Instead of it while the file is being made.
 const MAKING: u64 = u64::from_le_bytes(*b"BSRATE00");
 
@@ -119,7 +121,13 @@ impl Shared {
         }
         let (file, fingerprint) = (WindowFile::open(path)?, limits.fingerprint());
         let mut shared = Self { file, fingerprint, boot: file::boot(), rings };
-        drop(shared.begin_as(unused, now)?);
+        for _ in 1..OPENING {
+            match shared.begin_as(unused, now).map(drop) {
+                Err(SharedError::Busy { .. }) => {}
+                opened => return opened.map(|()| shared),
+            }
+        }
+        shared.begin_as(unused, now).map(drop)?;
         Ok(shared)
     }
 

@@ -8,9 +8,9 @@ use std::thread;
 
 use super::SharedError;
 
-/// How often a lock is asked for. Granting takes microseconds, so whoever waits that long waits for a process that is
-/// stopped.
-const TRIES: u32 = 2_000;
+/// How often a lock is asked for, giving way in between: others grant in microseconds. On a busy machine giving way takes
+/// milliseconds, and the caller waits better than a thread that holds up everybody else in its process.
+const TRIES: u32 = 100;
 /// How often a file that is not at its path any more is opened again.
 const REPLACED: u32 = 16;
 
