@@ -62,7 +62,7 @@ impl Settings {
                 (false, false) => Calendar::Warns,
                 (false, true) => Calendar::Refuses,
             },
-            freshness: policy(args.max_quote_age, max_spread)
+            freshness: policy(args.max_quote_age, max_spread, sim)
                 .map_err(|error| usage(format!("--max-quote-age, --max-spread: {error}")))?,
         };
         if settings.settle < ms(500) {
@@ -94,13 +94,15 @@ impl Settings {
 
 /// The policy for Tradier, with these limits on age and spread. Stamps are known to a second, so by stamp an age may be that
 /// much more.
-fn policy(max_age: Duration, max_spread_bps: u32) -> Result<Policy, quote::Contradiction> {
+fn policy(max_age: Duration, max_spread_bps: u32, sim: bool) -> Result<Policy, quote::Contradiction> {
     let mut config = PolicyConfig::tradier();
     let by_stamp = max_age.saturating_add(config.source.stamp_grain);
     config.source.stamps = Stamps::LastChange { max_feed_quiet: by_stamp };
     config.source.max_silence = max_age;
-    // Recordings that the simulator replays keep the clock errors that they were made with, up to 1.3 s.
-    config.source.max_ahead = Duration::from_secs(2);
+    if sim {
+        // Recordings that it replays keep the clock errors that they were made with, up to 1.3 s.
+        config.source.max_ahead = Duration::from_secs(2);
+    }
     config.max_market_age = max_age;
     config.share.max_quiet = by_stamp;
     config.option.max_quiet = config.option.max_quiet.max(by_stamp);
