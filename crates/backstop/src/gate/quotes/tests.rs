@@ -94,6 +94,9 @@ fn a_quote_by_another_clock_does_not_reach_the_feed() {
     elsewhere.received.mono = elsewhere.received.mono.plus(Duration::from_nanos(1));
     let view = look(&mut feed, vec![elsewhere], &clock);
     assert_eq!(verdict(&feed, &view, &buy, &clock), "received ahead");
+    // It would run ahead of every quote to come.
+    let view = look(&mut feed, vec![quote(SHARE, "560.10", "560.12", &clock)], &clock);
+    assert_eq!(verdict(&feed, &view, &buy, &clock), "");
 }
 
 #[test]
