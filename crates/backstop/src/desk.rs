@@ -5,6 +5,7 @@ mod commit;
 mod entry;
 mod exit;
 mod halt;
+mod listed;
 mod reconcile;
 mod resolve;
 mod settle;
@@ -38,6 +39,7 @@ use crate::switch::Switch;
 use crate::{SessionId, SlotId};
 
 use claims::JournalClaims;
+use listed::Rows;
 
 pub use commit::RecordError;
 pub use entry::{EntryEnd, EntryPlan};
@@ -129,6 +131,8 @@ pub(crate) struct Inner {
     state: Mutex<State>,
     /// When each submit of this process ended, at the latest; what is not here was sent by an earlier process.
     sent: Mutex<BTreeMap<ClientOrderId, Moment>>,
+    /// Since when the broker's orders are known.
+    rows: Mutex<Rows>,
     /// When the broker last took a cancel of an order.
     canceled: Mutex<BTreeMap<(ClientOrderId, BrokerOrderId), Mono>>,
     /// When a fill last changed what is held of a symbol; what is not here was changed by an earlier process.
@@ -243,6 +247,7 @@ impl Desk {
             session: Mutex::default(),
             state: Mutex::new(state),
             sent: Mutex::default(),
+            rows: Mutex::default(),
             canceled: Mutex::default(),
             changed: Mutex::default(),
             feed,
@@ -279,7 +284,8 @@ impl Desk {
     }
 
     /// Begins a session of `day`, or goes on with the newest one of that day while it has slots left (a slot is left
-    /// when it had no intent). A new one is numbered above all that the journal or the broker's list has seen.
+    /// when it had no intent) and while the records have all its names that the broker lists. A new one is numbered above
+    /// all that the journal or the broker's list has seen.
     ///
     /// The session may have `entries` entries, and with `per_day` no more than that leaves for the day over all
     /// sessions, possible entries included.
@@ -307,10 +313,10 @@ impl Desk {
             return Err(SessionError::Older { day, newest });
         }
         // An earlier state directory may have traded on this account today: its names must not be used again.
-        let orders = inner.broker.orders().await?;
+        let (orders, _) = inner.list().await?;
         let ours = |slot: &SlotId| slot.strategy == inner.config.strategy && slot.session.day == day;
         let foreign = orders.orders().iter().filter_map(|order| SlotId::of_label(order.label.as_deref()?)).filter(ours);
-        let (id, limit) = {
+        let (id, limit, behind) = {
             let state = inner.state.lock();
             let unknown = entries_unknown_to(&state, &orders, ours);
             let limit = |own: u32| {
@@ -321,17 +327,27 @@ impl Desk {
             let has_slots_left = |id: &SessionId| {
                 (1..=entries).any(|slot| !state.slots.keys().any(|had| had.session == *id && had.slot.get() == slot))
             };
-            if let Some(id) = newest.filter(has_slots_left) {
-                (id, limit(state.entries_in(id)))
+            // DESK-2: the records are of an earlier moment, so nobody knows which of its slots are taken.
+            let behind = newest.filter(|id| has_unknown_names(&state, &orders, |slot| ours(slot) && slot.session == *id));
+            if let Some(id) = newest.filter(|id| behind.is_none() && has_slots_left(id)) {
+                (id, limit(state.entries_in(id)), behind)
             } else {
                 let seen = foreign.map(|slot| slot.session.number).chain(newest.map(|id| id.number)).max();
-                (SessionId { day, number: seen.map_or(NonZeroU32::MIN, |seen| seen.saturating_add(1)) }, limit(0))
+                let number = seen.map_or(NonZeroU32::MIN, |seen| seen.saturating_add(1));
+                (SessionId { day, number }, limit(0), behind)
             }
         };
         let is_new =
             inner.state.lock().session.as_ref().map(|session| (session.id, session.limit)) != Some((id, limit));
         if is_new {
             inner.commit(vec![Record::SessionBegun { session: id, limit }]).await?;
+        }
+        if let Some(behind) = behind {
+            let text = format!(
+                "the broker lists orders of session {behind} that are not in the records: the journal is an earlier copy, or \
+                 another instance trades under this name. Session {id} begins instead; see what those orders hold"
+            );
+            inner.alert("session", text).await;
         }
         inner.refused.lock().clear();
         inner.open_session(id, limit)?;
@@ -469,6 +485,15 @@ fn entries_unknown_to(state: &State, orders: &OrderList, ours: impl Fn(&SlotId) 
         is_ours && opens && !holds_nothing && id.is_none_or(|id| !state.issued.contains_key(&id))
     });
     u32::try_from(unknown.count()).unwrap_or(u32::MAX)
+}
+
+/// Whether the broker lists names of these slots that are not in the records.
+fn has_unknown_names(state: &State, orders: &OrderList, of: impl Fn(&SlotId) -> bool) -> bool {
+    let mut labels = orders.orders().iter().filter_map(|order| order.label.as_deref());
+    labels.any(|label| {
+        let is_known = || ClientOrderId::new(label).is_ok_and(|id| state.issued.contains_key(&id));
+        SlotId::of_label(label).is_some_and(|slot| of(&slot)) && !is_known()
+    })
 }
 
 /// An operation that a task looks after.

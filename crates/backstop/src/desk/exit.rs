@@ -231,7 +231,7 @@ impl Inner {
     }
 
     async fn verify_closed(self: &Arc<Self>, slot: &SlotId) -> Result<(), String> {
-        let orders = self.broker.orders().await.map_err(|error| told(&error))?;
+        let (orders, _) = self.list().await.map_err(|error| told(&error))?;
         let held = self.broker.positions().await.map_err(|error| told(&error))?;
         let old = self.old_doubts();
         let proof = VerifiedClosed::check(&self.state.lock(), slot, &orders, &held, &old)?;

@@ -78,8 +78,7 @@ impl Desk {
         if let Some(complaint) = inner.journal.complaint() {
             inner.alert("checkpoint", complaint).await;
         }
-        let asked = inner.clock.mono();
-        let orders = inner.broker.orders().await?;
+        let (orders, asked) = inner.list().await?;
         inner.settle_unattended(Listed { orders: &orders, asked }).await;
         inner.watch_for_strangers(&orders).await;
         inner.adopt_late(&orders).await;

@@ -180,9 +180,8 @@ impl Inner {
             return Err(ResolveError::Attended { what: what() });
         }
         // The evidence first. What lands after the list was asked for is not in it, so not before the settling time.
-        let asked = self.clock.mono();
+        let (orders, asked) = self.list().await?;
         let after = self.config.settle.saturating_sub(asked.since(self.sent(id).mono));
-        let orders = self.broker.orders().await?;
         match self.step(id, Some(Listed { orders: &orders, asked })).await {
             Step::Finished { end, fills } => {
                 self.tell_guard(id, &operation.slot, operation.purpose, !fills.is_empty()).await;

@@ -63,6 +63,7 @@ impl Inner {
             Outcome::NotSent(why) => OrderEnd::NotSent { reason: told(&why) },
             Outcome::Accepted(broker_order_id) => {
                 self.no_doubt();
+                self.rows.lock().note(&broker_order_id, self.clock.mono());
                 self.note(vec![Record::Accepted { client_order_id: id.clone(), broker_order_id }]).await;
                 return self.follow(id).await;
             }
@@ -164,8 +165,7 @@ impl Inner {
         let (list, asked) = if let Some(Listed { orders, asked }) = listed {
             (orders.clone(), asked)
         } else {
-            let asked = self.clock.mono();
-            (self.broker.orders().await.map_err(|error| told(&error))?, asked)
+            self.list().await.map_err(|error| told(&error))?
         };
         match (list.find(id), failed) {
             (Lookup::One(order), _) => Ok(Found::Orders(vec![*order])),
@@ -305,16 +305,27 @@ impl Inner {
         if listed.asked.since(sent.mono) < self.config.settle {
             return unseen("it is not listed, and may still be on its way");
         }
-        let sent_by = Moment::plus(sent, self.config.clock_tolerance).wall;
-        let Some(proof) = listed.orders.proof_of_absence(id, sent_by) else {
-            return unseen("it is not listed, and no later order shows that the list is complete");
-        };
+        // DESK-7: what was in a list before the submit came before it, and so did what is older than the intent: the clock
+        // of this process may be behind that of the one which sent it.
+        let later = self.later_rows(listed.orders, sent.mono);
+        let since = Moment { wall: sent.wall.max(operation.since), ..sent };
+        let sent_by = since.plus(self.config.clock_tolerance).wall;
+        let unproven = "it is not listed, and no later order shows that the list is complete";
+        if later.proof_of_absence(id, sent_by).is_none() {
+            return unseen(unproven);
+        }
         // DESK-7: the list is of the broker's day. One of another day lacks the order whatever became of it.
-        match self.broker.market_clock().await {
-            Ok(clock) if operation.day == Some(clock.date) => {}
+        let asked = self.clock.mono();
+        let clock = match self.broker.market_clock().await {
+            Ok(clock) if operation.day == Some(clock.date) => clock,
             Ok(_) => return unseen("it is of another day, whose orders the broker does not list any more"),
             Err(error) => return Step::Unseen { reason: told(&error) },
-        }
+        };
+        // DESK-7: and later by the broker's own clock: ours may be wrong by more than anybody allowed for.
+        let by_its_clock = clock.at.and_then(|at| at.checked_sub(asked.since(sent.mono)).ok());
+        let since = Moment { wall: by_its_clock.map_or(since.wall, |at| at.max(since.wall)), ..sent };
+        let sent_by = since.plus(self.config.clock_tolerance).wall;
+        let Some(proof) = later.proof_of_absence(id, sent_by) else { return unseen(unproven) };
         let end = OrderEnd::NotPlaced { witness: proof.witness().clone() };
         self.finish(proof.client_order_id(), end, Vec::new()).await
     }

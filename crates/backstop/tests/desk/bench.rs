@@ -285,10 +285,15 @@ pub(crate) struct Metered {
     pub(crate) balances_delay: Mutex<Duration>,
     /// What is done to every order that is read by its number.
     pub(crate) rewrite_order: Mutex<Option<fn(&mut Order)>>,
+    /// What is done to every list of orders.
+    pub(crate) rewrite_orders: Mutex<Option<Rewrite<Vec<Order>>>>,
     /// What is done to every answer about quotes and the clock.
     pub(crate) rewrite_quotes: Mutex<Option<fn(&mut Quotes)>>,
     pub(crate) rewrite_clock: Mutex<Option<fn(&mut MarketClock)>>,
 }
+
+/// What is done to an answer.
+pub(crate) type Rewrite<T> = fn(&mut T);
 
 /// What the next grants do.
 #[derive(Debug, Clone, Copy)]
@@ -313,6 +318,7 @@ impl Metered {
             orders_delay: Mutex::default(),
             balances_delay: Mutex::default(),
             rewrite_order: Mutex::default(),
+            rewrite_orders: Mutex::default(),
             rewrite_quotes: Mutex::default(),
             rewrite_clock: Mutex::default(),
         }
@@ -369,7 +375,8 @@ impl Broker for Metered {
         let orders = self.inner.orders().await;
         let delay = *self.orders_delay.lock();
         tokio::time::sleep(delay).await;
-        orders
+        let rewrite = *self.rewrite_orders.lock();
+        orders.map(|list| OrderList::complete(rewritten(list.orders().to_vec(), rewrite)))
     }
 
     async fn positions(&self) -> Result<Vec<Position>, ReadError> {

@@ -1,11 +1,12 @@
 //! Orders that cannot be seen, or are seen wrongly.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop::broker::{Decimal, OrderKind, OrderStatus};
 use backstop::clock::Clock as _;
-use backstop::{Desk, EntryEnd, OrderEnd};
+use backstop::{Desk, EntryEnd, MemoryJournal, OrderEnd};
 use backstop_sim::{FaultKind, FaultPlan};
 use jiff::SignedDuration;
 
@@ -84,6 +85,84 @@ async fn a_later_order_is_a_witness_only_beyond_the_difference_of_the_clocks() {
     });
     assert!(matches!(witness.1, EntryEnd::Opened(_)), "{witness:?}");
     assert!(matches!(lost.1, EntryEnd::Unresolved { .. }), "{lost:?}");
+    let (_, end) = enter(&desk, 3).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    assert_eq!(desk.reconcile().await.unwrap().open, 0);
+}
+
+/// How many orders are open after a crash in the middle of a submit and a reboot with the clock `behind`, and how much is
+/// held in the end.
+async fn reboot(behind: SignedDuration) -> (usize, Decimal) {
+    let bench = calm();
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    bench.sim().set_faults(FaultPlan::none().with_delay(FaultKind::LateProcessing, Duration::from_mins(2)));
+    bench.inject(FaultKind::LateProcessing);
+    let planned = plan(&desk).await;
+    let entering = desk.try_to(desk.slot(2).unwrap(), planned);
+    tokio::time::timeout(Duration::from_millis(500), entering).await.unwrap_err();
+    let history = journal.batches();
+    bench.manual.step_wall(-behind);
+    let again = bench.ready(Arc::new(MemoryJournal::default()), &history).await;
+    let open = again.state().operations.len();
+    bench.manual.step_wall(behind);
+    tokio::time::sleep(Duration::from_mins(4)).await;
+    again.reconcile().await.unwrap();
+    assert_eq!(tracked(&again), bench.held());
+    (open, bench.held())
+}
+
+// proves: DESK-7
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_behind_after_a_reboot_makes_no_earlier_order_a_later_one() {
+    for behind in [SignedDuration::ZERO, SignedDuration::from_hours(1)] {
+        assert_eq!(reboot(behind).await, (1, Decimal::from(20)), "{behind}");
+    }
+}
+
+// proves: DESK-7
+#[tokio::test(start_paused = true)]
+async fn an_order_that_was_placed_before_the_submit_is_no_witness_although_its_broker_says_so() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    // Its clock is ahead by more than is allowed for.
+    *bench.broker.rewrite_orders.lock() = Some(|rows| {
+        for row in rows {
+            row.created_at = row.created_at.map(|at| at + Duration::from_mins(10));
+        }
+    });
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    bench.inject(FaultKind::RequestLost);
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    assert_eq!(desk.reconcile().await.unwrap().open, 1);
+}
+
+// proves: DESK-7
+#[tokio::test(start_paused = true)]
+async fn a_later_order_is_a_witness_by_the_brokers_own_clock_too() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    // Both say ten minutes more than our clock, so an order of half a second after the submit seems far later.
+    *bench.broker.rewrite_clock.lock() = Some(|clock| clock.at = clock.at.map(|at| at + Duration::from_mins(10)));
+    *bench.broker.rewrite_orders.lock() = Some(|rows| {
+        for row in rows {
+            row.created_at = row.created_at.map(|at| at + Duration::from_mins(10));
+        }
+    });
+    bench.inject(FaultKind::RequestLost);
+    let (lost, witness) = tokio::join!(enter(&desk, 1), async {
+        tokio::time::sleep(Duration::from_millis(3_500)).await;
+        enter(&desk, 2).await
+    });
+    assert!(matches!(witness.1, EntryEnd::Opened(_)), "{witness:?}");
+    assert!(matches!(lost.1, EntryEnd::Unresolved { .. }), "{lost:?}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let (_, end) = enter(&desk, 3).await;
     assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
     assert_eq!(desk.reconcile().await.unwrap().open, 0);

@@ -97,6 +97,28 @@ async fn a_restart_goes_on_with_the_session_and_does_not_repeat_its_slots() {
     assert!(again.state().positions.contains_key(&first));
 }
 
+// proves: DESK-2
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_was_put_back_from_an_earlier_copy_repeats_no_slot_that_the_broker_shows() {
+    let bench = Bench::new(5, FaultPlan::none());
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    let copy = journal.batches();
+    let (slot, end) = enter(&desk, 1).await;
+    assert!(matches!(end, backstop::EntryEnd::Opened(_)), "{end:?}");
+    let _end = leave(&desk, &slot).await;
+    desk.stop().await.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let again = bench.ready(Arc::new(MemoryJournal::default()), &copy).await;
+    assert!(again.state().alerts["session"].text.contains("earlier copy"), "{:?}", again.state().alerts);
+    let (_, end) = enter(&again, 1).await;
+    assert!(matches!(end, backstop::EntryEnd::Opened(_)), "{end:?}");
+    let ledger = bench.sim().ledger();
+    let opened = ledger.opening_orders_by_tag();
+    let of_slot = opened.keys().filter(|tag| backstop::SlotId::of_label(tag).as_ref() == Some(&slot));
+    assert_eq!(of_slot.count(), 1, "{opened:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_state_directory_uses_no_name_that_the_broker_has_seen_today() {
     let bench = Bench::new(5, FaultPlan::none());

@@ -1,0 +1,55 @@
+//! The broker's list of orders, and since when this process has known each of its rows. A row that was there before a
+//! moment was not created after it, whatever the wall clocks say.
+
+use std::collections::BTreeMap;
+
+use backstop_broker::{BrokerOrderId, OrderList, ReadError};
+use backstop_clock::Mono;
+
+use super::Inner;
+
+/// Since when the broker's orders are known.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// When the first list was asked for.
+    first: Option<Mono>,
+    /// When the earliest list that has the order was asked for, or when the broker named it in an answer.
+    since: BTreeMap<BrokerOrderId, Mono>,
+}
+
+impl Rows {
+    pub(super) fn note(&mut self, id: &BrokerOrderId, at: Mono) {
+        let since = self.since.entry(id.clone()).or_insert(at);
+        *since = at.min(*since);
+    }
+
+    fn note_list(&mut self, orders: &OrderList, asked: Mono) {
+        let first = self.first.get_or_insert(asked);
+        *first = asked.min(*first);
+        for order in orders.orders() {
+            self.note(&order.id, asked);
+        }
+    }
+
+    /// Whether an order is not known to have been there at `moment`, nor when this process first looked.
+    fn is_later(&self, id: &BrokerOrderId, moment: Mono) -> bool {
+        let after = self.first.map_or(moment, |first| first.max(moment));
+        self.since.get(id).is_none_or(|since| *since > after)
+    }
+}
+
+impl Inner {
+    /// The broker's list of orders, and when it was asked for. Every list is read here.
+    pub(super) async fn list(&self) -> Result<(OrderList, Mono), ReadError> {
+        let asked = self.clock.mono();
+        let orders = self.broker.orders().await?;
+        self.rows.lock().note_list(&orders, asked);
+        Ok((orders, asked))
+    }
+
+    /// The rows that were not there yet at `moment`.
+    pub(super) fn later_rows(&self, orders: &OrderList, moment: Mono) -> OrderList {
+        let rows = self.rows.lock();
+        OrderList::complete(orders.orders().iter().filter(|order| rows.is_later(&order.id, moment)).cloned().collect())
+    }
+}
