@@ -328,7 +328,8 @@ impl Desk {
                 (1..=entries).any(|slot| !state.slots.keys().any(|had| had.session == *id && had.slot.get() == slot))
             };
             // DESK-2: the records are of an earlier moment, so nobody knows which of its slots are taken.
-            let behind = newest.filter(|id| has_unknown_names(&state, &orders, |slot| ours(slot) && slot.session == *id));
+            let behind =
+                newest.filter(|id| has_unknown_names(&state, &orders, |slot| ours(slot) && slot.session == *id));
             if let Some(id) = newest.filter(|id| behind.is_none() && has_slots_left(id)) {
                 (id, limit(state.entries_in(id)), behind)
             } else {

@@ -243,7 +243,7 @@ impl Priced {
         // GUARD-5: the claim is on disk before the permit is here.
         let permit = guard.try_enter_async(&slot.key()).await.map_err(Refusal::from)?;
         // Whoever was inside a moment ago may have used the name up.
-        match desk.check_slot(slot) {
+        match desk.check_slot(slot).and_then(|()| desk.check_records(slot)) {
             Ok(()) => Ok(Guarded { permit, priced: self }),
             Err(refusal) => Err(Stopped::inside(refusal, permit)),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, OrderKind};
 use backstop::trade_guard::{self, Event, Verdict};
-use backstop::{Batch, Claim, Desk, EntryEnd, MemoryJournal, Operator, Record, Refusal, StrategyName};
+use backstop::{Batch, Claim, Desk, EntryEnd, Journal, MemoryJournal, Operator, Record, Refusal, StrategyName};
 use backstop_sim::{FaultKind, FaultPlan};
 
 use crate::bench::{Bench, DyingJournal, ENTRIES, Enter, Picks, PickyJournal, SETTLE, config, enter, leave, plan};
@@ -243,11 +243,9 @@ async fn what_is_unresolved_takes_room_until_it_is_proven_never_to_have_been_pla
     assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
 }
 
-// proves: GUARD-2
-#[tokio::test(start_paused = true)]
-async fn an_order_that_turns_up_after_it_was_settled_as_not_placed_counts() {
-    let bench = calm();
-    let desk = bench.open(Arc::new(MemoryJournal::default()), &[]).await.unwrap();
+/// One entry may be had; the first was settled by hand as not placed, and has landed since.
+async fn with_a_late_order(bench: &Bench, journal: Arc<dyn Journal>) -> Desk {
+    let desk = bench.open(journal, &[]).await.unwrap();
     begin_with_one(&desk).await;
     bench.sim().set_faults(FaultPlan::none().with_delay(FaultKind::LateProcessing, Duration::from_mins(2)));
     bench.inject(FaultKind::LateProcessing);
@@ -258,9 +256,43 @@ async fn an_order_that_turns_up_after_it_was_settled_as_not_placed_counts() {
     let ann = Operator { by: "ann".to_owned(), reason: "a test".to_owned(), despite_positions: false };
     desk.resolve(&id, &Claim::NotPlaced, &ann).await.unwrap();
     tokio::time::sleep(Duration::from_mins(3)).await;
-    desk.reconcile().await.unwrap();
     assert_eq!(bench.held(), Decimal::TEN);
+    desk
+}
+
+// proves: GUARD-2
+#[tokio::test(start_paused = true)]
+async fn an_order_that_turns_up_after_it_was_settled_as_not_placed_counts() {
+    let bench = calm();
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = with_a_late_order(&bench, journal.clone()).await;
+    desk.reconcile().await.unwrap();
+    let batches = journal.batches();
+    let last = attempts(&batches).last().map(|attempt| &attempt.event);
+    assert!(matches!(last, Some(Event::Executed)), "the guard was told: {last:?}");
     desk.resume("ann", "it is adopted").await.unwrap();
     let (_, end) = enter(&desk, 2).await;
     assert!(is_full(&end), "{end:?}");
+}
+
+// proves: GUARD-2
+#[tokio::test(start_paused = true)]
+async fn a_late_order_that_is_adopted_on_a_full_disk_counts() {
+    let bench = calm();
+    let journal = Arc::new(PickyJournal::default());
+    let desk = with_a_late_order(&bench, journal.clone()).await;
+    // Its adoption has room in reserve. What the guard writes before it lets anybody in has none.
+    *journal.refuses.lock() =
+        Some(|record| matches!(record, Record::Attempt { of } if matches!(of.event, Event::Claimed { .. })));
+    desk.reconcile().await.unwrap();
+    *journal.refuses.lock() = None;
+    assert_eq!(desk.state().net().values().copied().sum::<Decimal>(), Decimal::TEN, "adopted");
+    desk.resume("ann", "it is adopted").await.unwrap();
+    let ((_, same), (_, other)) = (enter(&desk, 1).await, enter(&desk, 2).await);
+    assert!(matches!(same, EntryEnd::Refused(Refusal::SlotUsed { .. })), "{same:?}");
+    assert!(is_full(&other), "{other:?}");
+    let again = bench.open(Arc::new(MemoryJournal::default()), &journal.kept.batches()).await.unwrap();
+    begin_with_one(&again).await;
+    let (_, end) = enter(&again, 1).await;
+    assert!(is_spent(&end), "the guard knows it after a restart: {end:?}");
 }
