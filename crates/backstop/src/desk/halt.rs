@@ -102,19 +102,26 @@ impl Inner {
         blocking(move || inner.switch.write(&asked)).await
     }
 
-    /// Halts and raises an alert, for a cause that every look at the account shows again: once somebody has resumed from
-    /// it, the same one halts nobody any more.
+    /// Halts and raises an alert, as [`halt_for`](Inner::halt_for).
     pub(super) async fn halt_aloud(self: &Arc<Self>, subject: &str, text: String) {
+        if self.halt_for(&text).await {
+            self.alert(subject, text).await;
+        }
+    }
+
+    /// Halts for a cause that every look at the account shows again: once somebody has resumed from it, the same one halts
+    /// nobody any more. Returns whether it does.
+    pub(super) async fn halt_for(self: &Arc<Self>, text: &str) -> bool {
         let standing = self.switch.standing();
-        if self.switch.was_taken_back(DESK, &text) {
-            return;
+        if self.switch.was_taken_back(DESK, text) {
+            return false;
         }
         if !standing.pulls().values().any(|pull| pull.by == DESK && pull.reason == text)
-            && let Err(error) = self.pull(Level::Halt, DESK, &text).await
+            && let Err(error) = self.pull(Level::Halt, DESK, text).await
         {
             tracing::error!(error = told(&error), "the halt is known to this process only");
         }
-        self.alert(subject, text).await;
+        true
     }
 
     /// Halts for what ends this process's work, from places that cannot wait. Once for each cause.

@@ -145,8 +145,15 @@ impl Inner {
     /// REC-7: every order with a label of ours has an intent, and no two have the same. Anything else is another instance
     /// on the account, or a broker that did one request twice.
     async fn watch_for_strangers(self: &Arc<Self>, orders: &OrderList) {
+        let mut standing = Vec::new();
+        // Each by itself: what somebody has resumed from hides no other.
         for text in self.violations(orders) {
-            self.halt_aloud("account", text).await;
+            if self.halt_for(&text).await {
+                standing.push(text);
+            }
+        }
+        if !standing.is_empty() {
+            self.alert("account", standing.join("; ")).await;
         }
         let unrecorded = self.unrecorded(orders);
         if !unrecorded.is_empty() {
@@ -204,11 +211,10 @@ impl Inner {
         surplus.map(|(id, order)| (id, order.clone())).collect()
     }
 
-    /// All of them: one that somebody has resumed from must not hide the next.
-    fn violations(&self, orders: &OrderList) -> Vec<String> {
+    fn violations(&self, orders: &OrderList) -> BTreeSet<String> {
         let state = self.state.lock();
-        let mut found = Vec::new();
-        let mut seen: BTreeMap<&str, &BrokerOrderId> = BTreeMap::new();
+        let mut found = BTreeSet::new();
+        let mut of_label: BTreeMap<&str, BTreeSet<&BrokerOrderId>> = BTreeMap::new();
         for order in orders.orders() {
             let Some(label) = order.label.as_deref() else { continue };
             let Some(slot) = SlotId::of_label(label).filter(|slot| slot.strategy == self.config.strategy) else {
@@ -222,27 +228,28 @@ impl Inner {
             if became.is_none() && !(young && kept) {
                 continue;
             }
-            if let Some(other) = seen.insert(label, &order.id) {
-                found.push(format!(
-                    "one intent has two orders at the broker: {other} and {} both bear {label}",
-                    order.id
-                ));
-                continue;
-            }
+            of_label.entry(label).or_default().insert(&order.id);
             // One that was refused holds nothing, whatever was concluded of it.
             let holds_nothing = matches!(order.progress(), Progress::Final(fills) if fills.is_empty());
             match became {
-                None => found.push(format!(
-                    "order {} bears {label}, which was never issued here: another instance trades on this account",
-                    order.id
-                )),
-                Some(Issued::Absent) if !holds_nothing => found.push(format!(
-                    "order {} bears {label}, of which the records say that no order came: it is at the broker all the same. \
-                     It is canceled if it works, and what it fills is adopted; see why it came so late",
-                    order.id
-                )),
+                None => {
+                    found.insert(format!(
+                        "order {} bears {label}, which was never issued here: another instance trades on this account",
+                        order.id
+                    ));
+                }
+                Some(Issued::Absent) if !holds_nothing => {
+                    found.insert(format!(
+                        "order {} bears {label}, of which the records say that no order came: it is at the broker all the \
+                         same. It is canceled if it works, and what it fills is adopted; see why it came so late",
+                        order.id
+                    ));
+                }
                 Some(_) => {}
             }
+        }
+        for (label, ids) in of_label.into_iter().filter(|(_, ids)| ids.len() > 1) {
+            found.insert(several(label, ids));
         }
         found
     }
@@ -380,6 +387,13 @@ fn late_in(state: &State, id: &ClientOrderId, order: &BrokerOrderId) -> Option<L
     let is_other = !placed.orders.is_empty() && !placed.orders.contains(order);
     let why = "is a second one that the broker made of one request";
     is_other.then(|| Late { purpose: placed.purpose, legs: placed.legs.clone(), why })
+}
+
+/// That one intent has several orders, in the same words whatever the order of the list.
+pub(super) fn several<'a>(label: &str, ids: impl IntoIterator<Item = &'a BrokerOrderId>) -> String {
+    let ids: BTreeSet<String> = ids.into_iter().map(ToString::to_string).collect();
+    let (count, ids) = (ids.len(), ids.into_iter().collect::<Vec<_>>().join(", "));
+    format!("one intent has {count} orders at the broker: {ids} all bear {label}")
 }
 
 /// What an order has filled, once nothing more will be; `None` while that is open.

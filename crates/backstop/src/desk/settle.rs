@@ -12,6 +12,7 @@ use backstop_broker::{
 use backstop_clock::{Mono, Timestamp};
 use tokio::time::sleep;
 
+use super::reconcile::several;
 use super::{Inner, Moment};
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::state::Operation;
@@ -259,8 +260,7 @@ impl Inner {
     /// REC-7: an intent has at most one order. More are the broker's doing or another instance's: nothing new until a
     /// person has looked; what was filled is held all the same.
     async fn halt_on_several(self: &Arc<Self>, id: &ClientOrderId, orders: &[Order]) {
-        let ids = orders.iter().map(|order| order.id.to_string()).collect::<Vec<_>>().join(", ");
-        let text = format!("one intent has {} orders at the broker: {ids} all bear {id}", orders.len());
+        let text = several(id.as_str(), orders.iter().map(|order| &order.id));
         self.halt_aloud(id.as_str(), text).await;
     }
 

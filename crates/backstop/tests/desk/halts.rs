@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstop::broker::{Decimal, OrderKind};
+use backstop::broker::{Decimal, Order, OrderKind};
 use backstop::clock::Clock as _;
 use backstop::{Desk, EntryEnd, ExitEnd, ExitRefusal, Level, MemoryJournal, OrderEnd, Record, Refusal, State};
 use backstop_sim::{FaultKind, FaultPlan};
@@ -255,6 +255,30 @@ async fn an_order_of_a_stranger_under_our_name_halts_until_somebody_resumes_and_
     assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
     desk.reconcile().await.unwrap();
     assert!(is_halted(&enter(&desk, 2).await.1), "another one does");
+}
+
+// proves: HALT-2, REC-7
+#[tokio::test(start_paused = true)]
+async fn a_second_stranger_halts_too_in_whatever_order_the_broker_lists() {
+    let oldest_first: fn(&mut Vec<Order>) = |rows| rows.sort_by_key(|row| row.created_at);
+    for rewrite in [None, Some(oldest_first)] {
+        let bench = calm();
+        *bench.broker.rewrite_orders.lock() = rewrite;
+        let desk = bench.desk().await;
+        let elsewhere = bench.elsewhere();
+        let stranger = elsewhere.desk().await;
+        for numbers in [1..=1, 2..=3] {
+            for number in numbers.clone() {
+                let (_, end) = enter(&stranger, number).await;
+                assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+            }
+            desk.reconcile().await.unwrap();
+            assert!(desk.state().halted().is_some(), "orders {numbers:?} of a stranger");
+            desk.resume("bob", "the other bot is stopped").await.unwrap();
+            desk.reconcile().await.unwrap();
+            assert!(desk.state().halted().is_none(), "one word for all that was shown");
+        }
+    }
 }
 
 // proves: HALT-2
