@@ -70,30 +70,18 @@ impl Desk {
     /// [`ReadError`] when one of the broker's lists could not be read; nothing was concluded from that one (REC-2).
     ///
     /// # Cancel safety
-    /// Cancel safe: what was concluded is recorded, the rest is left for the next call.
+    /// The comparison is a task of its own. Dropping this future neither stops nor loses it.
     pub async fn reconcile(&self) -> Result<Comparison, ReadError> {
-        let inner = &self.inner;
-        let _one = inner.reconciling.lock().await;
-        inner.note_switch().await;
-        if let Some(complaint) = inner.journal.complaint() {
-            inner.alert("checkpoint", complaint).await;
+        let inner = Arc::clone(&self.inner);
+        // GUARD-3: between the end of an order and what the guard learns of it, a caller that gives up would leave the two
+        // with different stories.
+        match tokio::spawn(async move { inner.reconcile().await }).await {
+            Ok(compared) => compared,
+            Err(died) => match died.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(ReadError::ConnectionLost { detail: "the runtime shut down".to_owned() }),
+            },
         }
-        let (orders, asked) = inner.list().await?;
-        inner.settle_unattended(Listed { orders: &orders, asked }).await;
-        inner.watch_for_strangers(&orders).await;
-        inner.adopt_late(&orders).await;
-        // Read after the orders: what those show as filled can be missing here, and is then judged in the next cycle.
-        let held_at = inner.clock.mono();
-        let held = inner.broker.positions().await?;
-        inner.verify_pending(&orders, &held).await;
-        let drift = inner.drift(&held, held_at, &inner.unrecorded(&orders));
-        inner.note_comparison(&drift).await;
-        // TXN-3: a balance that was read before something was adopted may hold its fills already.
-        if inner.recount.load(Ordering::SeqCst) && matches!(self.read_cash().await, Ok(Some(_))) {
-            inner.recount.store(false, Ordering::SeqCst);
-        }
-        let open = inner.state.lock().operations.len();
-        Ok(Comparison { open, drift })
     }
 
     /// Sets the book's cash by the broker's balances, and returns them. Only at rest: while an order is in flight, nobody
@@ -106,11 +94,7 @@ impl Desk {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn read_cash(&self) -> Result<Option<Decimal>, CashError> {
-        let before = self.inner.state.lock().turnover;
-        let total = self.inner.broker.balances().await?.total_cash;
-        let at_rest = move |state: &State| state.operations.is_empty() && state.turnover == before;
-        let written = self.inner.commit_if(vec![Record::CashRead { total }], at_rest).await?;
-        Ok(written.then_some(total))
+        self.inner.read_cash().await
     }
 }
 
@@ -126,6 +110,38 @@ pub enum CashError {
 }
 
 impl Inner {
+    async fn reconcile(self: &Arc<Self>) -> Result<Comparison, ReadError> {
+        let _one = self.reconciling.lock().await;
+        self.note_switch().await;
+        if let Some(complaint) = self.journal.complaint() {
+            self.alert("checkpoint", complaint).await;
+        }
+        let (orders, asked) = self.list().await?;
+        self.settle_unattended(Listed { orders: &orders, asked }).await;
+        self.watch_for_strangers(&orders).await;
+        self.adopt_late(&orders).await;
+        // Read after the orders: what those show as filled can be missing here, and is then judged in the next cycle.
+        let held_at = self.clock.mono();
+        let held = self.broker.positions().await?;
+        self.verify_pending(&orders, &held).await;
+        let drift = self.drift(&held, held_at, &self.unrecorded(&orders));
+        self.note_comparison(&drift).await;
+        // TXN-3: a balance that was read before something was adopted may hold its fills already.
+        if self.recount.load(Ordering::SeqCst) && matches!(self.read_cash().await, Ok(Some(_))) {
+            self.recount.store(false, Ordering::SeqCst);
+        }
+        let open = self.state.lock().operations.len();
+        Ok(Comparison { open, drift })
+    }
+
+    async fn read_cash(self: &Arc<Self>) -> Result<Option<Decimal>, CashError> {
+        let before = self.state.lock().turnover;
+        let total = self.broker.balances().await?.total_cash;
+        let at_rest = move |state: &State| state.operations.is_empty() && state.turnover == before;
+        let written = self.commit_if(vec![Record::CashRead { total }], at_rest).await?;
+        Ok(written.then_some(total))
+    }
+
     /// Orders that are not at rest and that no task looks after.
     fn unattended(&self) -> Vec<(ClientOrderId, SlotId, Purpose)> {
         let attended = self.attended.lock().clone();

@@ -119,14 +119,18 @@ impl Desk {
     /// On disk when this returns `Ok`.
     ///
     /// # Cancel safety
-    /// Cancel safe: it is settled or not.
+    /// It is settled in a task of its own. Dropping this future neither stops nor loses that.
     pub async fn resolve(
         &self,
         id: &ClientOrderId,
         claim: &Claim,
         operator: &Operator,
     ) -> Result<(OrderEnd, Vec<Fill>), ResolveError> {
-        self.inner.resolve(id, claim, operator).await
+        let (inner, id) = (Arc::clone(&self.inner), id.clone());
+        let (claim, operator) = (claim.clone(), operator.clone());
+        // GUARD-3: the guard is told whatever becomes of the caller.
+        let settled = tokio::spawn(async move { inner.resolve(&id, &claim, &operator).await }).await;
+        settled.unwrap_or(Err(ResolveError::Record(RecordError::Interrupted)))
     }
 
     /// Takes a position out of the book that the broker does not hold any more: closed by hand, or by fills that its lists

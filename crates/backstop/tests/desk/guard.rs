@@ -7,8 +7,11 @@ use backstop::broker::{Decimal, OrderKind};
 use backstop::trade_guard::{self, Event, Verdict};
 use backstop::{Batch, Claim, Desk, EntryEnd, Journal, MemoryJournal, Operator, Record, Refusal, StrategyName};
 use backstop_sim::{FaultKind, FaultPlan};
+use tokio::time::timeout;
 
-use crate::bench::{Bench, DyingJournal, ENTRIES, Enter, Picks, PickyJournal, SETTLE, config, enter, leave, plan};
+use crate::bench::{
+    Bench, DetachedJournal, DyingJournal, ENTRIES, Enter, Picks, PickyJournal, SETTLE, config, enter, leave, plan,
+};
 
 fn calm() -> Bench {
     Bench::new(1, FaultPlan::none())
@@ -295,4 +298,36 @@ async fn a_late_order_that_is_adopted_on_a_full_disk_counts() {
     begin_with_one(&again).await;
     let (_, end) = enter(&again, 1).await;
     assert!(is_spent(&end), "the guard knows it after a restart: {end:?}");
+}
+
+// proves: GUARD-2, GUARD-3
+#[tokio::test(start_paused = true)]
+async fn a_comparison_or_a_settlement_that_is_given_up_at_any_moment_leaves_the_guard_with_the_same_story() {
+    for millis in (1..200).step_by(7) {
+        // Dropped while a late order is adopted.
+        let bench = calm();
+        let journal = Arc::new(DetachedJournal::default());
+        let desk = with_a_late_order(&bench, journal.clone()).await;
+        drop(timeout(Duration::from_millis(millis), desk.reconcile()).await);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        desk.reconcile().await.unwrap();
+        let batches = journal.kept.batches();
+        let last = attempts(&batches).last().map(|attempt| &attempt.event);
+        assert!(matches!(last, Some(Event::Executed)), "{millis} ms: {last:?}");
+
+        // Dropped while an order is found to be absent.
+        let bench = calm();
+        let desk = bench.open(Arc::new(DetachedJournal::default()), &[]).await.unwrap();
+        begin_with(2, &desk).await;
+        bench.inject(FaultKind::RequestLost);
+        let (_, end) = enter(&desk, 1).await;
+        assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+        let (_, end) = enter(&desk, 2).await;
+        assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+        drop(timeout(Duration::from_millis(millis), desk.reconcile()).await);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(desk.reconcile().await.unwrap().open, 0);
+        let (_, end) = enter(&desk, 3).await;
+        assert!(matches!(end, EntryEnd::Opened(_)), "{millis} ms: {end:?}");
+    }
 }
