@@ -144,8 +144,10 @@ impl Inner {
 
     /// Orders that are not at rest and that no task looks after.
     fn unattended(&self) -> Vec<(ClientOrderId, SlotId, Purpose)> {
-        let attended = self.attended.lock().clone();
+        // DESK-2: the state first. An order is attended before its intent is in the state, and until its end is; looked at
+        // the other way round, one that begins in between would be taken for nobody's.
         let state = self.state.lock();
+        let attended = self.attended.lock();
         let open = state.operations.iter().filter(|(id, _)| !attended.contains(*id));
         open.map(|(id, operation)| (id.clone(), operation.slot.clone(), operation.purpose)).collect()
     }
@@ -307,9 +309,10 @@ impl Inner {
 
     async fn verify_pending(self: &Arc<Self>, orders: &OrderList, held: &[BrokerPosition]) {
         let flat: Vec<SlotId> = {
+            // The state first, as in `unattended`.
+            let state = self.state.lock();
             let attended: BTreeSet<SlotId> =
                 self.attended.lock().iter().filter_map(|id| SlotId::of_label(id.as_str())).collect();
-            let state = self.state.lock();
             let flat =
                 state.positions.iter().filter(|(slot, position)| position.is_flat() && !attended.contains(*slot));
             flat.map(|(slot, _)| slot.clone()).collect()
@@ -352,8 +355,10 @@ impl Inner {
 
     /// Orders that no task looks after, and that have been in doubt for long.
     pub(super) fn old_doubts(&self) -> BTreeSet<ClientOrderId> {
-        let (attended, now) = (self.attended.lock().clone(), self.clock.mono());
+        let now = self.clock.mono();
+        // REC-3: the state first, as in `unattended`.
         let state = self.state.lock();
+        let attended = self.attended.lock();
         let unattended = state.operations.keys().filter(|id| !attended.contains(*id));
         unattended.filter(|id| now.since(self.sent(id).mono) >= self.patience()).cloned().collect()
     }
