@@ -1,15 +1,15 @@
 //! Canceling the entries of a bot from beside it: it may hang, or be dead (HALT-1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backstop_broker::{Broker, BrokerOrderId, ClientOrderId, Order, OrderList, Outcome, PositionEffect, Progress};
 use tokio::time::{Instant, sleep};
 
-use crate::SlotId;
 use crate::record::Purpose;
 use crate::state::{Issued, Operation, State};
 use crate::told::told;
+use crate::{SlotId, StrategyName};
 
 /// Between two looks at the broker.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -62,6 +62,9 @@ impl Swept {
 /// sends, so an entry whose intent is not in the journal by then will not be sent. One whose intent is there and that the
 /// broker does not show stays unconfirmed: the bot may be anywhere between the switch and the wire.
 ///
+/// An entry that works under the name of a strategy of this bot, or of any where the journal has none, and that is not in
+/// the journal is left alone and stays unconfirmed: the journal that has it may be lost, or it is another bot's.
+///
 /// Where the journal cannot be read, every working entry with a label of this library's is canceled.
 ///
 /// Idempotent. Takes `within` and two calls of the broker at the longest.
@@ -105,14 +108,24 @@ async fn look(broker: &dyn Broker, state: Option<&State>, swept: &mut Swept, dea
             return;
         }
     };
-    let mut rows = working_entries(&orders, state);
+    let mut rows = working_entries(&orders, state, swept);
     for (id, operation) in entries() {
         rows.entry(id.to_string()).or_default();
         find(broker, id, operation, &orders, rows.entry(id.to_string()).or_default()).await;
     }
     for (id, orders) in rows {
         let mut fates = Vec::new();
+        let is_known = ClientOrderId::new(&id).is_ok_and(|id| is_issued(state, &id));
         for order in &orders {
+            if !is_known && !order.status.is_terminal() {
+                fates.push(Fate::Unconfirmed {
+                    why: format!(
+                        "order {} works and is not in the records: cancel it by hand unless it is another bot's",
+                        order.id
+                    ),
+                });
+                continue;
+            }
             // However many there are, the time is the caller's.
             if Instant::now() >= deadline && !order.status.is_terminal() {
                 fates.push(Fate::Unconfirmed { why: format!("order {} works, and the time is over", order.id) });
@@ -133,20 +146,34 @@ async fn look(broker: &dyn Broker, state: Option<&State>, swept: &mut Swept, dea
     }
 }
 
-/// The orders at the broker that work and open, under names that this bot issued; without its records, under any name of
-/// this library's.
-fn working_entries(orders: &OrderList, state: Option<&State>) -> BTreeMap<String, Vec<Order>> {
+/// The orders at the broker that work and open, under names that are or may be of this bot: that it issued, or whose
+/// records are lost. Without its records, under any name of this library's. And what became of those that `swept` names.
+fn working_entries(orders: &OrderList, state: Option<&State>, swept: &Swept) -> BTreeMap<String, Vec<Order>> {
+    let own: BTreeSet<StrategyName> = state.into_iter().flat_map(strategies).collect();
     let mut found: BTreeMap<String, Vec<Order>> = BTreeMap::new();
     for order in orders.orders() {
-        let Some(label) = order.label.as_deref().filter(|label| SlotId::of_label(label).is_some()) else { continue };
+        let Some(label) = order.label.as_deref() else { continue };
+        let (Some(slot), Ok(id)) = (SlotId::of_label(label), ClientOrderId::new(label)) else { continue };
         let opens = order.legs.iter().all(|leg| leg.effect == PositionEffect::Open);
-        let id = ClientOrderId::new(label).ok();
-        let is_ours = state.is_none_or(|state| id.is_some_and(|id| state.issued.contains_key(&id)));
-        if opens && is_ours && !order.status.is_terminal() {
+        let is_known = is_issued(state, &id);
+        let may_be_ours = is_known || own.is_empty() || own.contains(&slot.strategy);
+        let was_named = !is_known && swept.entries.contains_key(label);
+        if opens && may_be_ours && (was_named || !order.status.is_terminal()) {
             found.entry(label.to_owned()).or_default().push(order.clone());
         }
     }
     found
+}
+
+/// Whether a name is this bot's. Without its records, every one is.
+fn is_issued(state: Option<&State>, id: &ClientOrderId) -> bool {
+    state.is_none_or(|state| state.issued.contains_key(id))
+}
+
+/// Whose entries the records are about.
+fn strategies(state: &State) -> impl Iterator<Item = StrategyName> {
+    let issued = state.issued.keys().filter_map(|id| SlotId::of_label(id.as_str()));
+    issued.chain(state.positions.keys().cloned()).map(|slot| slot.strategy)
 }
 
 /// Adds to `rows` what the list, or else the broker by its own number, shows of an entry.

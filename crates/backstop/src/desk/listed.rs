@@ -36,6 +36,12 @@ impl Rows {
         let after = self.first.map_or(moment, |first| first.max(moment));
         self.since.get(id).is_none_or(|since| *since > after)
     }
+
+    /// Whether an order was there when this process first looked.
+    pub(super) fn were_there_first(&self, id: &BrokerOrderId) -> bool {
+        let since = self.since.get(id);
+        since.is_some_and(|since| self.first.is_some_and(|first| *since <= first))
+    }
 }
 
 impl Inner {

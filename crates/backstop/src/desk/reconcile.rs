@@ -9,7 +9,7 @@ use backstop_broker::{
     BrokerOrderId, ClientOrderId, Decimal, Fill, Leg, Order, OrderList, Position as BrokerPosition, Progress,
     ReadError, Symbol,
 };
-use backstop_clock::Mono;
+use backstop_clock::{Mono, Timestamp};
 use jiff::SignedDuration;
 use tokio::time::sleep;
 
@@ -229,6 +229,12 @@ impl Inner {
         surplus.map(|(id, order)| (id, order.clone())).collect()
     }
 
+    /// Whether an order was made since this process came: by its own stamp, or because the first list did not have it, which
+    /// no difference of the clocks can hide.
+    fn is_young(&self, order: &Order) -> bool {
+        order.created_at.is_none_or(|at| at >= self.opened.wall) || !self.rows.lock().were_there_first(&order.id)
+    }
+
     fn violations(&self, orders: &OrderList) -> BTreeSet<String> {
         let state = self.state.lock();
         let mut found = BTreeSet::new();
@@ -239,11 +245,10 @@ impl Inner {
                 continue;
             };
             let became = ClientOrderId::new(label).ok().and_then(|id| state.issued.get(&id));
-            // What was there before this process came may be of an earlier state directory; what is of earlier days than
-            // the names that are kept, too.
-            let young = order.created_at.is_none_or(|at| at >= self.opened.wall);
+            // What came to rest before this process came may be of an earlier state directory; what is of earlier days than
+            // the names that are kept, too. What works may still fill, and nobody would watch it.
             let kept = state.issued_from.is_none_or(|from| slot.session.day >= from);
-            if became.is_none() && !(young && kept) {
+            if became.is_none() && !(kept && (!order.status.is_terminal() || self.is_young(order))) {
                 continue;
             }
             of_label.entry(label).or_default().insert(&order.id);
@@ -252,7 +257,8 @@ impl Inner {
             match became {
                 None => {
                     found.insert(format!(
-                        "order {} bears {label}, which was never issued here: another instance trades on this account",
+                        "order {} bears {label}, which was never issued here: another instance trades on this account, or the \
+                         journal that has it is lost",
                         order.id
                     ));
                 }

@@ -281,6 +281,24 @@ async fn a_second_stranger_halts_too_in_whatever_order_the_broker_lists() {
     }
 }
 
+// proves: REC-7
+#[tokio::test(start_paused = true)]
+async fn an_order_of_a_stranger_halts_although_the_brokers_clock_is_behind() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let elsewhere = bench.elsewhere();
+    let stranger = elsewhere.desk().await;
+    let (_, end) = enter(&stranger, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    *bench.broker.rewrite_orders.lock() = Some(|rows| {
+        for row in rows {
+            row.created_at = row.created_at.map(|at| at - Duration::from_mins(1));
+        }
+    });
+    desk.reconcile().await.unwrap();
+    assert!(is_halted(&enter(&desk, 1).await.1));
+}
+
 // proves: HALT-2
 #[tokio::test(start_paused = true)]
 async fn a_failed_journal_a_lost_lock_and_many_doubts_halt_whoever_comes_next() {

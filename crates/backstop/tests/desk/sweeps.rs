@@ -7,10 +7,10 @@ use backstop::broker::{
     Broker, Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Quantity, Side, TimeInForce,
 };
 use backstop::clock::Clock as _;
-use backstop::{Batch, Fate, Level, MemoryJournal, State, Swept, cancel_entries};
+use backstop::{Batch, DeskConfig, Fate, Level, MemoryJournal, State, StrategyName, Swept, cancel_entries};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, DyingJournal, Enter, enter, leave, plan, spy};
+use crate::bench::{Bench, DyingJournal, Enter, config, enter, leave, plan, spy};
 
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -19,8 +19,13 @@ const UP_TO_THE_INTENT: usize = 6;
 
 /// A bot that has hung itself up right after its first entry was sent, far from the market or not.
 async fn hung(bench: &Bench, far: bool) -> Arc<DyingJournal> {
+    hung_as(config(), bench, far).await
+}
+
+async fn hung_as(config: DeskConfig, bench: &Bench, far: bool) -> Arc<DyingJournal> {
     let journal = Arc::new(DyingJournal::new(UP_TO_THE_INTENT, false));
-    let desk = bench.ready(journal.clone(), &[]).await;
+    let desk = bench.open_as(config, journal.clone(), &[]).await.unwrap();
+    bench.begin(&desk).await;
     let mut plan = plan(&desk).await;
     if far {
         plan.kind = OrderKind::Limit { price: Decimal::ONE_HUNDRED };
@@ -60,7 +65,8 @@ async fn an_entry_of_a_bot_that_hangs_is_canceled_by_its_client_order_id() {
 async fn exits_and_what_others_placed_are_left_to_work() {
     let bench = Bench::new(1, FaultPlan::none());
     let elsewhere = bench.elsewhere();
-    let _stranger = hung(&elsewhere, true).await;
+    let other = DeskConfig { strategy: StrategyName::new("other").unwrap(), ..config() };
+    let _stranger = hung_as(other, &elsewhere, true).await;
     let journal = Arc::new(MemoryJournal::default());
     let desk = bench.ready(journal.clone(), &[]).await;
     let (slot, _) = enter(&desk, 1).await;
@@ -80,6 +86,43 @@ async fn exits_and_what_others_placed_are_left_to_work() {
     assert!(swept.is_clean() && swept.entries.is_empty(), "{swept:?}");
     assert_eq!(bench.broker.cancels.load(std::sync::atomic::Ordering::SeqCst), 1, "by the bot's own fill time-out");
     assert_eq!(working(&bench), 2, "the stranger's and the one by hand");
+}
+
+// proves: HALT-1, REC-7
+#[tokio::test(start_paused = true)]
+async fn a_working_entry_that_a_lost_journal_knew_halts_and_is_named_until_it_is_at_rest() {
+    let leg =
+        Leg { symbol: spy(), side: Side::Buy, effect: PositionEffect::Open, quantity: Quantity::new(10).unwrap() };
+    let kind = OrderKind::Limit { price: Decimal::ONE_HUNDRED };
+    let id = "bs-test-20300102-9-1-open-1".parse().unwrap();
+    let lost = OrderRequest::new(id, spy(), vec![leg], kind, TimeInForce::Day).unwrap();
+    for traded in [false, true] {
+        let bench = Bench::new(1, FaultPlan::none());
+        let mut desk = bench.desk().await;
+        if traded {
+            let _opened = enter(&desk, 1).await;
+        }
+        let _accepted = bench.broker.submit(&lost, Grant::unmetered()).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        if !traded {
+            // It comes when the other has long been at work.
+            desk = bench.desk().await;
+        }
+        desk.reconcile().await.unwrap();
+        assert!(desk.state().halted().is_some() && !desk.state().alerts.is_empty(), "{:?}", desk.state().alerts);
+        let read = || Ok(desk.state());
+        let swept = cancel_entries(&*bench.broker, read, WITHIN).await;
+        let is_named = |(_, why): (&str, &str)| why.contains("not in the records");
+        assert!(swept.unconfirmed().any(is_named), "{swept:?}");
+        assert_eq!(working(&bench), 1, "it may be another bot's");
+        let (swept, ()) = tokio::join!(cancel_entries(&*bench.broker, read, WITHIN), async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let orders = bench.broker.orders().await.unwrap();
+            let works = orders.orders().iter().find(|order| !order.status.is_terminal()).unwrap();
+            let _canceled = bench.broker.cancel(&works.id).await;
+        });
+        assert!(swept.is_clean(), "{swept:?}");
+    }
 }
 
 // proves: HALT-1
