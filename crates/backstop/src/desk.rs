@@ -68,7 +68,8 @@ pub struct DeskConfig {
     pub fill_timeout: Duration,
     /// How long a request may be on its way and still land. Longer than the broker's call time-out.
     pub settle: Duration,
-    /// How far the broker's clock and ours may differ when a row is taken to be later than a submit.
+    /// How far the broker's clock and ours may differ when an order is taken to be later than a submit, or older than an
+    /// intent. Where they differ by more, an order whose answer was lost is halted for and stays open.
     pub clock_tolerance: Duration,
 }
 

@@ -130,6 +130,9 @@ pub struct Placed {
     pub legs: Vec<Leg>,
     /// Cash to set aside while all that it opens is held.
     pub margin: Decimal,
+    /// When its intent was written; an older order of its name is not its own.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
     /// The broker's names of the orders that are in the book under its name.
     pub orders: BTreeSet<BrokerOrderId>,
 }
@@ -549,6 +552,7 @@ impl Operation {
             underlying: self.order.underlying().clone(),
             legs: self.order.legs().to_vec(),
             margin: self.margin,
+            since: Some(self.since),
             orders: self.broker_order_id.iter().cloned().collect(),
         }
     }

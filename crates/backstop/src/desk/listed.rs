@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use backstop_broker::{BrokerOrderId, OrderList, ReadError};
-use backstop_clock::Mono;
+use backstop_broker::{BrokerOrderId, ClientOrderId, Order, OrderList, ReadError};
+use backstop_clock::{Mono, Timestamp};
 
 use super::Inner;
+use crate::state::Operation;
 
 /// Since when the broker's orders are known.
 #[derive(Debug, Default)]
@@ -51,6 +52,26 @@ impl Inner {
         let orders = self.broker.orders().await?;
         self.rows.lock().note_list(&orders, asked);
         Ok((orders, asked))
+    }
+
+    /// Whether an order is older than an intent of `since`, so that it cannot be of it: brokers take one label twice, and
+    /// another state directory may use the same.
+    pub(super) fn is_older(&self, order: &Order, since: Timestamp) -> bool {
+        let earliest = since.checked_sub(self.config.clock_tolerance).unwrap_or(Timestamp::MIN);
+        order.created_at.is_some_and(|at| at < earliest)
+    }
+
+    /// The orders that bear the name of an operation: those that may be its own, and those that are older.
+    pub(super) fn named(
+        &self,
+        orders: &OrderList,
+        id: &ClientOrderId,
+        operation: &Operation,
+    ) -> (Vec<Order>, Vec<Order>) {
+        let named = orders.orders().iter().filter(|order| order.label.as_deref() == Some(id.as_str())).cloned();
+        named.partition(|order| {
+            operation.broker_order_id.as_ref() == Some(&order.id) || !self.is_older(order, operation.since)
+        })
     }
 
     /// The rows that were not there yet at `moment`.

@@ -285,7 +285,11 @@ impl Inner {
         for order in orders.orders() {
             let Some(id) = order.label.as_deref().and_then(|label| ClientOrderId::new(label).ok()) else { continue };
             let Some(slot) = SlotId::of_label(id.as_str()) else { continue };
-            let Some(Late { purpose, legs, why }) = self.late(&id, &order.id) else { continue };
+            let Some(Late { purpose, legs, since, why }) = self.late(&id, &order.id) else { continue };
+            // REC-7: another state directory's, under the same name.
+            if since.is_some_and(|since| self.is_older(order, since)) {
+                continue;
+            }
             let Some(fills) = measured(order).map(merge).filter(|fills| !fills.is_empty()) else { continue };
             if let Some(fill) = fills.iter().find(|fill| !is_of(fill, &legs)) {
                 // BRK-2: an answer that cannot be about our order says nothing about it.
@@ -401,19 +405,26 @@ impl Inner {
 struct Late {
     purpose: Purpose,
     legs: Vec<Leg>,
+    /// When the intent was written.
+    since: Option<Timestamp>,
     why: &'static str,
 }
 
 fn late_in(state: &State, id: &ClientOrderId, order: &BrokerOrderId) -> Option<Late> {
     if let Some(absent) = state.absent.get(id) {
         let why = "turned up after it had been settled as having filled nothing";
-        return Some(Late { purpose: absent.purpose, legs: absent.order.legs().to_vec(), why });
+        return Some(Late {
+            purpose: absent.purpose,
+            legs: absent.order.legs().to_vec(),
+            since: Some(absent.since),
+            why,
+        });
     }
     let placed = state.placed.get(id)?;
     // Settled by hand it has no number, and nobody can say which order that was.
     let is_other = !placed.orders.is_empty() && !placed.orders.contains(order);
     let why = "is a second one that the broker made of one request";
-    is_other.then(|| Late { purpose: placed.purpose, legs: placed.legs.clone(), why })
+    is_other.then(|| Late { purpose: placed.purpose, legs: placed.legs.clone(), since: placed.since, why })
 }
 
 /// That one intent has several orders, in the same words whatever the order of the list.

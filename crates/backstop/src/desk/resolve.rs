@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstop_broker::{ClientOrderId, Decimal, Fill, Lookup, OrderRequest, ReadError, Symbol};
+use backstop_broker::{ClientOrderId, Decimal, Fill, OrderRequest, ReadError, Symbol};
 
 use super::settle::{Listed, Step};
 use super::verify::{VerifiedClosed, net_of};
@@ -195,7 +195,7 @@ impl Inner {
                 let shown = "it works, or has not said what it filled".to_owned();
                 return Err(ResolveError::Shown { what: what(), shown });
             }
-            Step::Unseen { reason } if !matches!(orders.find(id), Lookup::NotListed) => {
+            Step::Unseen { reason } if !self.named(&orders, id, &operation).0.is_empty() => {
                 return Err(ResolveError::Shown { what: what(), shown: reason });
             }
             Step::Unseen { .. } => {}

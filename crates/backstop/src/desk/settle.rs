@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop_broker::{
-    BrokerOrderId, ClientOrderId, Fill, Grant, Leg, Lookup, Order, OrderList, OrderRequest, Outcome, Progress,
+    BrokerOrderId, ClientOrderId, Fill, Grant, Leg, Order, OrderList, OrderRequest, Outcome, Progress,
 };
 use backstop_clock::{Mono, Timestamp};
 use tokio::time::sleep;
@@ -145,7 +145,7 @@ impl Inner {
     }
 
     async fn find(
-        &self,
+        self: &Arc<Self>,
         id: &ClientOrderId,
         operation: &Operation,
         listed: Option<Listed<'_>>,
@@ -168,12 +168,22 @@ impl Inner {
         } else {
             self.list().await.map_err(|error| told(&error))?
         };
-        match (list.find(id), failed) {
-            (Lookup::One(order), _) => Ok(Found::Orders(vec![*order])),
-            (Lookup::Several(orders), _) => Ok(Found::Orders(orders)),
+        let (ours, older) = self.named(&list, id, operation);
+        let older = older.first().map(|order| {
+            format!(
+                "order {} bears {id} and is older than its intent: another state directory trades under this name",
+                order.id
+            )
+        });
+        if let Some(text) = &older {
+            // REC-7: it is not ours, and while it is there the list proves nothing about the one that is.
+            self.halt_aloud(id.as_str(), text.clone()).await;
+        }
+        match (ours.is_empty(), older.or(failed)) {
+            (false, _) => Ok(Found::Orders(ours)),
             // It is at the broker: that a list lacks it proves nothing.
-            (Lookup::NotListed, Some(reason)) => Err(reason),
-            (Lookup::NotListed, None) => Ok(Found::Nothing { list, asked }),
+            (true, Some(reason)) => Err(reason),
+            (true, None) => Ok(Found::Nothing { list, asked }),
         }
     }
 
@@ -219,12 +229,12 @@ impl Inner {
     /// GUARD-2: an entry of which nothing was filled gives its place in the session back, so it has to be certain that the
     /// broker made no other order of its request. What such a one has filled comes into the book in the same batch.
     async fn finish_unfilled(self: &Arc<Self>, id: &ClientOrderId, operation: &Operation, order: &Order) -> Step {
-        let listed = match self.broker.orders().await {
+        let (listed, _) = match self.list().await {
             Ok(list) => list,
             Err(error) => return Step::Unseen { reason: told(&error) },
         };
-        let of_it = listed.orders().iter().filter(|other| other.label.as_deref() == Some(id.as_str()));
-        let others: Vec<&Order> = of_it.filter(|other| other.id != order.id).collect();
+        let (of_it, _) = self.named(&listed, id, operation);
+        let others: Vec<Order> = of_it.into_iter().filter(|other| other.id != order.id).collect();
         let (mut more, mut fills) = (Vec::new(), Vec::new());
         for other in others {
             match other.progress() {

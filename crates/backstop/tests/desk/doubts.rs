@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, OrderKind, OrderStatus};
 use backstop::clock::Clock as _;
-use backstop::{Desk, EntryEnd, MemoryJournal, OrderEnd};
+use backstop::{Claim, Desk, EntryEnd, MemoryJournal, Operator, OrderEnd};
 use backstop_sim::{FaultKind, FaultPlan};
 use jiff::SignedDuration;
 
@@ -251,4 +251,28 @@ async fn a_stop_cancels_an_entry_that_works() {
     });
     assert!(matches!(end, EntryEnd::NotExecuted { .. }), "{end:?}");
     assert!(bench.clock.mono().since(begun) < Duration::from_secs(3), "before the fill time-out");
+}
+
+// proves: REC-7, DESK-7
+#[tokio::test(start_paused = true)]
+async fn an_order_of_another_state_directory_is_not_taken_for_ours_although_it_bears_the_name() {
+    let bench = calm();
+    let (one, elsewhere) = (bench.desk().await, bench.elsewhere());
+    let other = elsewhere.desk().await;
+    let (_, end) = enter(&one, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    bench.inject(FaultKind::RequestLost);
+    let (_, end) = enter(&other, 1).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    assert!(other.state().halted().unwrap().reason.contains("another state directory"));
+    assert_eq!(tracked(&one) + tracked(&other), bench.held());
+    // Nor is it adopted, or proof of anything, once somebody has settled ours.
+    tokio::time::sleep(SETTLE).await;
+    assert_eq!(other.reconcile().await.unwrap().open, 1);
+    let id = other.state().operations.keys().next().unwrap().clone();
+    let ann = Operator { by: "ann".to_owned(), reason: "a test".to_owned(), despite_positions: true };
+    other.resolve(&id, &Claim::NotPlaced, &ann).await.unwrap();
+    other.reconcile().await.unwrap();
+    assert_eq!(tracked(&one) + tracked(&other), bench.held());
 }
