@@ -21,6 +21,23 @@
 //! order that may have left has its intent there. [`LogJournal`] keeps it in a write-ahead log; [`Journal`] is the wall
 //! behind which another store could stand.
 //!
+//! # What is not covered
+//!
+//! * **Two state directories that trade one account under one strategy's name.** The names of orders are unique within a
+//!   state directory only. It is found out and halts (REC-7), and an order that is older than the intent is never taken for
+//!   its own; but one of the other's that came after the intent, under the same name, cannot be told from it: where our own
+//!   answer was lost it is taken for ours, and beside our own it is adopted as a second order of one request.
+//! * **A journal that was put back from an earlier copy.** The session that the broker knows more of than the records is not
+//!   gone on with, so no slot is entered twice. But an order of the lost records that the broker does not list yet is not
+//!   known of, and the new session's bound counts from zero: what the broker lists of the day counts only where
+//!   [`Desk::begin_session`] is given a bound for the day.
+//! * **Clocks.** That a later order is later is judged by our clock within [`DeskConfig::clock_tolerance`], by the broker's
+//!   own where it tells it, and by which orders were known before. An order of somebody else's that was made before a submit,
+//!   that no list had shown by then, and that its broker stamps later than its own clock by more than the tolerance, would
+//!   count as a later one.
+//! * **A working entry that is not in the records.** It halts, is alerted and named by [`cancel_entries`]; it is canceled by
+//!   nobody, because it may be another bot's.
+//!
 //! # When to take something else
 //!
 //! Each gate is, or will be, a crate of its own for bots that have their own flow. The desk is for those that have
