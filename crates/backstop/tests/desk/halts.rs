@@ -91,6 +91,21 @@ async fn a_halt_whose_records_are_deleted_stands_for_the_desk_that_saw_it_and_fo
 
 // proves: HALT-1
 #[tokio::test(start_paused = true)]
+async fn a_switch_that_has_lost_what_a_journal_saw_of_it_halts_although_nothing_stood() {
+    let bench = calm();
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    pull(&bench, Level::Halt);
+    desk.ask_switch().await;
+    desk.resume("bob", "looked into it").await.unwrap();
+    assert!(desk.state().halted().is_none());
+    fs::remove_dir_all(bench.switch_path()).unwrap();
+    let again = bench.ready(Arc::new(MemoryJournal::default()), &journal.batches()).await;
+    assert!(is_halted(&enter(&again, 1).await.1), "nobody knows what else was deleted");
+}
+
+// proves: HALT-1
+#[tokio::test(start_paused = true)]
 async fn a_halt_that_comes_while_the_entry_waits_for_budget_or_disk_is_asked_for_last() {
     let bench = calm();
     let desk = bench.desk().await;

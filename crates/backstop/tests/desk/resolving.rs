@@ -1,16 +1,17 @@
 //! What evidence cannot settle any more: by hand, not against the broker, and not for good if the order turns up.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use backstop::broker::{ClientOrderId, Decimal};
+use backstop::broker::{ClientOrderId, Decimal, OrderKind};
 use backstop::{
-    Claim, ClaimedFill, Desk, EntryEnd, ExitEnd, MemoryJournal, Operator, OrderEnd, Refusal, ResolveError, SlotId,
-    State,
+    Claim, ClaimedFill, Desk, EntryEnd, ExitEnd, MemoryJournal, Operator, OrderEnd, Record, Refusal, ResolveError,
+    SlotId, State,
 };
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, SETTLE, enter, flatten, leave, spy};
+use crate::bench::{Bench, DetachedJournal, SETTLE, enter, flatten, leave, spy};
 
 fn calm() -> Bench {
     Bench::new(1, FaultPlan::none())
@@ -87,6 +88,49 @@ async fn what_the_broker_shows_is_not_settled_by_hand() {
     let (end, fills) = desk.resolve(&id, &Claim::NotPlaced, &ann()).await.unwrap();
     assert!(matches!(end, OrderEnd::Terminal { .. }) && fills.len() == 1, "{end:?} {fills:?}");
     assert_eq!(desk.state().net()[&spy()], bench.held());
+}
+
+// proves: DESK-7
+#[tokio::test(start_paused = true)]
+async fn what_the_broker_shows_by_its_number_alone_is_not_settled_by_hand() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.broker.cancel_does_nothing.store(true, Ordering::SeqCst);
+    let mut far = crate::bench::plan(&desk).await;
+    far.kind = OrderKind::Limit { price: Decimal::ONE_HUNDRED };
+    let end = crate::bench::Enter::try_to(&desk, desk.slot(1).unwrap(), far).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    tokio::time::sleep(SETTLE * 2).await;
+    // The list has lost it, and the answer about it is at first another order's.
+    *bench.broker.rewrite_orders.lock() = Some(Vec::clear);
+    *bench.broker.rewrite_order.lock() = Some(|order| order.id = "1000".parse().unwrap());
+    let sure = Operator { despite_positions: true, ..ann() };
+    let id = open_order(&desk);
+    let refused = desk.resolve(&id, &Claim::NotPlaced, &sure).await;
+    assert!(matches!(refused, Err(ResolveError::Shown { .. })), "{refused:?}");
+    assert_eq!(desk.state().operations.len(), 1);
+}
+
+// proves: WAL-7
+#[tokio::test(start_paused = true)]
+async fn an_order_that_an_operator_and_the_reconciler_settle_at_once_ends_once() {
+    let bench = calm();
+    let journal = Arc::new(DetachedJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    bench.inject(FaultKind::AnswerLost);
+    let planned = crate::bench::plan(&desk).await;
+    bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::ReadServerError, 1_000));
+    let end = crate::bench::Enter::try_to(&desk, desk.slot(1).unwrap(), planned).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    bench.sim().set_faults(FaultPlan::none());
+    let (id, ann) = (open_order(&desk), ann());
+    let (settled, compared) = tokio::join!(desk.resolve(&id, &Claim::NotPlaced, &ann), desk.reconcile());
+    assert_eq!(compared.unwrap().open, 0);
+    drop(settled);
+    let records = journal.kept.batches().into_iter().flat_map(|batch| batch.records);
+    assert_eq!(records.filter(|record| matches!(record, Record::Finished { .. })).count(), 1);
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "nothing is contradicted: {end:?}");
 }
 
 #[tokio::test(start_paused = true)]
