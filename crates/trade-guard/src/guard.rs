@@ -208,7 +208,8 @@ impl TradeGuard {
             Ok(()) => Ok(Permit::owned(Arc::clone(node))),
             Err(shut) => Err(self.refusal(node, shut)),
         };
-        self.shared.table.with_node(key, decide).map_err(|absent| self.absent(key, absent))?
+        let decided = self.shared.table.with_node(key, decide).map_err(|absent| self.absent(key, absent))?;
+        decided.map_err(|refusal| self.with_holder(refusal))
     }
 
     /// GUARD-5: only what is durable is handed out.
@@ -271,10 +272,23 @@ impl TradeGuard {
             }
             Shut::Full => {
                 let (taken, limit) = node.taken(node.word());
-                Refusal::Limit { key, taken, limit }
+                Refusal::Limit { key, taken, limit, holding: None }
             }
             Shut::Retired => self.absent(&key, Absent::Past),
         }
+    }
+
+    /// Names in the refusal of a slot whoever takes up its room for longest. Looks through the table, so no lock of it may be
+    /// held.
+    fn with_holder(&self, mut refusal: Refusal) -> Refusal {
+        if let Refusal::Limit { key, holding, .. } = &mut refusal
+            && key.slot().is_some()
+        {
+            let beside = |other: &Key| other.scope() == key.scope() && other.session() == key.session();
+            let occupied = self.occupied().into_iter().map(|occupied| occupied.inside);
+            *holding = occupied.filter(|inside| beside(inside.key())).max_by_key(Inside::held_for).map(Box::new);
+        }
+        refusal
     }
 
     /// Who made `word` what it is.
@@ -324,7 +338,7 @@ impl Handle {
         match self.node.claim(guard.caller, &*guard.shared.clock) {
             Ok(()) if guard.shared.keeper.is_some() => guard.write(Permit::borrowed(&self.node)),
             Ok(()) => Ok(Permit::borrowed(&self.node)),
-            Err(shut) => Err(guard.refusal(&self.node, shut)),
+            Err(shut) => Err(guard.with_holder(guard.refusal(&self.node, shut))),
         }
     }
 }

@@ -30,7 +30,7 @@ pub enum Refusal {
         limit: u16,
     },
     /// The session had its entries.
-    #[error("{key} had {taken} of {limit} entries, those that may have been executed included")]
+    #[error("{key} had {taken} of {limit} entries, those that may have been executed included{}", Held(holding.as_deref()))]
     Limit {
         /// What was to be entered.
         key: Key,
@@ -38,6 +38,8 @@ pub enum Refusal {
         taken: u32,
         /// How many there may be.
         limit: u16,
+        /// Of those that are in progress or unresolved, in other slots, the one that has been so for longest (GUARD-4).
+        holding: Option<Box<Inside>>,
     },
     /// A newer session has begun (GUARD-6): a clock was set back, or somebody came late.
     #[error("{key} is over since session {newest} began; check the clock")]
@@ -107,6 +109,15 @@ impl Refusal {
             Self::MixedSlots { .. } => "slots",
             Self::Store { .. } => "store",
         }
+    }
+}
+
+/// Who takes room that may come free.
+struct Held<'a>(Option<&'a Inside>);
+
+impl fmt::Display for Held<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |inside| write!(f, "; {} is one of them, {inside}", inside.key))
     }
 }
 

@@ -94,7 +94,7 @@ impl Inner {
         }
         if open.limit.is_none() {
             let taken = state.entries_in(slot.session);
-            return Err(trade_guard::Refusal::Limit { key: slot.key(), taken, limit: 0 }.into());
+            return Err(trade_guard::Refusal::Limit { key: slot.key(), taken, limit: 0, holding: None }.into());
         }
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Inner {
         }
         let taken = u32::try_from(taken.count()).unwrap_or(u32::MAX);
         if taken >= u32::from(limit) {
-            return Err(trade_guard::Refusal::Limit { key: slot.key(), taken, limit }.into());
+            return Err(trade_guard::Refusal::Limit { key: slot.key(), taken, limit, holding: None }.into());
         }
         Ok(())
     }

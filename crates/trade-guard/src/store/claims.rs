@@ -28,6 +28,8 @@ pub(crate) struct Claim {
     pub(crate) executed: u16,
     /// Set while the newest attempt has no end.
     pub(crate) open: Option<Open>,
+    /// Whether the newest attempt is among those executed.
+    pub(crate) spent: bool,
 }
 
 /// An attempt without an end.
@@ -48,7 +50,7 @@ impl Claims {
         match &record.event {
             Event::Claimed { by, executed } => {
                 let open = Some(Open { by: by.clone(), at: record.at });
-                let claim = Claim { attempt: record.attempt, executed: *executed, open };
+                let claim = Claim { attempt: record.attempt, executed: *executed, open, spent: false };
                 // A claim whose append was given up may arrive behind the next one of its key, and says nothing then.
                 let known = self.keys.get(&key).map(|known| known.attempt);
                 if known < Some(claim.attempt) {
@@ -78,12 +80,13 @@ impl Claims {
 
     fn end(&mut self, key: Key, attempt: u64, executed: bool) {
         // The end of an earlier attempt is in the claim of the later one already.
-        let Some(claim) = self.keys.get_mut(&key).filter(|claim| claim.attempt == attempt && claim.open.is_some())
-        else {
-            return;
-        };
+        let Some(claim) = self.keys.get_mut(&key).filter(|claim| claim.attempt == attempt) else { return };
         claim.open = None;
-        claim.executed = claim.executed.saturating_add(u16::from(executed));
+        // GUARD-2: of two ends, as a resolution that was given up leaves one behind, the one counts that takes room.
+        if executed && !claim.spent {
+            claim.spent = true;
+            claim.executed = claim.executed.saturating_add(1);
+        }
         if Some(key.session()) < self.newest {
             self.keys.remove(&key);
         }
@@ -115,14 +118,16 @@ struct ListedClaim {
     executed: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     open: Option<Open>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    spent: bool,
 }
 
 #[cfg(feature = "serde")]
 impl Serialize for Claims {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let listed = |(key, claim): (&Key, &Claim)| {
-            let Claim { attempt, executed, open } = claim.clone();
-            ListedClaim { key: *key, attempt, executed, open }
+            let Claim { attempt, executed, open, spent } = claim.clone();
+            ListedClaim { key: *key, attempt, executed, open, spent }
         };
         Listed { newest: self.newest, claims: self.keys.iter().map(listed).collect() }.serialize(serializer)
     }
@@ -132,8 +137,9 @@ impl Serialize for Claims {
 impl<'de> Deserialize<'de> for Claims {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Listed { newest, claims } = Listed::deserialize(deserializer)?;
-        let claim =
-            |ListedClaim { key, attempt, executed, open }: ListedClaim| (key, Claim { attempt, executed, open });
+        let claim = |ListedClaim { key, attempt, executed, open, spent }: ListedClaim| {
+            (key, Claim { attempt, executed, open, spent })
+        };
         Ok(Self { newest, keys: claims.into_iter().map(claim).collect() })
     }
 }

@@ -62,6 +62,23 @@ fn a_limit_that_is_reached_is_named_with_its_count() {
 
 // proves: GUARD-4
 #[test]
+fn a_limit_that_another_slot_takes_up_names_who_is_in_there_for_longest() {
+    let clock = clock();
+    let guard = TradeGuard::in_memory(limit(3), Arc::clone(&clock) as Arc<dyn Clock>);
+    let scheduler = guard.named("scheduler").unwrap();
+    guard.try_enter(&key().with_slot(1)).unwrap().executed().unwrap();
+    let entered = clock.wall();
+    drop(scheduler.try_enter(&key().with_slot(2)).unwrap());
+    clock.advance(Duration::from_secs(90));
+    let _later = guard.try_enter(&key().with_slot(3)).unwrap();
+    let refusal = guard.try_enter(&key().with_slot(4)).unwrap_err();
+    let Refusal::Limit { holding: Some(inside), taken: 3, .. } = &refusal else { panic!("{refusal:?}") };
+    assert_eq!((inside.key().slot(), inside.by(), inside.since()), (Some(2), "scheduler", entered));
+    assert!(refusal.to_string().contains("slot 2") && refusal.to_string().contains("by scheduler since"), "{refusal}");
+}
+
+// proves: GUARD-4
+#[test]
 fn who_was_inside_when_an_earlier_process_died_is_named_too() {
     let store = Arc::new(FaultyStore::default());
     let entered = clock().wall();

@@ -142,3 +142,22 @@ fn a_resolution_that_is_given_up_leaves_it_unresolved() {
     ready(guard.resolve_async(attempt, Verdict::Executed, &evidence())).unwrap();
     assert!(matches!(guard.try_enter(&key()), Err(Refusal::Limit { .. })));
 }
+
+// proves: GUARD-2
+#[test]
+fn a_resolution_that_is_given_up_on_its_way_takes_nothing_from_the_one_that_is_acknowledged() {
+    let store = Arc::new(FaultyStore::default());
+    let guard = on(&store, 1);
+    let attempt = {
+        let permit = guard.try_enter(&key()).unwrap();
+        permit.attempt()
+    };
+    store.plan(Some(Fault::Hang));
+    // Its record is there all the same.
+    assert!(poll_once(guard.resolve_async(attempt, Verdict::NotExecuted, &evidence())).is_pending());
+    guard.resolve(attempt, Verdict::Executed, &evidence()).unwrap();
+    assert!(matches!(guard.try_enter(&key()), Err(Refusal::Limit { .. })));
+    drop(guard);
+    let after_a_restart = on(&store, 1);
+    assert!(matches!(after_a_restart.try_enter(&key()), Err(Refusal::Limit { taken: 1, .. })));
+}
