@@ -329,35 +329,54 @@ async fn a_comparison_or_a_settlement_that_is_given_up_at_any_moment_leaves_the_
         assert_eq!(desk.reconcile().await.unwrap().open, 0);
         let (_, end) = enter(&desk, 3).await;
         assert!(matches!(end, EntryEnd::Opened(_)), "{millis} ms: {end:?}");
+
+        // Dropped while an operator settles it.
+        let bench = calm();
+        let desk = bench.open(Arc::new(DetachedJournal::default()), &[]).await.unwrap();
+        begin_with_one(&desk).await;
+        bench.inject(FaultKind::RequestLost);
+        let (_, end) = enter(&desk, 1).await;
+        assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+        tokio::time::sleep(SETTLE * 2).await;
+        let id = desk.state().operations.keys().next().unwrap().clone();
+        let ann = Operator { by: "ann".to_owned(), reason: "a test".to_owned(), despite_positions: false };
+        drop(timeout(Duration::from_millis(millis), desk.resolve(&id, &Claim::NotPlaced, &ann)).await);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(desk.state().operations.is_empty());
+        let (_, end) = enter(&desk, 2).await;
+        assert!(matches!(end, EntryEnd::Opened(_)), "{millis} ms: {end:?}");
     }
 }
 
 // proves: GUARD-3
 #[tokio::test(start_paused = true)]
 async fn of_two_slots_in_doubt_an_operator_settles_the_one_that_is_named() {
-    let bench = calm();
-    let journal = Arc::new(MemoryJournal::default());
-    let desk = bench.open(journal.clone(), &[]).await.unwrap();
-    begin_with(2, &desk).await;
-    for number in 1..=2 {
-        bench.inject(FaultKind::RequestLost);
-        let (_, end) = enter(&desk, number).await;
-        assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    for named in 1..=2 {
+        let bench = calm();
+        let journal = Arc::new(MemoryJournal::default());
+        let desk = bench.open(journal.clone(), &[]).await.unwrap();
+        begin_with(2, &desk).await;
+        for number in 1..=2 {
+            bench.inject(FaultKind::RequestLost);
+            let (_, end) = enter(&desk, number).await;
+            assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+        }
+        tokio::time::sleep(SETTLE * 2).await;
+        let named = desk.slot(named).unwrap();
+        let open = desk.state().operations;
+        let (id, _) = open.iter().find(|(_, operation)| operation.slot == named).unwrap();
+        let ann = Operator { by: "ann".to_owned(), reason: "a test".to_owned(), despite_positions: false };
+        desk.resolve(id, &Claim::NotPlaced, &ann).await.unwrap();
+        let batches = journal.batches();
+        let told = attempts(&batches);
+        let [first, second, trade_guard::Record { key, event: Event::Resolved { verdict, .. }, .. }] = told[..] else {
+            panic!("{told:#?}");
+        };
+        let claimed = if named.slot.get() == 1 { first } else { second };
+        assert_eq!((*key, *verdict), (claimed.key, Verdict::NotExecuted));
+        let (_, end) = enter(&desk, 3).await;
+        assert!(matches!(end, EntryEnd::Opened(_)), "there is room again: {end:?}");
+        let (_, end) = enter(&desk, 3 - named.slot.get()).await;
+        assert!(matches!(end, EntryEnd::Refused(Refusal::Guard(_))), "the other is in doubt: {end:?}");
     }
-    tokio::time::sleep(SETTLE * 2).await;
-    let second = desk.slot(2).unwrap();
-    let open = desk.state().operations;
-    let (id, _) = open.iter().find(|(_, operation)| operation.slot == second).unwrap();
-    let ann = Operator { by: "ann".to_owned(), reason: "a test".to_owned(), despite_positions: false };
-    desk.resolve(id, &Claim::NotPlaced, &ann).await.unwrap();
-    let batches = journal.batches();
-    let told = attempts(&batches);
-    let [_, claimed, trade_guard::Record { attempt, event: Event::Resolved { verdict, .. }, .. }] = told[..] else {
-        panic!("{told:#?}");
-    };
-    assert_eq!((*attempt, *verdict), (claimed.attempt, Verdict::NotExecuted));
-    let (_, end) = enter(&desk, 3).await;
-    assert!(matches!(end, EntryEnd::Opened(_)), "there is room again: {end:?}");
-    let (_, end) = enter(&desk, 1).await;
-    assert!(matches!(end, EntryEnd::Refused(Refusal::Guard(_))), "the other is in doubt: {end:?}");
 }
