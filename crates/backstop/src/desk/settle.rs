@@ -229,10 +229,14 @@ impl Inner {
     /// GUARD-2: an entry of which nothing was filled gives its place in the session back, so it has to be certain that the
     /// broker made no other order of its request. What such a one has filled comes into the book in the same batch.
     async fn finish_unfilled(self: &Arc<Self>, id: &ClientOrderId, operation: &Operation, order: &Order) -> Step {
-        let (listed, _) = match self.list().await {
+        let (listed, asked) = match self.list().await {
             Ok(list) => list,
             Err(error) => return Step::Unseen { reason: told(&error) },
         };
+        // DESK-7: within the settling time another one may still land, and is not in this list.
+        if asked.since(self.sent(id).mono) < self.config.settle {
+            return Step::Working;
+        }
         let (of_it, _) = self.named(&listed, id, operation);
         let others: Vec<Order> = of_it.into_iter().filter(|other| other.id != order.id).collect();
         let (mut more, mut fills) = (Vec::new(), Vec::new());

@@ -131,8 +131,9 @@ async fn twenty_slots_that_are_tried_twice_and_over_a_crash_have_one_request_eac
     let seeds: Vec<u64> = match (number("BACKSTOP_SEED"), number("BACKSTOP_SEEDS")) {
         (Some(seed), _) => vec![seed],
         (None, Some(count)) => (0..count).collect(),
-        // In 68 the cash is read before a second order is adopted, in 127 only the second order of an entry fills.
-        (None, None) => (0..40).chain([68, 127]).collect(),
+        // In 68 the cash is read before a second order is adopted, in 127 only the second order of an entry fills, in 766 that
+        // one lands after the first has been rejected.
+        (None, None) => (0..40).chain([68, 127, 766]).collect(),
     };
     let count = seeds.len();
     let (mut filled, mut struck) = (0, BTreeMap::<FaultKind, u64>::new());
