@@ -245,12 +245,20 @@ async fn a_stop_cancels_an_entry_that_works() {
     let desk = bench.desk().await;
     let plan = far_from_the_market(&desk).await;
     let begun = bench.clock.mono();
-    let (end, ()) = tokio::join!(desk.try_to(desk.slot(1).unwrap(), plan), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        desk.stop().await.unwrap();
-    });
+    let (end, (), ()) = tokio::join!(
+        desk.try_to(desk.slot(1).unwrap(), plan),
+        async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            desk.stop().await.unwrap();
+        },
+        async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert_eq!(bench.broker.cancels.load(Ordering::SeqCst), 1, "before the fill time-out");
+        }
+    );
     assert!(matches!(end, EntryEnd::NotExecuted { .. }), "{end:?}");
-    assert!(bench.clock.mono().since(begun) < Duration::from_secs(3), "before the fill time-out");
+    let patience = SETTLE + Duration::from_secs(2);
+    assert!(bench.clock.mono().since(begun) < patience, "once no other order of it can land");
 }
 
 // proves: REC-7, DESK-7

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop::broker::{Decimal, Order, OrderKind};
@@ -10,7 +11,7 @@ use backstop::{Desk, EntryEnd, ExitEnd, ExitRefusal, Level, MemoryJournal, Order
 use backstop_sim::{FaultKind, FaultPlan};
 use parking_lot::Mutex;
 
-use crate::bench::{Bench, Budget, Enter, FullJournal, SlowJournal, enter, flatten, leave, plan};
+use crate::bench::{Bench, Budget, Enter, FullJournal, SETTLE, SlowJournal, enter, flatten, leave, plan};
 
 fn calm() -> Bench {
     Bench::new(1, FaultPlan::none())
@@ -193,9 +194,12 @@ async fn halted_exits_pass_and_entries_that_work_are_canceled() {
     let (end, ()) = tokio::join!(work(&desk, 2), async {
         tokio::time::sleep(Duration::from_millis(600)).await;
         pull(&bench, Level::Halt);
+        tokio::time::sleep(Duration::from_millis(1400)).await;
+        assert_eq!(bench.broker.cancels.load(Ordering::SeqCst), 1, "before the fill time-out");
     });
     assert!(matches!(end, EntryEnd::NotExecuted { end: OrderEnd::Terminal { .. } }), "{end:?}");
-    assert!(bench.clock.mono().since(begun) < Duration::from_secs(2), "before the fill time-out");
+    let patience = SETTLE + Duration::from_secs(2);
+    assert!(bench.clock.mono().since(begun) < patience, "once no other order of it can land");
     assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
     assert_eq!(bench.held(), Decimal::ZERO);
 }
