@@ -191,13 +191,15 @@ fn check_without_lock_file(crash: &Crash<'_>, expected: &Found) -> Result<(), Co
     let storage = SimStorage::after(crash.image.clone(), 0);
     let (_, opened, found) =
         open_with(&storage, &options()).map_err(|error| format!("without its lock file it does not open: {error}"))?;
-    // LOCK-5: the number of whoever had a record acknowledged stands in the log.
-    let (mut records, mut known) = (0, 0);
+    // LOCK-5: the number of whoever had a record acknowledged stands in the log. The first promise under a number is that of
+    // the opening, about records of those before.
+    let (mut records, mut known, mut newest) = (0, 0, 0);
     for (note, fence) in crash.notes.iter().zip(crash.fences) {
         let promised = Promised::by(&[*note]).records;
-        if promised > records {
-            (records, known) = (promised, *fence);
+        if promised > records && *fence == newest {
+            known = newest;
         }
+        (records, newest) = (records.max(promised), *fence);
     }
     if opened.fence <= known {
         return Err(format!(
