@@ -404,6 +404,9 @@ fn killed_fifty_times_its_log_opens_each_time_and_knows_every_order_that_the_bro
         let running = Running::start(simulator.reach(session(&mut command, "60", "300ms")).args([
             "--broker",
             "tradier",
+            // Tried at every slot, whatever the hour makes of a spread's credit.
+            "--strategy",
+            "equity",
             "--flatten-at-end",
         ]));
         // Anywhere from before the lock to some orders later; on a busy machine that takes longer.
@@ -421,7 +424,7 @@ fn killed_fifty_times_its_log_opens_each_time_and_knows_every_order_that_the_bro
     let ledger = simulator.ledger();
     let orders = ledger["orders"].as_array().unwrap();
     let tags: Vec<&str> = orders.iter().filter_map(|order| order["tag"].as_str()).collect();
-    assert!(tags.len() >= 20, "{} orders in fifty lives", tags.len());
+    assert!(tags.len() >= 12, "{} orders in fifty lives", tags.len());
     for tag in &tags {
         assert!(log.lines().any(|line| line.contains("\"intent\"") && line.contains(tag)), "{tag} has no intent");
         assert_eq!(tags.iter().filter(|other| *other == tag).count(), 1, "{tag} was sent twice");
