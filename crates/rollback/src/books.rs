@@ -9,6 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::order::Part;
 use crate::snapshot::{OrderView, PositionView, Table};
 
+/// No amount and no sum is larger, and none has more decimals: so every sum is exact, where a [`Decimal`] would round.
+const LARGEST: Decimal = Decimal::from_parts(0xa4c6_8000, 0x0003_8d7e, 0, false, 0);
+const DECIMALS: u32 = 12;
+
+/// No quantity is larger, so that its product with an amount can be counted.
+const MOST: Decimal = Decimal::from_parts(0xd4a5_1000, 0x0000_00e8, 0, false, 0);
+
 /// All amounts of a ledger, in the account's currency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -84,8 +91,8 @@ pub enum LedgerError {
         /// What there is.
         free: Decimal,
     },
-    /// An amount that cannot be: zero or below where there must be something, or more than can be counted.
-    #[error("{what} cannot be {amount}")]
+    /// An amount that cannot be: zero or below where there must be something, or larger or finer than can be counted.
+    #[error("{what} cannot be {amount}; amounts reach to 10^15, quantities to 10^12, both with 12 decimals")]
     Amount {
         /// Of what.
         what: &'static str,
@@ -146,9 +153,9 @@ pub enum LedgerError {
     /// Something happened at the broker that the ledger has no cash for.
     #[error(transparent)]
     Overdrawn(#[from] Overdrawn),
-    /// The ledger is not believed any more: see [`Ledger::correct`](crate::Ledger::correct).
-    #[error("nothing is set aside since {0}; compare with the broker and correct the ledger")]
-    Suspect(Overdrawn),
+    /// The ledger is not believed any more, because of this: see [`Ledger::correct`](crate::Ledger::correct).
+    #[error("nothing is set aside since a fill was not taken in ({0}); compare with the broker and correct the ledger")]
+    Suspect(Box<LedgerError>),
 }
 
 /// What happened took more cash than there is here: the worst case was not the worst, or the ledger differs from the account.
@@ -168,7 +175,7 @@ pub(crate) struct Books<K> {
     /// Names on each symbol: of an order, of a position, or of both while a part is filled.
     per_symbol: BTreeMap<String, usize>,
     open: usize,
-    pub(crate) suspect: Option<Overdrawn>,
+    pub(crate) suspect: Option<LedgerError>,
 }
 
 impl<K: Ord + Hash + Clone> Books<K> {
@@ -185,38 +192,37 @@ impl<K: Ord + Hash + Clone> Books<K> {
     }
 
     /// Takes new balances into use: the one place where they change.
-    fn put(&mut self, next: Balances) {
+    fn put(&mut self, next: Balances) -> Result<(), LedgerError> {
+        // All that is set aside can be free again: giving back never fails.
+        if next.cash() > LARGEST {
+            return Err(LedgerError::Uncountable);
+        }
         debug_assert!(next.is_conserved(), "TXN-3: {next:?}");
-        debug_assert!(next.free >= Decimal::ZERO && next.reserved >= Decimal::ZERO, "TXN-3: {next:?}");
+        debug_assert!(next.free.min(next.reserved).min(next.margins) >= Decimal::ZERO, "TXN-3: {next:?}");
         self.balances = next;
+        Ok(())
     }
 
     pub(crate) fn deposit(&mut self, amount: Decimal) -> Result<(), LedgerError> {
+        check("a deposit", amount, is_countable(amount))?;
         let mut next = self.balances;
         next.deposits = add(next.deposits, amount)?;
         next.free = add(next.free, amount)?;
         if next.free < Decimal::ZERO {
             return Err(LedgerError::Cash { needed: -amount, free: self.balances.free });
         }
-        self.put(next);
-        Ok(())
+        self.put(next)
     }
 
     /// Looks at what is free and sets aside, in one step (TXN-3).
     pub(crate) fn reserve(&mut self, key: K, hold: &Hold) -> Result<(), LedgerError> {
-        if let Some(overdrawn) = self.suspect {
-            return Err(LedgerError::Suspect(overdrawn));
+        if let Some(because) = &self.suspect {
+            return Err(LedgerError::Suspect(Box::new(because.clone())));
         }
         let Hold { symbol, quantity, worst, margin } = hold;
-        for (what, amount, is_sound) in [
-            ("a quantity", *quantity, *quantity > Decimal::ZERO),
-            ("the worst case", *worst, *worst > Decimal::ZERO),
-            ("a margin", *margin, (Decimal::ZERO..=*worst).contains(margin)),
-        ] {
-            if !is_sound {
-                return Err(LedgerError::Amount { what, amount });
-            }
-        }
+        check("a quantity", *quantity, is_quantity(*quantity))?;
+        check("the worst case", *worst, *worst > Decimal::ZERO && is_countable(*worst))?;
+        check("a margin", *margin, (Decimal::ZERO..=*worst).contains(margin) && is_countable(*margin))?;
         if self.orders.get(&key).is_some() || self.positions.get(&key).is_some() {
             return Err(LedgerError::Taken);
         }
@@ -241,7 +247,7 @@ impl<K: Ord + Hash + Clone> Books<K> {
             return Err(LedgerError::Cash { needed: *worst, free: next.free });
         }
         next.free -= worst;
-        self.put(next);
+        self.put(next)?;
         *self.per_symbol.entry(symbol.clone()).or_default() += 1;
         self.open += 1;
         let symbol = symbol.clone();
@@ -258,27 +264,33 @@ impl<K: Ord + Hash + Clone> Books<K> {
         }
     }
 
-    /// Settles a part of an order: what was set aside for it is spent, becomes margin, or is free again.
+    /// Settles a part of an order: what it took is taken out of what was set aside. The rest stays set aside for the parts
+    /// that are to come, the last of which may be the one with the fees.
     pub(crate) fn fill(&mut self, key: &K, part: &Part) -> Result<(), LedgerError> {
-        let Some(order) = self.orders.get(key).cloned() else { return Err(LedgerError::Unknown) };
+        let filled = self.try_fill(key, part);
+        self.believe(filled)
+    }
+
+    fn try_fill(&mut self, key: &K, part: &Part) -> Result<(), LedgerError> {
+        let Some(mut order) = self.orders.get(key).cloned() else { return Err(LedgerError::Unknown) };
         let Part { quantity, paid, fee } = *part;
         check_part(part)?;
         if quantity > order.left {
             return Err(LedgerError::Overfilled { filled: quantity, left: order.left });
         }
-        let (released, margin) = if quantity == order.left {
-            (order.reserved, order.margin)
-        } else {
-            (share(order.reserved, quantity, order.left)?, share(order.margin, quantity, order.left)?)
-        };
+        let is_last = quantity == order.left;
+        let margin = if is_last { order.margin } else { share(order.margin, quantity, order.left)? };
+        let taken = add(add(paid, fee)?, margin)?;
+        // TXN-3: what stays within its worst case in all needs no cash that another order may have by now. What came in
+        // stays with it, too.
+        let released = if is_last { order.reserved } else { taken.min(order.reserved) };
         let mut next = self.balances;
         next.reserved -= released;
         next.margins = add(next.margins, margin)?;
         next.cost = add(next.cost, paid)?;
         next.fees = add(next.fees, fee)?;
-        let taken = add(add(paid, fee)?, margin)?;
         next.free = add(next.free, add(released, -taken)?)?;
-        self.check_overdrawn(next)?;
+        check_overdrawn(next)?;
         let nothing = Decimal::ZERO;
         let none = || PositionView { symbol: order.symbol.clone(), quantity: nothing, cost: nothing, margin: nothing };
         let position = self.positions.get(key).cloned().unwrap_or_else(none);
@@ -288,11 +300,10 @@ impl<K: Ord + Hash + Clone> Books<K> {
             margin: add(position.margin, margin)?,
             symbol: position.symbol,
         };
-        let mut order = order;
         order.left -= quantity;
         order.reserved -= released;
         order.margin -= margin;
-        self.put(next);
+        self.put(next)?;
         self.positions.insert(key.clone(), position);
         self.orders.insert(key.clone(), order);
         Ok(())
@@ -304,7 +315,7 @@ impl<K: Ord + Hash + Clone> Books<K> {
         let mut next = self.balances;
         next.reserved -= order.reserved;
         next.free = add(next.free, order.reserved)?;
-        self.put(next);
+        self.put(next)?;
         self.orders.remove(key);
         if self.positions.get(key).is_none() {
             self.forget(&order.symbol);
@@ -314,6 +325,11 @@ impl<K: Ord + Hash + Clone> Books<K> {
 
     /// A part of a position, or all of it, was closed. `paid` is below zero for what came in.
     pub(crate) fn close(&mut self, key: &K, part: &Part) -> Result<(), LedgerError> {
+        let closed = self.try_close(key, part);
+        self.believe(closed)
+    }
+
+    fn try_close(&mut self, key: &K, part: &Part) -> Result<(), LedgerError> {
         let Some(position) = self.positions.get(key).cloned() else { return Err(LedgerError::Unknown) };
         let Part { quantity, paid, fee } = *part;
         check_part(part)?;
@@ -332,8 +348,8 @@ impl<K: Ord + Hash + Clone> Books<K> {
         next.fees = add(next.fees, fee)?;
         next.realized = add(next.realized, add(-paid, -cost)?)?;
         next.free = add(next.free, add(margin, -add(paid, fee)?)?)?;
-        self.check_overdrawn(next)?;
-        self.put(next);
+        check_overdrawn(next)?;
+        self.put(next)?;
         if is_all {
             self.positions.remove(key);
             if self.orders.get(key).is_none() {
@@ -349,15 +365,13 @@ impl<K: Ord + Hash + Clone> Books<K> {
         Ok(())
     }
 
-    /// TXN-3: what happened at the broker has happened, but the ledger does not go below zero for it. It keeps everything as
-    /// it was and is not believed any more.
-    fn check_overdrawn(&mut self, next: Balances) -> Result<(), LedgerError> {
-        if next.free >= Decimal::ZERO {
-            return Ok(());
+    /// TXN-3: what happened at the broker has happened, also if it cannot be taken in. Then the ledger keeps everything as it
+    /// was, and is not believed any more.
+    fn believe(&mut self, taken_in: Result<(), LedgerError>) -> Result<(), LedgerError> {
+        if let Err(error) = &taken_in {
+            self.suspect.get_or_insert_with(|| error.clone());
         }
-        let overdrawn = Overdrawn { short: -next.free };
-        self.suspect.get_or_insert(overdrawn);
-        Err(overdrawn.into())
+        taken_in
     }
 
     /// A name is free again.
@@ -372,18 +386,31 @@ impl<K: Ord + Hash + Clone> Books<K> {
     }
 }
 
-fn check_part(part: &Part) -> Result<(), LedgerError> {
-    if part.quantity <= Decimal::ZERO {
-        return Err(LedgerError::Amount { what: "a filled quantity", amount: part.quantity });
-    }
-    if part.fee < Decimal::ZERO {
-        return Err(LedgerError::Amount { what: "a fee", amount: part.fee });
-    }
-    Ok(())
+pub(crate) fn is_countable(amount: Decimal) -> bool {
+    amount.abs() <= LARGEST && (amount.scale() <= DECIMALS || amount.normalize().scale() <= DECIMALS)
 }
 
+fn is_quantity(quantity: Decimal) -> bool {
+    quantity > Decimal::ZERO && quantity <= MOST && is_countable(quantity)
+}
+
+fn check(what: &'static str, amount: Decimal, is_sound: bool) -> Result<(), LedgerError> {
+    if is_sound { Ok(()) } else { Err(LedgerError::Amount { what, amount }) }
+}
+
+fn check_part(part: &Part) -> Result<(), LedgerError> {
+    check("a filled quantity", part.quantity, is_quantity(part.quantity))?;
+    check("a price paid", part.paid, is_countable(part.paid))?;
+    check("a fee", part.fee, part.fee >= Decimal::ZERO && is_countable(part.fee))
+}
+
+fn check_overdrawn(next: Balances) -> Result<(), Overdrawn> {
+    if next.free < Decimal::ZERO { Err(Overdrawn { short: -next.free }) } else { Ok(()) }
+}
+
+/// Exact: neither number, nor the sum, has more digits than can be counted.
 fn add(a: Decimal, b: Decimal) -> Result<Decimal, LedgerError> {
-    a.checked_add(b).ok_or(LedgerError::Uncountable)
+    a.checked_add(b).filter(|sum| sum.abs() <= LARGEST).ok_or(LedgerError::Uncountable)
 }
 
 /// The share of `amount` that goes with `part` of `whole`, to the cent towards zero: what is left over goes with the last.

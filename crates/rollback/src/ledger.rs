@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
-use crate::books::{Balances, Books, Caps, Hold, LedgerError, Overdrawn};
+use crate::books::{Balances, Books, Caps, Hold, LedgerError, is_countable};
 use crate::order::{InFlight, Part, Reservation};
 use crate::snapshot::Snapshot;
 use crate::sync::Mutex;
@@ -146,7 +146,7 @@ impl<K: Ord + Hash + Clone> Ledger<K> {
         let ledger = self.books().lock().balances.cash();
         let mut known = self.0.balance.lock();
         let reason = match account {
-            Ok(account) if account >= Decimal::ZERO => {
+            Ok(account) if account >= Decimal::ZERO && is_countable(account) => {
                 *known = BalanceRead::Read { compared: Compared { account, ledger } };
                 return known.clone();
             }
@@ -167,13 +167,14 @@ impl<K: Ord + Hash + Clone> Ledger<K> {
         self.0.balance.lock().clone()
     }
 
-    /// Why nothing is set aside any more, if that is so.
-    pub fn suspect(&self) -> Option<Overdrawn> {
-        self.books().lock().suspect
+    /// Why nothing is set aside any more, if that is so: the first fill that could not be taken in.
+    pub fn suspect(&self) -> Option<LedgerError> {
+        self.books().lock().suspect.clone()
     }
 
     /// For a person who has compared the ledger with the account: puts in what is missing (below zero, takes out what there
-    /// is too much), and believes it again. Who and why belongs on the record, which is the caller's.
+    /// is too much), and believes it again. Who and why belongs on the record, which is the caller's. A fill that was not
+    /// taken in can be reported again then; what was filled beyond an order's quantity goes in under a name of its own.
     ///
     /// # Errors
     /// [`LedgerError::Cash`] if more would be taken out than is free; then it stays as it is.

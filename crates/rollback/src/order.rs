@@ -16,7 +16,7 @@ pub struct Part {
     pub quantity: Decimal,
     /// What was paid for it, without fees; below zero if it came in.
     pub paid: Decimal,
-    /// The fees, not below zero.
+    /// The fees, not below zero: a rebate belongs into `paid`.
     pub fee: Decimal,
 }
 
@@ -46,7 +46,15 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// Cash that is set aside for an order that has not left. Dropped, it is free again.
+/// Cash that is set aside for an order that has not left. Dropped, it is free again. It is sent once:
+///
+/// ```compile_fail,E0382
+/// # use backstop_rollback::Reservation;
+/// # fn again(reservation: Reservation<u32>) {
+/// let order = reservation.send();
+/// let once_more = reservation.send();
+/// # }
+/// ```
 #[must_use = "dropped, what was set aside is free again"]
 pub struct Reservation<K: Ord + Hash + Clone> {
     ledger: Ledger<K>,
@@ -87,7 +95,24 @@ impl<K: Ord + Hash + Clone> fmt::Debug for Reservation<K> {
 }
 
 /// Cash that is set aside for an order that may live. Dropped, it stays set aside: the order is still listed in
-/// [`Snapshot::orders`](crate::Snapshot::orders), and [`Ledger::in_flight`] gives it back.
+/// [`Snapshot::orders`](crate::Snapshot::orders), and [`Ledger::in_flight`] gives it back. Nothing is settled or given back
+/// after its end:
+///
+/// ```compile_fail,E0382
+/// # use backstop_rollback::{Evidence, InFlight};
+/// # fn again(order: InFlight<u32>, evidence: &Evidence) {
+/// let ended = order.end(evidence);
+/// let once_more = order.end(evidence);
+/// # }
+/// ```
+///
+/// ```compile_fail,E0382
+/// # use backstop_rollback::{Evidence, InFlight, Part};
+/// # fn late(mut order: InFlight<u32>, evidence: &Evidence, part: Part) {
+/// let ended = order.end(evidence);
+/// let late = order.fill(part);
+/// # }
+/// ```
 #[must_use = "dropped, what was set aside stays so until the order is looked up and ended"]
 pub struct InFlight<K: Ord + Hash + Clone> {
     ledger: Ledger<K>,
@@ -99,12 +124,16 @@ impl<K: Ord + Hash + Clone> InFlight<K> {
         Self { ledger, key: Some(key) }
     }
 
-    /// Settles what was filled, at its real price: that part becomes a position of the same name, and what was set aside
-    /// for it beyond that is free.
+    /// Settles what was filled, at its real price: that part becomes a position of the same name. What it took comes out of
+    /// what was set aside for the order; an order that takes no more than its worst case in all is always settled. What is
+    /// left stays set aside until the last part, or the [`end`](InFlight::end): the fees may come last.
+    ///
+    /// Each part once: the ledger cannot tell a second report of one from another part at the same price.
     ///
     /// # Errors
-    /// [`LedgerError::Overfilled`], [`LedgerError::Overdrawn`], or an amount that cannot be. Then nothing has changed, and
-    /// what happened at the broker is not in the ledger.
+    /// [`LedgerError::Overfilled`], [`LedgerError::Overdrawn`], [`LedgerError::Unknown`] if the order has ended, or an amount
+    /// that cannot be. Then no amount has changed, and what happened at the broker is not in the ledger: nothing more is set
+    /// aside until somebody has compared the two ([`Ledger::correct`]).
     pub fn fill(&mut self, part: Part) -> Result<(), LedgerError> {
         let key = self.key.as_ref().ok_or(LedgerError::Unknown)?;
         self.ledger.books().lock().fill(key, &part)

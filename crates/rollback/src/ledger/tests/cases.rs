@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use proptest::prelude::*;
 
 use super::super::*;
+use crate::books::Overdrawn;
 use crate::order::Evidence;
 
 fn dec(text: &str) -> Decimal {
@@ -80,6 +81,8 @@ fn only_the_first_who_ends_an_order_frees_anything() {
     assert_eq!(holder.fill(part("1", "1", "0")), Err(LedgerError::Unknown));
     assert_eq!(holder.end(&evidence()), Err(LedgerError::Unknown));
     assert_eq!(free(&ledger), dec("100"));
+    assert_eq!(ledger.suspect(), Some(LedgerError::Unknown), "a fill of an order that was at rest");
+    ledger.correct(Decimal::ZERO).unwrap();
     let reservation = ledger.reserve(2, &hold("60")).unwrap();
     assert!(ledger.in_flight(&2).is_none(), "it has not left: whoever has the reservation sends it or drops it");
     drop(reservation);
@@ -91,11 +94,9 @@ fn parts_settle_at_their_real_price_and_the_rest_is_free_when_the_order_ends() {
     let ledger = ledger("1000", WIDE);
     let mut order = ledger.reserve(1, &hold("100")).unwrap().send();
     order.fill(part("3", "27.50", "0.35")).unwrap();
-    // A third of what was set aside is not a whole cent short: 30 of 100.
-    assert_eq!(free(&ledger), dec("902.15"));
+    assert_eq!(free(&ledger), dec("900"), "the rest stays set aside: the fees may come last");
     order.fill(part("7", "66", "0.65")).unwrap();
     assert_eq!(free(&ledger), dec("905.50"));
-    assert_eq!(order.fill(part("1", "9", "0")), Err(LedgerError::Overfilled { filled: dec("1"), left: dec("0") }));
     order.end(&evidence()).unwrap();
     let position = ledger.snapshot().position(&1).cloned().unwrap();
     assert_eq!((position.quantity, position.cost), (dec("10"), dec("93.50")));
@@ -103,7 +104,102 @@ fn parts_settle_at_their_real_price_and_the_rest_is_free_when_the_order_ends() {
     ledger.close(&1, part("6", "-60", "0.10")).unwrap();
     let balances = *ledger.snapshot().balances();
     assert_eq!((balances.free, balances.realized, balances.fees), (dec("1005.30"), dec("6.50"), dec("1.20")));
-    assert_eq!(ledger.close(&1, part("1", "-1", "0")), Err(LedgerError::Unknown));
+}
+
+/// Another order has all that is free, and what is filled is dear, or has its fees, in one part more than in the others.
+// proves: TXN-3
+#[test]
+fn an_order_that_stays_within_its_worst_case_in_all_is_always_settled() {
+    for parts in [
+        [part("1", "10", "1"), part("9", "90", "0")],
+        [part("9", "90", "0"), part("1", "10", "1")],
+        [part("5", "1", "0"), part("5", "100", "0")],
+        [part("5", "-20", "0"), part("5", "121", "0")],
+    ] {
+        let ledger = ledger("101", WIDE);
+        let mut order = ledger.reserve(1, &hold("101")).unwrap().send();
+        for part in parts {
+            order.fill(part).unwrap();
+            // Whatever is free is somebody else's at once.
+            let rest = free(&ledger);
+            if rest > Decimal::ZERO {
+                let _others = ledger.reserve(rest.mantissa().try_into().unwrap(), &hold("1")).unwrap().send();
+                ledger.deposit(Decimal::ONE - rest).unwrap();
+            }
+        }
+        order.end(&evidence()).unwrap();
+        assert_eq!(ledger.suspect(), None);
+    }
+}
+
+/// Reports to the ledger what it cannot take in.
+type Report = fn(&Ledger<u32>, InFlight<u32>) -> Result<(), LedgerError>;
+
+// proves: TXN-3
+#[test]
+fn what_was_filled_and_cannot_be_taken_in_shuts_the_ledger() {
+    let overfilled = LedgerError::Overfilled { filled: dec("11"), left: dec("10") };
+    let reports: [(Report, LedgerError); 4] = [
+        (|_, mut order| order.fill(part("11", "11", "0")), overfilled.clone()),
+        (
+            |ledger, mut order| {
+                order.fill(part("10", "10", "0"))?;
+                ledger.close(&1, part("11", "-11", "0"))
+            },
+            overfilled,
+        ),
+        // It was judged to be at rest, and a fill of it turns up.
+        (
+            |ledger, mut order| {
+                ledger.in_flight(&1).unwrap().end(&evidence())?;
+                order.fill(part("1", "1", "0"))
+            },
+            LedgerError::Unknown,
+        ),
+        (|_, mut order| order.fill(part("1", "1", "-1")), LedgerError::Amount { what: "a fee", amount: dec("-1") }),
+    ];
+    for (report, expected) in reports {
+        let ledger = ledger("100", WIDE);
+        let order = ledger.reserve(1, &hold("50")).unwrap().send();
+        assert_eq!(report(&ledger, order), Err(expected.clone()));
+        assert_eq!(ledger.suspect(), Some(expected.clone()));
+        assert_eq!(ledger.reserve(2, &hold("1")).unwrap_err(), LedgerError::Suspect(Box::new(expected)));
+        // A person has looked: what was filled too much is a position of its own.
+        ledger.correct(Decimal::ZERO).unwrap();
+        let mut extra = ledger.reserve(3, &Hold { quantity: Decimal::ONE, ..hold("1") }).unwrap().send();
+        extra.fill(part("1", "1", "0")).unwrap();
+        assert!(ledger.snapshot().balances().is_conserved());
+    }
+}
+
+/// A [`Decimal`] rounds what has more than 28 digits: a sum would lose cents, and nobody would be told.
+// proves: TXN-3
+#[test]
+fn no_sum_is_rounded_and_what_is_set_aside_can_always_be_given_back() {
+    let (largest, finest) = ("1000000000000000", "0.000000000001");
+    let ledger = ledger("999999999999999.999999999998", WIDE);
+    let tight = ledger.reserve(1, &hold(finest)).unwrap();
+    ledger.deposit(dec(finest)).unwrap();
+    ledger.deposit(dec(finest)).unwrap();
+    assert_eq!(ledger.deposit(dec(finest)), Err(LedgerError::Uncountable), "no more fits");
+    let mut order = tight.send();
+    order.fill(part("10", finest, "0")).unwrap();
+    order.end(&evidence()).unwrap();
+    assert_eq!(free(&ledger), dec("999999999999999.999999999999"));
+    assert!(ledger.snapshot().balances().is_conserved());
+
+    for bad in ["1000000000000000.01", "0.0000000000001", "79228162514264337593543950335"] {
+        let bad = dec(bad);
+        assert!(matches!(ledger.deposit(bad), Err(LedgerError::Amount { .. })), "{bad}");
+        let hold = Hold { worst: bad, ..hold("1") };
+        assert!(matches!(ledger.reserve(2, &hold), Err(LedgerError::Amount { .. })), "{bad}");
+        assert!(matches!(ledger.balance_read(Ok::<_, &str>(bad)), BalanceRead::Stale { .. }), "{bad}");
+    }
+    assert!(matches!(ledger.balance_read(Ok::<_, &str>(dec(largest))), BalanceRead::Read { .. }));
+    // Zeros behind the last digit make nothing finer.
+    ledger.deposit(dec("-1.00000000000000000000")).unwrap();
+    let many = Hold { quantity: dec("1000000000001"), ..hold("1") };
+    assert!(matches!(ledger.reserve(2, &many), Err(LedgerError::Amount { what: "a quantity", .. })));
 }
 
 // proves: TXN-3
@@ -132,7 +228,7 @@ fn what_took_more_than_there_is_leaves_the_ledger_as_it_was_and_shut() {
     let overdrawn = Overdrawn { short: dec("20") };
     assert_eq!(order.fill(part("10", "120", "0")), Err(overdrawn.into()));
     assert_eq!(*ledger.snapshot().balances(), before);
-    assert_eq!(ledger.reserve(2, &hold("1")).unwrap_err(), LedgerError::Suspect(overdrawn));
+    assert_eq!(ledger.reserve(2, &hold("1")).unwrap_err(), LedgerError::Suspect(Box::new(overdrawn.into())));
     assert_eq!(ledger.correct(dec("20")).unwrap().free, dec("30"));
     order.fill(part("10", "120", "0")).unwrap();
     assert_eq!(free(&ledger), Decimal::ZERO);
@@ -146,14 +242,15 @@ fn amounts_that_cannot_be_are_refused_and_change_nothing() {
     assert!(refused(hold("0")) && refused(hold("-1")));
     assert!(refused(Hold { quantity: Decimal::ZERO, ..hold("1") }));
     assert!(refused(Hold { margin: dec("1.01"), ..hold("1") }) && refused(Hold { margin: dec("-1"), ..hold("1") }));
-    assert_eq!(ledger.deposit(Decimal::MAX), Err(LedgerError::Uncountable));
+    assert_eq!(ledger.deposit(Decimal::MAX), Err(LedgerError::Amount { what: "a deposit", amount: Decimal::MAX }));
     assert_eq!(ledger.deposit(dec("-100.01")), Err(LedgerError::Cash { needed: dec("100.01"), free: dec("100") }));
     let mut order = ledger.reserve(1, &hold("50")).unwrap().send();
     assert_eq!(ledger.reserve(1, &hold("1")).unwrap_err(), LedgerError::Taken);
     for bad in [part("0", "1", "0"), part("-1", "1", "0"), part("1", "1", "-0.01")] {
         assert!(matches!(order.fill(bad), Err(LedgerError::Amount { .. })));
     }
-    assert_eq!(order.fill(Part { paid: Decimal::MIN, ..part("1", "1", "0") }), Err(LedgerError::Uncountable));
+    let endless = order.fill(Part { paid: Decimal::MIN, ..part("1", "1", "0") });
+    assert_eq!(endless, Err(LedgerError::Amount { what: "a price paid", amount: Decimal::MIN }));
     assert_eq!(free(&ledger), dec("50"));
 }
 
