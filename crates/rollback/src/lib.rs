@@ -13,7 +13,8 @@
 //! # What holds
 //!
 //! * **TXN-1** What a transaction changed stays when it is committed, and is taken back when it is dropped in any other way:
-//!   by an error, a panic, a canceled task. Taking back is one step for everybody else.
+//!   by an error, a panic, a canceled task. One of whose changes was refused cannot be committed, whoever swallowed the
+//!   error. Each change is one step for everybody else, and so is taking back all of them.
 //! * **TXN-2** It takes back its own changes, whatever others have changed in between.
 //! * **TXN-3** Free cash never goes below zero, and money is conserved: what is free, set aside, held as margin, spent on
 //!   positions and paid in fees is what was paid in and earned. Checked after every change in debug builds.
@@ -55,7 +56,7 @@ pub use saga::{
 #[cfg(feature = "wal")]
 pub use saga::{SagaLog, SagaOpenError};
 pub use snapshot::{OrderView, PositionView, Snapshot};
-pub use store::{ApplyError, CannotUndo, Fault, Savepoint, Store, Transaction, Unsound};
+pub use store::{Aborted, ApplyError, CannotUndo, Fault, Savepoint, Store, Transaction, Unsound};
 
 /// The number of all amounts. Re-exported so that users agree on it.
 pub use rust_decimal::Decimal;

@@ -9,6 +9,7 @@ use crate::sync::Mutex;
 ///
 /// A change is made under a lock that is held for as long as the change takes, and seen by everybody from then on. What must
 /// be seen together is one change. No lock is held between two changes: whoever has a transaction open may ask a broker.
+/// A change, an inverse or a look that uses its own store waits for itself for ever.
 #[derive(Debug)]
 pub struct Store<S> {
     inner: Mutex<Inner<S>>,
@@ -72,7 +73,15 @@ impl CannotUndo {
 
 type Inverse<S> = Box<dyn FnOnce(&mut S) -> Result<(), CannotUndo> + Send>;
 
-/// Why a change was not made. It has left nothing behind.
+/// A change of the transaction was not made, so none of it can be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a change was not made, so the transaction is taken back; begin anew, or try in a savepoint what may be refused"
+)]
+pub struct Aborted;
+
+/// Why a change was not made. It has left nothing behind, and the transaction, or the savepoint it was to be in, can only be
+/// taken back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition")]
 pub enum ApplyError<E> {
@@ -82,6 +91,9 @@ pub enum ApplyError<E> {
     /// The state may be wrong.
     #[error(transparent)]
     Unsound(Unsound),
+    /// A change before it was not made.
+    #[error(transparent)]
+    Aborted(Aborted),
 }
 
 impl<S> Store<S> {
@@ -92,7 +104,7 @@ impl<S> Store<S> {
 
     /// Begins a transaction. Takes no lock.
     pub fn begin(&self) -> Transaction<'_, S> {
-        Transaction { changes: Changes { store: self, inverses: Vec::new() } }
+        Transaction { changes: Changes { store: self, inverses: Vec::new(), aborted: false } }
     }
 
     /// Looks at the state, while nobody changes it. It is the present one: also what others have changed and not committed.
@@ -109,7 +121,9 @@ impl<S> Store<S> {
     /// was, for the record.
     pub fn mend(&self, make_true: impl FnOnce(&mut S)) -> Vec<Fault> {
         let mut inner = self.inner.lock();
+        inner.faults.push(Fault::ChangePanicked);
         make_true(&mut inner.state);
+        inner.faults.pop();
         std::mem::take(&mut inner.faults)
     }
 }
@@ -124,6 +138,8 @@ impl<S> Inner<S> {
 struct Changes<'a, S> {
     store: &'a Store<S>,
     inverses: Vec<Inverse<S>>,
+    /// A change was not made.
+    aborted: bool,
 }
 
 impl<S> Changes<'_, S> {
@@ -131,6 +147,11 @@ impl<S> Changes<'_, S> {
     where
         I: FnOnce(&mut S) -> Result<(), CannotUndo> + Send + 'static,
     {
+        if self.aborted {
+            return Err(ApplyError::Aborted(Aborted));
+        }
+        // TXN-1: it stays if the change is not made. Who swallows the error, or the panic, does not keep half.
+        self.aborted = true;
         let mut inner = self.store.inner.lock();
         inner.sound().map_err(ApplyError::Unsound)?;
         // It stays if the change panics: the state is half changed, and nobody knows which half.
@@ -140,6 +161,7 @@ impl<S> Changes<'_, S> {
         drop(inner);
         let (value, inverse) = changed.map_err(ApplyError::Refused)?;
         self.inverses.push(Box::new(inverse));
+        self.aborted = false;
         Ok(value)
     }
 
@@ -157,7 +179,11 @@ impl<S> Changes<'_, S> {
             match undone {
                 Ok(Ok(())) => {}
                 Ok(Err(CannotUndo(reason))) => inner.faults.push(Fault::InverseFailed { reason }),
-                Err(_) => inner.faults.push(Fault::InversePanicked),
+                Err(panic) => {
+                    inner.faults.push(Fault::InversePanicked);
+                    // Dropping it can panic in turn.
+                    std::mem::forget(panic);
+                }
             }
         }
     }
@@ -188,14 +214,15 @@ impl<'a, S> Transaction<'a, S> {
     /// trade.apply(take(30))?;
     /// let mut other = cash.begin();
     /// other.apply(take(5))?;
-    /// other.commit();
+    /// other.commit()?;
     /// drop(trade); // an error, a panic, a canceled task
     /// assert_eq!(cash.read(|cash| *cash)?, 95);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`ApplyError`]; then nothing was changed, and the transaction goes on.
+    /// [`ApplyError`]; then nothing was changed, and the transaction can only be taken back. What may be refused without
+    /// that belongs into a [savepoint](Transaction::savepoint).
     ///
     /// # Panics
     /// Only if the change does. The store is unsound then.
@@ -208,13 +235,27 @@ impl<'a, S> Transaction<'a, S> {
 
     /// Begins a part that can be taken back without the rest (TXN-4).
     pub fn savepoint(&mut self) -> Savepoint<'_, 'a, S> {
-        let keep = self.changes.inverses.len();
-        Savepoint { changes: &mut self.changes, keep, kept: false }
+        Savepoint::new(&mut self.changes)
     }
 
-    /// Keeps what was changed, for good.
-    pub fn commit(mut self) {
+    /// Keeps what was changed, for good. It is done once:
+    ///
+    /// ```compile_fail,E0382
+    /// # use backstop_rollback::Transaction;
+    /// # fn again(trade: Transaction<'_, u32>) {
+    /// let kept = trade.commit();
+    /// let again = trade.commit();
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Aborted`] if a change was not made, whoever swallowed its error: then all is taken back.
+    pub fn commit(mut self) -> Result<(), Aborted> {
+        if self.changes.aborted {
+            return Err(Aborted);
+        }
         self.changes.inverses.clear();
+        Ok(())
     }
 }
 
@@ -230,15 +271,22 @@ impl<S> fmt::Debug for Transaction<'_, S> {
     }
 }
 
-/// A part of a transaction. Dropped, it takes back what was changed in it and keeps what came before.
+/// A part of a transaction. Dropped, it takes back what was changed in it and keeps what came before: the transaction goes
+/// on, also if a change in here was refused.
 #[must_use = "dropped, it takes back what was changed since"]
 pub struct Savepoint<'t, 'a, S> {
     changes: &'t mut Changes<'a, S>,
     keep: usize,
+    aborted_before: bool,
     kept: bool,
 }
 
-impl<'a, S> Savepoint<'_, 'a, S> {
+impl<'t, 'a, S> Savepoint<'t, 'a, S> {
+    fn new(changes: &'t mut Changes<'a, S>) -> Self {
+        let (keep, aborted_before) = (changes.inverses.len(), changes.aborted);
+        Self { changes, keep, aborted_before, kept: false }
+    }
+
     /// Makes a change: as [`Transaction::apply`].
     ///
     /// # Errors
@@ -255,11 +303,10 @@ impl<'a, S> Savepoint<'_, 'a, S> {
 
     /// Begins a part of this part.
     pub fn savepoint(&mut self) -> Savepoint<'_, 'a, S> {
-        let keep = self.changes.inverses.len();
-        Savepoint { changes: self.changes, keep, kept: false }
+        Savepoint::new(self.changes)
     }
 
-    /// Leaves what was changed to what is around it, which may still take it back.
+    /// Leaves what was changed to what is around it, which may still take it back; and must, if a change was refused.
     pub fn keep(mut self) {
         self.kept = true;
     }
@@ -269,6 +316,7 @@ impl<S> Drop for Savepoint<'_, '_, S> {
     fn drop(&mut self) {
         if !self.kept {
             self.changes.undo(self.keep);
+            self.changes.aborted = self.aborted_before;
         }
     }
 }

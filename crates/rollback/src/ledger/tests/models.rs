@@ -4,6 +4,7 @@ use loom::thread;
 
 use super::super::*;
 use crate::order::Evidence;
+use crate::sync::every_interleaving;
 
 const WIDE: Caps = Caps { positions: 9, per_symbol: 9, per_order: Decimal::MAX, in_all: Decimal::MAX };
 
@@ -29,7 +30,7 @@ fn look(ledger: &Ledger<u32>) -> Decimal {
 // proves: TXN-6
 #[test]
 fn three_who_reserve_settle_release_and_lose_conserve_the_cash() {
-    loom::model(|| {
+    every_interleaving(|| {
         let ledger = Ledger::new(WIDE);
         ledger.deposit(100.into()).unwrap();
         let settles = {
@@ -60,7 +61,7 @@ fn three_who_reserve_settle_release_and_lose_conserve_the_cash() {
 // proves: TXN-6
 #[test]
 fn an_order_that_two_end_is_freed_once() {
-    loom::model(|| {
+    every_interleaving(|| {
         let ledger = Ledger::new(WIDE);
         ledger.deposit(100.into()).unwrap();
         let own = ledger.reserve(1, &hold(60)).unwrap().send();
