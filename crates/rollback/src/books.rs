@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::order::Part;
 use crate::snapshot::{OrderView, PositionView, Table};
 
+mod kept;
+
 /// No amount and no sum is larger, and none has more decimals: so every sum is exact, where a [`Decimal`] would round.
 const LARGEST: Decimal = Decimal::from_parts(0xa4c6_8000, 0x0003_8d7e, 0, false, 0);
 const DECIMALS: u32 = 12;
@@ -166,20 +168,29 @@ pub struct Overdrawn {
     pub short: Decimal,
 }
 
-#[derive(Debug)]
-pub(crate) struct Books<K> {
-    pub(crate) caps: Caps,
+/// What a [`Ledger`](crate::Ledger) says, as a value: to be folded from a log, kept in its checkpoints, and handed to a ledger
+/// that follows it ([`Ledger::follow`](crate::Ledger::follow)).
+///
+/// It has no caps: whether something may happen was asked before it was written down. What one cannot do, it refuses as a
+/// ledger does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "K: Ord + Hash + Clone + Deserialize<'de>"))]
+#[serde(bound(serialize = "K: Ord + Hash + Clone + Serialize"))]
+pub struct Books<K> {
+    #[serde(skip)]
+    pub(crate) caps: Option<Caps>,
     pub(crate) balances: Balances,
     pub(crate) orders: Table<K, OrderView>,
     pub(crate) positions: Table<K, PositionView>,
     /// Names on each symbol: of an order, of a position, or of both while a part is filled.
     per_symbol: BTreeMap<String, usize>,
     open: usize,
+    #[serde(skip)]
     pub(crate) suspect: Option<LedgerError>,
 }
 
 impl<K: Ord + Hash + Clone> Books<K> {
-    pub(crate) fn new(caps: Caps) -> Self {
+    pub(crate) fn new(caps: Option<Caps>) -> Self {
         Self {
             caps,
             balances: Balances::default(),
@@ -203,7 +214,11 @@ impl<K: Ord + Hash + Clone> Books<K> {
         Ok(())
     }
 
-    pub(crate) fn deposit(&mut self, amount: Decimal) -> Result<(), LedgerError> {
+    /// Puts cash in; below zero, takes it out.
+    ///
+    /// # Errors
+    /// [`LedgerError::Cash`] if more would be taken out than is free.
+    pub fn deposit(&mut self, amount: Decimal) -> Result<(), LedgerError> {
         check("a deposit", amount, is_countable(amount))?;
         let mut next = self.balances;
         next.deposits = add(next.deposits, amount)?;
@@ -215,7 +230,10 @@ impl<K: Ord + Hash + Clone> Books<K> {
     }
 
     /// Looks at what is free and sets aside, in one step (TXN-3).
-    pub(crate) fn reserve(&mut self, key: K, hold: &Hold) -> Result<(), LedgerError> {
+    ///
+    /// # Errors
+    /// [`LedgerError`] says what is missing.
+    pub fn reserve(&mut self, key: K, hold: &Hold) -> Result<(), LedgerError> {
         if let Some(because) = &self.suspect {
             return Err(LedgerError::Suspect(Box::new(because.clone())));
         }
@@ -226,23 +244,9 @@ impl<K: Ord + Hash + Clone> Books<K> {
         if self.orders.get(&key).is_some() || self.positions.get(&key).is_some() {
             return Err(LedgerError::Taken);
         }
-        if *worst > self.caps.per_order {
-            return Err(LedgerError::PerOrder { needed: *worst, cap: self.caps.per_order });
-        }
-        if self.open >= self.caps.positions {
-            return Err(LedgerError::Positions { open: self.open, cap: self.caps.positions });
-        }
-        let on_symbol = self.per_symbol.get(symbol).copied().unwrap_or(0);
-        if on_symbol >= self.caps.per_symbol {
-            let symbol = symbol.clone();
-            return Err(LedgerError::PerSymbol { symbol, open: on_symbol, cap: self.caps.per_symbol });
-        }
+        self.check_caps(symbol, *worst)?;
         let mut next = self.balances;
         next.reserved = add(next.reserved, *worst)?;
-        let in_all = add(add(next.reserved, next.margins)?, next.cost.max(Decimal::ZERO))?;
-        if in_all > self.caps.in_all {
-            return Err(LedgerError::InAll { needed: in_all, cap: self.caps.in_all });
-        }
         if *worst > next.free {
             return Err(LedgerError::Cash { needed: *worst, free: next.free });
         }
@@ -257,7 +261,7 @@ impl<K: Ord + Hash + Clone> Books<K> {
     }
 
     /// From here on the order may live (TXN-6).
-    pub(crate) fn send(&mut self, key: &K) {
+    pub fn send(&mut self, key: &K) {
         if let Some(order) = self.orders.get(key) {
             let order = OrderView { in_flight: true, ..order.clone() };
             self.orders.insert(key.clone(), order);
@@ -266,7 +270,10 @@ impl<K: Ord + Hash + Clone> Books<K> {
 
     /// Settles a part of an order: what it took is taken out of what was set aside. The rest stays set aside for the parts
     /// that are to come, the last of which may be the one with the fees.
-    pub(crate) fn fill(&mut self, key: &K, part: &Part) -> Result<(), LedgerError> {
+    ///
+    /// # Errors
+    /// As [`InFlight::fill`](crate::InFlight::fill).
+    pub fn fill(&mut self, key: &K, part: &Part) -> Result<(), LedgerError> {
         let filled = self.try_fill(key, part);
         self.believe(filled)
     }
@@ -310,7 +317,10 @@ impl<K: Ord + Hash + Clone> Books<K> {
     }
 
     /// The order is at rest, or never left: what is still set aside is free.
-    pub(crate) fn end(&mut self, key: &K) -> Result<(), LedgerError> {
+    ///
+    /// # Errors
+    /// [`LedgerError::Unknown`] if there is no such order.
+    pub fn end(&mut self, key: &K) -> Result<(), LedgerError> {
         let Some(order) = self.orders.get(key).cloned() else { return Err(LedgerError::Unknown) };
         let mut next = self.balances;
         next.reserved -= order.reserved;
@@ -324,7 +334,10 @@ impl<K: Ord + Hash + Clone> Books<K> {
     }
 
     /// A part of a position, or all of it, was closed. `paid` is below zero for what came in.
-    pub(crate) fn close(&mut self, key: &K, part: &Part) -> Result<(), LedgerError> {
+    ///
+    /// # Errors
+    /// As [`InFlight::fill`](crate::InFlight::fill).
+    pub fn close(&mut self, key: &K, part: &Part) -> Result<(), LedgerError> {
         let closed = self.try_close(key, part);
         self.believe(closed)
     }

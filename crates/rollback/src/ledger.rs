@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::books::{Balances, Books, Caps, Hold, LedgerError, is_countable};
 use crate::order::{InFlight, Part, Reservation};
@@ -29,7 +30,8 @@ impl<K> Clone for Ledger<K> {
 }
 
 /// The newest reading of the account's balance.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum BalanceRead {
     /// There was none.
@@ -50,7 +52,8 @@ pub enum BalanceRead {
 }
 
 /// The account's cash beside the ledger's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Compared {
     /// What the broker says.
@@ -67,11 +70,54 @@ impl Compared {
     }
 }
 
+impl BalanceRead {
+    /// What is known once this was read beside a ledger that says `ledger`. A reading that failed, or that no account can
+    /// have, is none: what was known before stays, and is stale (TXN-7).
+    #[must_use]
+    pub fn then<E: fmt::Display>(&self, account: Result<Decimal, E>, ledger: Decimal) -> Self {
+        let reason = match account {
+            Ok(account) if account >= Decimal::ZERO && is_countable(account) => {
+                return Self::Read { compared: Compared { account, ledger } };
+            }
+            Ok(account) => format!("an account does not have {account}"),
+            Err(error) => error.to_string(),
+        };
+        Self::Stale { before: self.newest(), reason }
+    }
+
+    /// The newest reading that could be believed.
+    #[must_use]
+    pub fn newest(&self) -> Option<Compared> {
+        match self {
+            Self::Never => None,
+            Self::Read { compared } => Some(*compared),
+            Self::Stale { before, .. } => *before,
+        }
+    }
+}
+
 impl<K: Ord + Hash + Clone> Ledger<K> {
     /// A ledger without cash.
     pub fn new(caps: Caps) -> Self {
-        let (books, balance) = (Mutex::new(Books::new(caps)), Mutex::new(BalanceRead::Never));
-        Self(Arc::new(Shared { books, balance }))
+        Self::with(Books::new(Some(caps)))
+    }
+
+    /// A ledger that follows books which are kept elsewhere, and has no caps of its own: for those whose pre-trade limits
+    /// stand before it.
+    pub fn following(books: Books<K>) -> Self {
+        Self::with(books)
+    }
+
+    fn with(books: Books<K>) -> Self {
+        Self(Arc::new(Shared { books: Mutex::new(books), balance: Mutex::new(BalanceRead::Never) }))
+    }
+
+    /// Goes on from `books`, as they are after the newest record of the log that they are folded from: in one step for
+    /// everybody else. A [`Reservation`] whose order is in them counts as sent. The others stay set aside on top of them;
+    /// what there is no free cash for any more is given back, and [`Reservation::is_held`] says so.
+    pub fn follow(&self, books: Books<K>) {
+        let mut live = self.books().lock();
+        *live = books.supersede(&live);
     }
 
     pub(crate) fn books(&self) -> &Mutex<Books<K>> {
@@ -145,20 +191,7 @@ impl<K: Ord + Hash + Clone> Ledger<K> {
     pub fn balance_read<E: fmt::Display>(&self, account: Result<Decimal, E>) -> BalanceRead {
         let ledger = self.books().lock().balances.cash();
         let mut known = self.0.balance.lock();
-        let reason = match account {
-            Ok(account) if account >= Decimal::ZERO && is_countable(account) => {
-                *known = BalanceRead::Read { compared: Compared { account, ledger } };
-                return known.clone();
-            }
-            Ok(account) => format!("an account does not have {account}"),
-            Err(error) => error.to_string(),
-        };
-        let before = match &*known {
-            BalanceRead::Never => None,
-            BalanceRead::Read { compared } => Some(*compared),
-            BalanceRead::Stale { before, .. } => *before,
-        };
-        *known = BalanceRead::Stale { before, reason };
+        *known = known.then(account, ledger);
         known.clone()
     }
 
@@ -180,8 +213,7 @@ impl<K: Ord + Hash + Clone> Ledger<K> {
     /// [`LedgerError::Cash`] if more would be taken out than is free; then it stays as it is.
     pub fn correct(&self, amount: Decimal) -> Result<Balances, LedgerError> {
         let mut books = self.books().lock();
-        books.deposit(amount)?;
-        books.suspect = None;
+        books.correct(amount)?;
         Ok(books.balances)
     }
 }

@@ -46,7 +46,7 @@ mod snapshot;
 mod store;
 mod sync;
 
-pub use books::{Balances, Caps, Hold, LedgerError, Overdrawn};
+pub use books::{Balances, Books, Caps, Hold, LedgerError, Overdrawn};
 pub use ledger::{BalanceRead, Compared, Ledger};
 pub use order::{Evidence, InFlight, NoEvidence, Part, Reservation};
 pub use saga::{

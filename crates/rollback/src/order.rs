@@ -67,6 +67,12 @@ impl<K: Ord + Hash + Clone> Reservation<K> {
         Self { ledger, key: Some(key) }
     }
 
+    /// Whether the cash is still set aside: books that a ledger goes on from may have none for it
+    /// ([`Ledger::follow`]).
+    pub fn is_held(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| self.ledger.books().lock().order(key).is_some())
+    }
+
     /// To be called before the first byte leaves: from here on the order may live, and nothing but evidence frees what is
     /// set aside for it (TXN-6).
     pub fn send(mut self) -> InFlight<K> {
@@ -82,8 +88,8 @@ impl<K: Ord + Hash + Clone> Reservation<K> {
 impl<K: Ord + Hash + Clone> Drop for Reservation<K> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            // TXN-2: its own, and nobody else's. It cannot have ended, since nobody else can end it before it is sent.
-            let _ended = self.ledger.books().lock().end(&key);
+            // TXN-6: not if it is in the log that the ledger follows: then the order may live.
+            self.ledger.books().lock().take_back(&key);
         }
     }
 }

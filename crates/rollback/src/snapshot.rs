@@ -5,13 +5,14 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::books::Balances;
 
 /// How many parts a table has. A writer copies at most one part that a look still shares; a look costs one pointer a part.
 const PARTS: usize = 256;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Table<K, V> {
     parts: Vec<Arc<BTreeMap<K, V>>>,
 }
@@ -49,8 +50,26 @@ impl<K: Ord + Hash + Clone, V: Clone> Table<K, V> {
     }
 }
 
+/// Written down it is one map, in the order of its keys.
+impl<K: Ord + Serialize, V: Serialize> Serialize for Table<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.parts.iter().flat_map(|part| part.iter()).collect::<BTreeMap<_, _>>())
+    }
+}
+
+impl<'de, K: Ord + Hash + Clone + Deserialize<'de>, V: Clone + Deserialize<'de>> Deserialize<'de> for Table<K, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut table = Self::new();
+        for (key, value) in BTreeMap::<K, V>::deserialize(deserializer)? {
+            table.insert(key, value);
+        }
+        Ok(table)
+    }
+}
+
 /// An order that cash is set aside for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct OrderView {
     /// What its symbol is.
@@ -65,7 +84,8 @@ pub struct OrderView {
 }
 
 /// A position that is open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PositionView {
     /// What its symbol is.

@@ -1,4 +1,6 @@
 #[cfg(not(loom))]
 mod cases;
+#[cfg(not(loom))]
+mod kept;
 #[cfg(loom)]
 mod models;

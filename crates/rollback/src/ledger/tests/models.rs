@@ -77,3 +77,29 @@ fn an_order_that_two_end_is_freed_once() {
         assert_eq!(look(&ledger), Decimal::from(100));
     });
 }
+
+/// One reserves, and its order goes into the log that the ledger follows; one reserves beside it; the log goes on otherwise.
+// proves: TXN-3
+// proves: TXN-6
+#[test]
+fn what_goes_from_a_reservation_into_the_log_is_set_aside_all_the_time_and_once() {
+    loom::model(|| {
+        let mut log = Books::default();
+        log.deposit(100.into()).unwrap();
+        let ledger = Ledger::following(log.clone());
+        let recorded = ledger.reserve(1, &hold(60)).unwrap();
+        let beside = {
+            let ledger = ledger.clone();
+            thread::spawn(move || ledger.reserve(2, &hold(60)).is_ok())
+        };
+        // One batch after the other, as a log has them.
+        log.deposit(1.into()).unwrap();
+        ledger.follow(log.clone());
+        log.reserve(1, &hold(60)).unwrap();
+        log.send(&1);
+        ledger.follow(log);
+        drop(recorded);
+        assert!(!beside.join().unwrap(), "two have seen the same cash");
+        assert_eq!(look(&ledger), Decimal::from(41));
+    });
+}
