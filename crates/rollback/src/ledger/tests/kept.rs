@@ -42,19 +42,19 @@ fn what_is_set_aside_stays_so_while_the_ledger_goes_on_from_its_log() {
 fn a_reservation_whose_order_is_in_the_log_gives_nothing_back_however_it_is_lost() {
     let mut log = books("100");
     let ledger = Ledger::following(log.clone());
-    let [lost, sent] = [1, 2].map(|key| ledger.reserve(key, &hold("40")).unwrap());
+    let [lost, sent] = [1, 2].map(|key| ledger.reserve(key, &hold("30")).unwrap());
     for key in [1, 2] {
-        log.reserve(key, &hold("40")).unwrap();
+        log.reserve(key, &hold("30")).unwrap();
         log.send(&key);
     }
     ledger.follow(log.clone());
-    assert_eq!(free(&ledger), dec("20"), "set aside once");
+    assert_eq!(free(&ledger), dec("40"), "set aside once");
     drop(lost);
     drop(sent.send());
-    assert_eq!(free(&ledger), dec("20"));
+    assert_eq!(free(&ledger), dec("40"));
     log.end(&1).unwrap();
     ledger.follow(log);
-    assert_eq!(free(&ledger), dec("60"));
+    assert_eq!(free(&ledger), dec("70"));
 }
 
 // proves: TXN-3
