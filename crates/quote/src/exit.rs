@@ -9,8 +9,14 @@ use crate::{Fresh, Refusal, Spread};
 #[must_use = "an exit that is not sent leaves a position open"]
 #[expect(clippy::exhaustive_enums, reason = "complete by definition; an exit has to match all three")]
 pub enum ExitPrice {
-    /// By quotes that are fresh.
-    Quoted(Fresh<Spread>),
+    /// At a limit, by quotes that are fresh.
+    Quoted {
+        /// What they say.
+        spread: Fresh<Spread>,
+        /// The net price for one spread, per share: paid is positive, received negative. Beyond what the quotes ask by the
+        /// policy's band, and by a tick of each leg at least, so that a small move does not leave the order behind.
+        net: Decimal,
+    },
     /// At a limit, by the prices that were accepted last.
     Limit {
         /// The net price for one spread, per share: paid is positive, received negative. On the ticks of its legs.

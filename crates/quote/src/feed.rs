@@ -11,6 +11,7 @@ mod screen;
 pub use legs::NotFresh;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use backstop_clock::Mono;
 use rust_decimal::Decimal;
@@ -19,7 +20,8 @@ use self::floor::Floor;
 use self::judge::Judged;
 use self::screen::Screened;
 use crate::policy::{Policy, Rules};
-use crate::units::{of_mono, of_wall};
+use crate::refusal::DELAYED;
+use crate::units::{duration, of_mono, of_wall};
 use crate::{Field, Fresh, Market, Need, Now, Quote, QuoteSide, Reason, Received, Refusal, Symbol};
 
 /// The quotes of one source, over one connection.
@@ -42,6 +44,8 @@ struct Alive {
     message: Option<i64>,
     /// The newest stamp of all symbols.
     newest: Option<Dated>,
+    /// How far it was behind our wall clock when it came, if its symbol had an older one.
+    behind: Option<i64>,
 }
 
 /// A stamp, and by how much our wall clock was ahead of the monotonic one when it came.
@@ -176,6 +180,13 @@ impl Feed {
         self.backwards
     }
 
+    /// How far the source is behind our clock, where that looks like the 15 minutes of delayed data, declared or not
+    /// ([`PolicyConfig::with_delay`](crate::PolicyConfig::with_delay)): its newest stamps go on, and each came 14 to 18
+    /// minutes late. Stamps that stand still for as long are no sign of it.
+    pub fn delayed(&self) -> Option<Duration> {
+        self.alive.behind.map(duration).filter(|behind| DELAYED.contains(behind))
+    }
+
     /// The newest quote of `symbol`, if every check lets it be used for `need` at `now` (QUOTE-1).
     ///
     /// # Errors
@@ -219,6 +230,15 @@ impl Dated {
 }
 
 impl Alive {
+    /// Takes in the newer stamp of a message that was received at `received`, and whether its symbol had an older one.
+    fn note(&mut self, at: Dated, received: i64, moved: bool) {
+        self.floor.note(at.stamp, received);
+        if self.newest.is_none_or(|newest| newest.stamp < at.stamp) {
+            self.newest = Some(at);
+            self.behind = moved.then(|| at.behind(received));
+        }
+    }
+
     /// The age of a stamp at `now`: above the fastest message, and above what our wall clock may be ahead, whichever is more
     /// (QUOTE-2). Grows with `now`, and shrinks by nothing.
     fn age(&self, at: Dated, now: i64, max_offset: i64) -> i64 {

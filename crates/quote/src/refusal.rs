@@ -287,12 +287,10 @@ impl Reason {
 }
 
 /// Fifteen minutes are what delayed data is delayed by; Tradier's sandbox was measured at 901 s and 976 s.
+pub(crate) const DELAYED: std::ops::Range<Duration> = Duration::from_mins(14)..Duration::from_mins(18);
+
 fn delayed(age: Duration) -> &'static str {
-    if (Duration::from_mins(14)..Duration::from_mins(18)).contains(&age) {
-        "; this looks like a 15-minute delayed feed, as Tradier's sandbox serves"
-    } else {
-        ""
-    }
+    if DELAYED.contains(&age) { "; this looks like a 15-minute delayed feed, as Tradier's sandbox serves" } else { "" }
 }
 
 /// A field of a quote.

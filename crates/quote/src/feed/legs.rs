@@ -29,14 +29,18 @@ impl Feed {
     /// # Errors
     /// [`NotFresh::NoLegs`] and [`NotFresh::Uncountable`], and never for want of a quote.
     pub fn exit_price(&self, legs: &[QuotedLeg], now: Now) -> Result<ExitPrice, NotFresh> {
+        let config = self.policy.config();
         let because = match self.legs(legs, None, now) {
-            Ok(fresh) => return Ok(ExitPrice::Quoted(fresh)),
+            Ok(spread) => {
+                let net = self.worst_accepted(legs, config.limit_band_bps, Decimal::ONE);
+                return net.map(|net| ExitPrice::Quoted { spread, net }).ok_or(NotFresh::Uncountable);
+            }
             Err(NotFresh::Refused(refusal)) => refusal,
             Err(other) => return Err(other),
         };
-        let net = match self.policy.config().unquoted_exit {
+        let net = match config.unquoted_exit {
             UnquotedExit::Market => None,
-            UnquotedExit::LimitAtWorst { band_bps } => self.worst_accepted(legs, band_bps),
+            UnquotedExit::LimitAtWorst { band_bps } => self.worst_accepted(legs, band_bps, Decimal::ZERO),
         };
         Ok(match net {
             Some(net) => ExitPrice::Limit { net, because },
@@ -71,29 +75,38 @@ impl Feed {
         Ok(self.proven(spread, until, now))
     }
 
-    /// By the last accepted price of each leg, however old, and made worse by the band. `None` where a leg has none.
-    fn worst_accepted(&self, legs: &[QuotedLeg], band_bps: u32) -> Option<Decimal> {
+    /// By the last accepted price of each leg, however old, and made worse by the band, or by so many ticks where that is
+    /// more. `None` where a leg has none.
+    fn worst_accepted(&self, legs: &[QuotedLeg], band_bps: u32, ticks: Decimal) -> Option<Decimal> {
         let band = Decimal::new(i64::from(band_bps), 4);
         legs.iter().try_fold(Decimal::ZERO, |sum, leg| {
             let followed = self.followed.get(&leg.symbol)?;
             let (accepted, tick): (&Accepted, _) = (followed.accepted.as_ref()?, followed.rules.limits.tick);
-            // To the tick that is within the bound; so what is sold for a tick is not given away.
             let price = match leg.side {
-                Side::Buy => {
-                    let worst = accepted.ask.price.value()?.checked_mul(Decimal::ONE.checked_add(band)?)?;
-                    worst.checked_div(tick)?.floor().checked_mul(tick)?
-                }
-                Side::Sell => {
-                    let worst = accepted.bid.price.value()?.checked_mul(Decimal::ONE.checked_sub(band)?)?;
-                    worst.checked_div(tick)?.ceil().checked_mul(tick)?
-                }
+                Side::Buy => accepted.ask.price,
+                Side::Sell => accepted.bid.price,
             };
-            if price.is_zero() {
-                return None;
-            }
-            let price = price.checked_mul(Decimal::from(leg.ratio.get()))?;
-            sum.checked_add(leg.side.signed(price))
+            let price = price.value().filter(|price| !price.is_zero())?;
+            let worst = worst_of(leg.side, price, band, tick, ticks)?;
+            sum.checked_add(leg.side.signed(worst.checked_mul(Decimal::from(leg.ratio.get()))?))
         })
+    }
+}
+
+/// `price` made worse by `band`, to the tick that is within it, and by so many ticks at least.
+fn worst_of(side: Side, price: Decimal, band: Decimal, tick: Decimal, ticks: Decimal) -> Option<Decimal> {
+    let slack = tick.checked_mul(ticks)?;
+    match side {
+        Side::Buy => {
+            let worst = price.checked_mul(Decimal::ONE.checked_add(band)?)?;
+            Some(worst.checked_div(tick)?.floor().checked_mul(tick)?.max(price.checked_add(slack)?))
+        }
+        Side::Sell => {
+            let worst = price.checked_mul(Decimal::ONE.checked_sub(band)?)?;
+            let worst = worst.checked_div(tick)?.ceil().checked_mul(tick)?.min(price.checked_sub(slack)?);
+            // What is sold for a tick, or for less, is not given away.
+            Some(worst.max(tick.min(price)))
+        }
     }
 }
 

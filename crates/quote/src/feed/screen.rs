@@ -54,12 +54,10 @@ impl Followed {
         if ahead > nanos(source.max_ahead) {
             return Err(Reason::ClockAhead { ahead: duration(ahead), max: source.max_ahead });
         }
+        let moved = self.newest.bid.max(self.newest.ask).is_some_and(|before| before < newer);
         let repeats = self.note(quote, mono, Stamped { bid: bid_at, ask: ask_at });
         let (older, newer) = (Dated::new(older, quote.received), Dated::new(newer, quote.received));
-        alive.floor.note(newer.stamp, mono);
-        if alive.newest.is_none_or(|newest| newest.stamp < newer.stamp) {
-            alive.newest = Some(newer);
-        }
+        alive.note(newer, mono, moved);
         if let Stamps::AsOf { max_late } = source.stamps {
             let late = alive.floor.age(older.stamp, mono);
             if late > nanos(max_late) {

@@ -161,8 +161,19 @@ fn an_exit_always_leaves_and_says_why_without_a_quote() {
     let at_worst = with(UnquotedExit::LimitAtWorst { band_bps: 1_000 });
     // By fresh quotes, whatever the market's state: an exit asks nobody whether it is open.
     for config in [with(UnquotedExit::Market), at_worst.clone()] {
-        assert!(matches!(quoted(config).exit_price(&close, now(0)), Ok(ExitPrice::Quoted(_))));
+        assert!(matches!(quoted(config).exit_price(&close, now(0)), Ok(ExitPrice::Quoted { .. })));
     }
+    // Bought at 12.40, and sold at 10.80: by the band of 100 basis points that is 12.50 and 10.70 in ticks, a tick each.
+    let quoted_at = |config: PolicyConfig| match quoted(config).exit_price(&close, now(0)).unwrap() {
+        ExitPrice::Quoted { net, .. } => net,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        quoted_at(PolicyConfig { limit_band_bps: 1, ..exact_stream() }),
+        decimal("1.70"),
+        "a tick each at least"
+    );
+    assert_eq!(quoted_at(PolicyConfig { limit_band_bps: 1_000, ..exact_stream() }), decimal("3.85"));
     // An hour later.
     let hour = 3_600 * SECOND;
     let market = quoted(with(UnquotedExit::Market)).exit_price(&close, now(hour)).unwrap();
@@ -184,6 +195,32 @@ fn an_exit_always_leaves_and_says_why_without_a_quote() {
     let mut worthless = quoted(at_worst);
     assert_eq!(receive(&mut worthless, &priced(SECOND_OPTION, "0", "0.05", MS, MS)), "");
     assert!(matches!(worthless.exit_price(&close, now(MS)), Ok(ExitPrice::Market { .. })));
+}
+
+// proves: QUOTE-3
+#[test]
+fn an_exits_limit_is_never_short_of_what_the_quotes_ask_nor_gives_the_last_tick_away() {
+    for (side, bid, ask, net) in [
+        // Between the ticks of 0.05: rounded within the band alone, it would not be filled.
+        (Side::Buy, "12.00", "12.42", "12.50"),
+        (Side::Buy, "0.02", "0.03", "0.08"),
+        (Side::Sell, "12.02", "12.42", "11.90"),
+        (Side::Sell, "0.05", "0.10", "-0.05"),
+        (Side::Sell, "0.03", "0.10", "-0.03"),
+    ] {
+        let unquoted_exit = UnquotedExit::LimitAtWorst { band_bps: 1 };
+        let mut feed = feed(PolicyConfig { unquoted_exit, ..exact_stream() });
+        assert_eq!(receive(&mut feed, &priced(OPTION, bid, ask, 0, 0)), "");
+        let ExitPrice::Quoted { net: priced, .. } = feed.exit_price(&[leg(OPTION, side)], now(0)).unwrap() else {
+            panic!("not quoted")
+        };
+        assert_eq!(priced.abs(), decimal(net).abs(), "{side:?} {bid} {ask}");
+        // Without a quote: in the band of one basis point there is no tick, and no less than was accepted will do.
+        let unquoted = feed.exit_price(&[leg(OPTION, side)], now(3_600 * SECOND)).unwrap();
+        let ExitPrice::Limit { net, .. } = unquoted else { panic!("{unquoted:?}") };
+        let accepted = if side == Side::Buy { decimal(ask) } else { -decimal(bid) };
+        assert_eq!(net, accepted);
+    }
 }
 
 proptest! {

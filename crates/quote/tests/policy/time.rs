@@ -1,11 +1,14 @@
 //! Time goes on, clocks are set, other symbols are quoted: an old quote stays old.
 
+use std::time::Duration;
+
 use backstop_quote::{Feed, Field, Need, Now, PolicyConfig, Quote, Received};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use crate::rig::{
-    MS, OPTION, OTHER, SECOND, SHARE, exact_stream, feed, judge, mono, now, open, quote, receive, stamp, symbol, why,
+    MS, OPTION, OTHER, SECOND, SHARE, exact_poll, exact_stream, feed, judge, mono, now, open, quote, receive, stamp,
+    symbol, why,
 };
 
 /// What may happen between two looks at the share.
@@ -67,6 +70,47 @@ fn happens(feed: &mut Feed, clocks: &mut Clocks, event: &Event) {
             clocks.date(&mut row);
             assert!(feed.receive(&row).is_err());
         }
+    }
+}
+
+const MINUTE: i64 = 60 * SECOND;
+
+// proves: QUOTE-2
+#[test]
+fn a_delayed_source_is_refused_until_it_is_declared_and_told_from_one_that_is_dead() {
+    let delayed = |at, late| quote(SHARE, at - late, at);
+    for (declared, late, verdict) in [
+        (None, 15 * MINUTE, "stamp stale"),
+        (Some(15), 15 * MINUTE, ""),
+        // As far behind as was measured once.
+        (Some(15), 976 * SECOND, ""),
+        (Some(15), 18 * MINUTE, "stamp stale"),
+    ] {
+        let config = exact_poll();
+        let config = declared.map_or(config.clone(), |by| config.with_delay(Duration::from_mins(by)));
+        let mut feed = feed(config);
+        for at in 0..20 {
+            assert_eq!(receive(&mut feed, &delayed(at * SECOND, late)), "");
+            assert_eq!(why(judge(&feed, at * SECOND)), verdict, "{declared:?} {late}");
+            let looks = feed.delayed().map(|by| by.as_secs());
+            let by = u64::try_from(late / SECOND).unwrap();
+            assert_eq!(looks, (at > 0 && late < 18 * MINUTE).then_some(by), "one stamp alone is no sign of it");
+        }
+        // Declared or not: what stands still is dead, and no delay.
+        for at in 20..30 {
+            let _verdict = feed.receive(&quote(SHARE, 19 * SECOND - late, at * SECOND));
+            assert_eq!(why(judge(&feed, at * SECOND)) == "", verdict.is_empty() && at <= 25, "{at}");
+        }
+    }
+    let mut dead = feed(exact_poll());
+    for at in 0..20 {
+        let _verdict = dead.receive(&quote(SHARE, -15 * MINUTE, at * SECOND));
+        assert_eq!(dead.delayed(), None);
+    }
+    let mut live = feed(exact_poll().with_delay(Duration::from_mins(15)));
+    for at in 0..20 {
+        assert_eq!(receive(&mut live, &delayed(at * SECOND, 0)), "");
+        assert_eq!((why(judge(&live, at * SECOND)), live.delayed()), ("", None));
     }
 }
 
