@@ -158,6 +158,10 @@ pub(crate) struct RunArgs {
     /// [default: 100 for shares, 1000 for options].
     #[arg(long, value_name = "BPS")]
     pub(crate) max_spread: Option<u32>,
+    /// Trade on quotes that are this old, as delayed data is (Tradier's sandbox serves quotes of 15 minutes ago); a tenth more
+    /// is let pass. Only on paper: not with --live.
+    #[arg(long, value_name = "DUR", num_args = 0..=1, default_missing_value = "15m", value_parser = duration::parse, conflicts_with = "live")]
+    pub(crate) delayed_quotes: Option<Duration>,
     /// Close everything before leaving, on a signal too [default: true with sim, false with tradier].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) flatten_at_end: Option<bool>,

@@ -16,7 +16,7 @@ use backstop::{Desk, LogJournal, Switch, Upkeep, told};
 use crate::cli::{Common, RunArgs};
 use crate::failure::Failure;
 use crate::state_dir::StateDir;
-use crate::wiring;
+use crate::wiring::{self, Target};
 
 use session::Session;
 use settings::Settings;
@@ -29,6 +29,8 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     // Everything that can be wrong with the command line is found before anything is touched.
     let settings = Settings::of(args)?;
     let target = wiring::target(args, settings.strategy.reference(), settings.settle)?;
+
+    let is_sandbox = matches!(&target, Target::Tradier(config) if config.base_url().is_sandbox());
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let dir = StateDir::at(&common.state_dir);
@@ -51,6 +53,14 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     }
     if let Some(pull) = desk.state().halted() {
         view.say(&format!("{pull}: no entry passes until `paper-trader resume --by NAME --reason TEXT`"));
+    }
+    match settings.delayed_quotes {
+        Some(by) => view.say(&format!("quotes may be {by:?} old, as was declared: good for trying out, not for trading")),
+        None if is_sandbox => view.say(
+            "Tradier's sandbox serves quotes of 15 minutes ago: entries will be refused as on old quotes; add --delayed-quotes \
+             to trade on them on paper",
+        ),
+        None => {}
     }
     let end = Session::trade(&desk, &clock, &settings, &view, signals).await;
     let stopped = desk.stop().await;

@@ -1,13 +1,14 @@
-//! The strategies: deliberately plain, and pure. They look and propose; the desk decides.
+//! The strategies: deliberately plain, and pure. They plan by fresh quotes and nothing else; the desk decides.
 
 mod equity;
 mod spread;
 
 use std::time::Duration;
 
-use backstop::broker::{Decimal, OrderKind, Quotes, Symbol};
+use backstop::broker::{Decimal, OrderKind, Quote, Side, Symbol};
 use backstop::clock::Timestamp;
-use backstop::{EntryPlan, ExitPlan, Position, State};
+use backstop::quote::Need;
+use backstop::{EntryPlan, ExitAt, ExitPlan, Position, State};
 use jiff::civil::Date;
 
 pub(crate) use equity::Equity;
@@ -37,38 +38,46 @@ impl Strategy {
         }
     }
 
-    /// The symbols that an entry in `slot` would trade, from a look at the reference.
-    pub(crate) fn legs(&self, day: Date, quotes: &Quotes, slot: u32, state: &State) -> Result<Vec<Symbol>, String> {
+    /// What is needed of its quote.
+    pub(crate) fn reference_need(&self) -> Need {
         match self {
-            Self::Spread(spread) => spread.legs(day, quotes, slot, state),
-            Self::Equity(equity) => Ok(vec![equity.symbol().clone()]),
+            Self::Spread(_) => Need::Both,
+            Self::Equity(_) => Need::Buy,
         }
     }
 
-    /// The entry, from a look at reference and legs. `Err` says why there is none.
-    pub(crate) fn entry(&self, quotes: &Quotes, legs: &[Symbol]) -> Result<EntryPlan, String> {
+    /// What an entry in `slot` would buy and sell, from a fresh quote of the reference.
+    pub(crate) fn legs(
+        &self,
+        day: Date,
+        reference: &Quote,
+        slot: u32,
+        state: &State,
+    ) -> Result<Vec<(Symbol, Side)>, String> {
         match self {
-            Self::Spread(spread) => spread.entry(quotes, legs),
+            Self::Spread(spread) => spread.legs(day, reference, slot, state),
+            Self::Equity(equity) => Ok(vec![(equity.symbol().clone(), Side::Buy)]),
+        }
+    }
+
+    /// The entry, from fresh quotes of its legs in their order. `Err` says why there is none.
+    pub(crate) fn entry(&self, quotes: &[&Quote]) -> Result<EntryPlan, String> {
+        match self {
+            Self::Spread(spread) => spread.entry(quotes),
             Self::Equity(equity) => equity.entry(quotes),
         }
     }
 
-    /// Whether to leave, and how. `quotes` is `None` when none could be had.
-    pub(crate) fn exit(&self, position: &Position, quotes: Option<&Quotes>, moment: &Moment) -> Option<ExitPlan> {
-        let close = quotes.and_then(|quotes| closing_price(position, quotes));
-        let why = moment.must_leave(position).map(str::to_owned).or_else(|| {
-            let close = close.as_ref()?;
-            match self {
-                Self::Spread(_) => spread::wants_out(position, close.cash),
-                Self::Equity(_) => equity::wants_out(position, close.cash),
-            }
+    /// Whether to leave, and how. `closing` is what closing now would do to cash, by fresh quotes; without them it is the
+    /// time alone that says so.
+    pub(crate) fn exit(&self, position: &Position, closing: Option<Decimal>, moment: &Moment) -> Option<ExitPlan> {
+        let reason = moment.must_leave(position).map(str::to_owned).or_else(|| match self {
+            Self::Spread(_) => spread::wants_out(position, closing?),
+            Self::Equity(_) => equity::wants_out(position, closing?),
         })?;
         // Patience ends with the third attempt: then at whatever price there is.
-        let kind = match close {
-            Some(close) if position.close_attempts < 2 => close.kind,
-            _ => OrderKind::Market,
-        };
-        Some(ExitPlan { kind, reason: why })
+        let at = if position.close_attempts < 2 { ExitAt::Policy } else { ExitAt::Order(OrderKind::Market) };
+        Some(ExitPlan { at, reason })
     }
 }
 
@@ -92,50 +101,6 @@ impl Moment {
         }
         let held = self.now.duration_since(position.opened_at);
         Duration::try_from(held).is_ok_and(|held| held >= self.hold).then_some("time")
-    }
-}
-
-/// What closing at the far side of each quote would do to cash, and the order for it.
-struct Close {
-    cash: Decimal,
-    kind: OrderKind,
-}
-
-/// `None` when a needed side is missing. Only for leaving: entries are judged by the desk.
-fn closing_price(position: &Position, quotes: &Quotes) -> Option<Close> {
-    let open: Vec<_> = position.legs.iter().filter(|leg| !leg.quantity.is_zero()).collect();
-    let mut cash = Decimal::ZERO;
-    for leg in &open {
-        let quote = quotes.get(&leg.symbol)?;
-        let (side, floor) = if leg.quantity.is_sign_negative() {
-            // What was sold is bought back, and nobody sells for nothing.
-            (&quote.ask, Decimal::new(1, 8))
-        } else {
-            (&quote.bid, Decimal::ZERO)
-        };
-        let price = side.price.value().filter(|price| *price >= floor)?;
-        cash = cash.checked_add(leg.quantity.checked_mul(price)?.checked_mul(leg.symbol.multiplier())?)?;
-    }
-    let first = open.first()?;
-    let units = first.quantity.abs();
-    // A net price is one of equal legs. A spread that is broken (a part of one leg gone) has none: out at the market.
-    if open.iter().any(|leg| leg.quantity.abs() != units) {
-        return Some(Close { cash, kind: OrderKind::Market });
-    }
-    let net = cash.checked_div(units.checked_mul(first.symbol.multiplier())?)?;
-    Some(Close { cash, kind: closing_kind(net, open.len()) })
-}
-
-/// `net` is what closing brings, per share: negative is paid.
-fn closing_kind(net: Decimal, legs: usize) -> OrderKind {
-    let tick = Decimal::new(5, 2);
-    match legs {
-        1 if net.is_zero() => OrderKind::Market,
-        1 => OrderKind::Limit { price: net.abs() },
-        // One tick more than the quotes ask, so that a small move does not leave the order behind.
-        _ if net <= Decimal::ZERO => OrderKind::Debit { price: net.abs().saturating_add(tick) },
-        _ if net > tick => OrderKind::Credit { price: net - tick },
-        _ => OrderKind::Even,
     }
 }
 

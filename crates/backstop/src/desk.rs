@@ -24,13 +24,13 @@ use backstop_broker::{
 };
 use backstop_clock::{Clock, Mono, Timestamp};
 use backstop_file_lock::{Lock, RaiseError};
-use backstop_quote::{Feed, Policy, Refusal as QuoteRefusal};
+use backstop_quote::{Feed, Fresh, Need, Policy, Quote, Refusal as QuoteRefusal};
 use backstop_trade_guard::{self as trade_guard, ClaimStore, TradeGuard};
 use jiff::civil::Date;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
-use crate::gate::{self, Limits, MarketView};
+use crate::gate::{self, Limits, MarketView, QuoteTally};
 use crate::ids::StrategyName;
 use crate::journal::Journal;
 use crate::record::{Batch, Record};
@@ -43,7 +43,7 @@ use listed::Rows;
 
 pub use commit::RecordError;
 pub use entry::{EntryEnd, EntryPlan};
-pub use exit::{ExitEnd, ExitPlan};
+pub use exit::{ExitAt, ExitEnd, ExitPlan};
 pub use reconcile::{CashError, Comparison};
 pub use resolve::{Claim, ClaimedFill, Operator, ResolveError};
 
@@ -140,6 +140,8 @@ pub(crate) struct Inner {
     changed: Mutex<BTreeMap<Symbol, Mono>>,
     /// What is known of the quotes, over all looks.
     feed: Mutex<Feed>,
+    /// What became of them.
+    tally: Mutex<QuoteTally>,
     /// Which refusals were written down, and when.
     refused: Mutex<BTreeMap<(SlotId, &'static str), Mono>>,
     /// What is claimed by entries whose intent is not on disk yet.
@@ -252,6 +254,7 @@ impl Desk {
             canceled: Mutex::default(),
             changed: Mutex::default(),
             feed,
+            tally: Mutex::default(),
             refused: Mutex::default(),
             reserving: Mutex::default(),
             failed: Mutex::default(),
@@ -388,6 +391,25 @@ impl Desk {
         Ok(MarketView::new(asked, clock, quotes, refused))
     }
 
+    /// The newest quote of `symbol`, if it came with `view` and may be traded on now: what a strategy plans by.
+    ///
+    /// # Errors
+    /// [`QuoteRefusal`] with the first reason. Where no entry is tried for it, tell [`no_entry`](Desk::no_entry).
+    pub fn fresh(&self, view: &MarketView, symbol: &Symbol, need: Need) -> Result<Fresh<Quote>, QuoteRefusal> {
+        gate::judge_one(&self.inner.feed.lock(), view, symbol, need, &*self.inner.clock)
+    }
+
+    /// What became of the quotes so far.
+    pub fn quote_tally(&self) -> QuoteTally {
+        self.inner.tally.lock().clone()
+    }
+
+    /// How far the source of the quotes is behind, where it looks like delayed data: what trades on paper may declare it
+    /// ([`PolicyConfig::with_delay`](backstop_quote::PolicyConfig::with_delay)); undeclared, its quotes are refused as old.
+    pub fn delayed_quotes(&self) -> Option<Duration> {
+        self.inner.feed.lock().delayed()
+    }
+
     /// Quotes for `symbols`, without a judgement.
     ///
     /// # Errors
@@ -462,7 +484,9 @@ impl Desk {
 impl Inner {
     /// Takes in what came for `symbols`, and says what of it may not be traded on.
     fn receive(&self, symbols: &[Symbol], quotes: &Quotes) -> Vec<QuoteRefusal> {
-        gate::receive(&mut self.feed.lock(), symbols, quotes, &*self.clock)
+        let refused = gate::receive(&mut self.feed.lock(), symbols, quotes, &*self.clock);
+        self.tally.lock().came(symbols, quotes, &refused);
+        refused
     }
 
     fn is_stopping(&self) -> bool {

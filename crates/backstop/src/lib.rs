@@ -55,10 +55,10 @@ mod switch;
 mod told;
 
 pub use desk::{
-    CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, OpenError,
-    Operator, RecordError, ResolveError, SessionError,
+    CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan,
+    OpenError, Operator, RecordError, ResolveError, SessionError,
 };
-pub use gate::{LimitBreach, Limits, MarketView};
+pub use gate::{LimitBreach, Limits, MarketView, QuoteTally};
 pub use ids::{InvalidName, SessionId, SlotId, StrategyName};
 pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, OpenJournalError, Past, Upkeep};
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};

@@ -73,6 +73,11 @@ impl BaseUrl {
         tradier && host != "sandbox.tradier.com"
     }
 
+    /// Whether this is Tradier's sandbox, whose quotes are those of 15 minutes ago.
+    pub fn is_sandbox(&self) -> bool {
+        self.0.host_str().is_some_and(|host| host.trim_end_matches('.').eq_ignore_ascii_case("sandbox.tradier.com"))
+    }
+
     /// The URL of `path` below the base.
     pub(crate) fn join(&self, path: &str, query: Option<&str>) -> Url {
         let mut url = self.0.clone();

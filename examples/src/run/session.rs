@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use backstop::broker::{Decimal, MarketState, Quotes, ReadError, Symbol};
+use backstop::broker::{Decimal, MarketState, ReadError, Symbol};
 use backstop::clock::Clock;
-use backstop::{CashError, Desk, EntryEnd, ExitEnd, Level, SessionError, SessionId, SlotId, State, told};
+use backstop::quote::{self, Expired, NotFresh, Now};
+use backstop::{
+    CashError, Desk, EntryEnd, EntryPlan, ExitEnd, Level, MarketView, QuoteTally, SessionError, SessionId, SlotId,
+    State, told,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -33,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) view: Arc<View>,
     /// Whether somebody asked to stop.
     stop: watch::Receiver<bool>,
+    /// Whether it was said that the quotes look delayed.
+    said_delayed: Arc<AtomicBool>,
 }
 
 /// How a session ended.
@@ -48,6 +55,8 @@ pub(crate) struct SessionEnd {
     pub(crate) cash_broker: Option<Decimal>,
     /// Whether nothing was open before this run: then the change of cash is its result.
     pub(crate) began_flat: bool,
+    /// What became of the quotes.
+    pub(crate) quotes: QuoteTally,
     /// Why the desk could not go on, if it could not.
     pub(crate) failure: Option<String>,
 }
@@ -77,6 +86,7 @@ impl Session {
             settings: Arc::clone(settings),
             view: Arc::clone(view),
             stop,
+            said_delayed: Arc::default(),
         };
         // Exits are watched from the first moment on: positions of an earlier run do not wait for the recovery.
         tokio::select! {
@@ -109,6 +119,7 @@ impl Session {
         self.desk.stop_entries();
         self.settle_the_rest().await;
         end.cash_book = self.desk.state().cash;
+        end.quotes = self.desk.quote_tally();
         end.failure = self.desk.failure();
         if end.failure.is_none() {
             end.cash_broker = self.desk.read_cash().await.ok().flatten();
@@ -233,17 +244,44 @@ impl Session {
 
     /// Looks at the market and hands what the strategy makes of it to the desk.
     async fn propose(&self, slot: &SlotId) -> Result<EntryEnd, String> {
-        let text = |error: ReadError| told(&error);
-        let strategy = &self.settings.strategy;
-        let reference = strategy.reference().clone();
-        let mut view = self.desk.look(std::slice::from_ref(&reference)).await.map_err(text)?;
-        let legs = strategy.legs(view.clock().date, view.quotes(), slot.slot.get(), &self.desk.state())?;
-        if legs.iter().any(|leg| *leg != reference) {
-            let symbols: Vec<Symbol> = legs.iter().cloned().chain([reference]).collect();
-            view = self.desk.look(&symbols).await.map_err(text)?;
+        let plan = self.plan(slot).await;
+        self.say_delayed();
+        match plan {
+            Ok((plan, view)) => Ok(self.desk.enter(slot.clone(), plan, view).await),
+            Err(NoPlan::Quote(because)) => Ok(self.desk.no_entry(slot, because).await),
+            Err(NoPlan::Said(why)) => Err(why),
         }
-        let plan = strategy.entry(view.quotes(), &legs)?;
-        Ok(self.desk.enter(slot.clone(), plan, view).await)
+    }
+
+    /// Law 6: delayed data is recognized by itself, whatever was declared, and said once.
+    fn say_delayed(&self) {
+        let Some(by) = self.desk.delayed_quotes() else { return };
+        if self.said_delayed.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let then = match self.settings.delayed_quotes {
+            Some(declared) => format!("declared as delayed by {declared:?}: what is traded on is that old"),
+            None => "refused as old; to trade on them on paper, add --delayed-quotes".to_owned(),
+        };
+        self.view.say(&format!("the quotes are {} min old and go on: a delayed feed, {then}", by.as_secs() / 60));
+    }
+
+    /// What the strategy would do, by fresh quotes and nothing else.
+    async fn plan(&self, slot: &SlotId) -> Result<(EntryPlan, MarketView), NoPlan> {
+        let (desk, strategy) = (&self.desk, &self.settings.strategy);
+        let now = || Now::of(&*self.clock);
+        let reference = strategy.reference().clone();
+        let mut view = desk.look(std::slice::from_ref(&reference)).await?;
+        let level = desk.fresh(&view, &reference, strategy.reference_need())?;
+        let legs = strategy.legs(view.clock().date, level.at(now())?, slot.slot.get(), &desk.state())?;
+        if legs.iter().any(|(leg, _)| *leg != reference) {
+            let symbols: Vec<Symbol> = legs.iter().map(|(leg, _)| leg.clone()).chain([reference]).collect();
+            view = desk.look(&symbols).await?;
+        }
+        let fresh: Vec<_> =
+            legs.iter().map(|(leg, side)| desk.fresh(&view, leg, (*side).into())).collect::<Result<_, _>>()?;
+        let quotes: Vec<_> = fresh.iter().map(|fresh| fresh.at(now())).collect::<Result<_, _>>()?;
+        Ok((strategy.entry(&quotes)?, view))
     }
 
     /// Looks at every open position and leaves where the strategy says so. Never ends.
@@ -261,13 +299,13 @@ impl Session {
             self.desk.ask_switch().await;
             let state = self.desk.state();
             if leaving.len() < state.positions.len() && self.desk.failure().is_none() {
-                let quotes = self.quotes_of(&state).await;
-                self.view.marks(&state, quotes.as_ref());
+                self.look_at_held(&state).await;
+                let closing = |slot: &SlotId| self.desk.closing_cash(slot).ok();
+                self.view.marks(&state, closing);
                 for slot in due(&state, &leaving, &not_before) {
                     let Some(position) = state.positions.get(&slot) else { continue };
-                    let Some(plan) = self.settings.strategy.exit(position, quotes.as_ref(), &self.moment()) else {
-                        continue;
-                    };
+                    let plan = self.settings.strategy.exit(position, closing(&slot), &self.moment());
+                    let Some(plan) = plan else { continue };
                     let (desk, id) = (self.desk.clone(), slot.clone());
                     leaving.insert(slot);
                     exits.spawn(async move { (id.clone(), desk.exit(id, plan).await) });
@@ -298,15 +336,16 @@ impl Session {
         }
     }
 
-    /// Quotes of everything that is held, or `None` when they could not be had.
-    async fn quotes_of(&self, state: &State) -> Option<Quotes> {
+    /// Looks at everything that is held. What did not come is known to the desk as old.
+    async fn look_at_held(&self, state: &State) {
         let legs = state.positions.values().flat_map(|position| &position.legs);
         let symbols: BTreeSet<Symbol> =
             legs.filter(|leg| !leg.quantity.is_zero()).map(|leg| leg.symbol.clone()).collect();
-        if symbols.is_empty() {
-            return None;
+        if !symbols.is_empty()
+            && let Err(error) = self.desk.quotes(&symbols.into_iter().collect::<Vec<_>>()).await
+        {
+            tracing::debug!(error = told(&error), "no quotes of what is held");
         }
-        self.desk.quotes(&symbols.into_iter().collect::<Vec<_>>()).await.ok()
     }
 
     async fn reconcile_for_ever(&self) -> Infallible {
@@ -376,6 +415,38 @@ enum NotBegun {
 impl From<SessionError> for NotBegun {
     fn from(error: SessionError) -> Self {
         Self::Session(error)
+    }
+}
+
+/// Why the strategy makes no plan.
+enum NoPlan {
+    /// For want of a fresh quote.
+    Quote(NotFresh),
+    /// For a reason of its own, or because the broker does not answer.
+    Said(String),
+}
+
+impl From<quote::Refusal> for NoPlan {
+    fn from(refusal: quote::Refusal) -> Self {
+        Self::Quote(refusal.into())
+    }
+}
+
+impl From<Expired> for NoPlan {
+    fn from(expired: Expired) -> Self {
+        Self::Quote(expired.into())
+    }
+}
+
+impl From<ReadError> for NoPlan {
+    fn from(error: ReadError) -> Self {
+        Self::Said(told(&error))
+    }
+}
+
+impl From<String> for NoPlan {
+    fn from(why: String) -> Self {
+        Self::Said(why)
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) reconcile_every: Duration,
     pub(crate) flatten_at_end: bool,
     pub(crate) calendar: Calendar,
+    /// How old the quotes are declared to be.
+    pub(crate) delayed_quotes: Option<Duration>,
     freshness: Policy,
 }
 
@@ -62,8 +64,9 @@ impl Settings {
                 (false, false) => Calendar::Warns,
                 (false, true) => Calendar::Refuses,
             },
-            freshness: policy(args.max_quote_age, max_spread, sim)
-                .map_err(|error| usage(format!("--max-quote-age, --max-spread: {error}")))?,
+            delayed_quotes: args.delayed_quotes,
+            freshness: policy(args, max_spread)
+                .map_err(|error| usage(format!("--max-quote-age, --max-spread, --delayed-quotes: {error}")))?,
         };
         if settings.settle < ms(500) {
             return Err(usage("--settle must be at least 500ms: a call may take two fifths of it".to_owned()));
@@ -94,8 +97,12 @@ impl Settings {
 
 /// The policy for Tradier, with these limits on age and spread. Stamps are known to a second, so by stamp an age may be that
 /// much more.
-fn policy(max_age: Duration, max_spread_bps: u32, sim: bool) -> Result<Policy, quote::Contradiction> {
+fn policy(args: &RunArgs, max_spread_bps: u32) -> Result<Policy, quote::Contradiction> {
+    let (max_age, sim) = (args.max_quote_age, args.broker == BrokerKind::Sim);
     let mut config = PolicyConfig::tradier();
+    if let Some(by) = args.delayed_quotes {
+        config = config.with_delay(by);
+    }
     let by_stamp = max_age.saturating_add(config.source.stamp_grain);
     config.source.stamps = Stamps::LastChange { max_feed_quiet: by_stamp };
     config.source.max_silence = max_age;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use backstop::State;
 use backstop::broker::{Decimal, Symbol};
+use backstop::{QuoteTally, State};
 use backstop_sim::{Ledger, SimServer};
 use serde::Serialize;
 
@@ -24,6 +24,7 @@ pub(crate) struct Summary {
     cash_book: Option<Decimal>,
     cash_broker: Option<Decimal>,
     open_positions: usize,
+    quotes: QuoteTally,
     halted: Option<String>,
     unresolved: Vec<String>,
     /// Whether the change of cash is what this run earned: nothing was open before it or is after it.
@@ -67,6 +68,7 @@ impl Summary {
             cash_book: end.cash_book,
             cash_broker: end.cash_broker,
             open_positions: state.positions.len(),
+            quotes: end.quotes.clone(),
             halted: state.halted().map(ToString::to_string),
             unresolved,
             has_result: end.began_flat
@@ -101,6 +103,7 @@ impl Summary {
             "slots           {opened} opened, {not_executed} not executed, {refused} refused, {unresolved} left unresolved at the time"
         )?;
         writeln!(out, "open positions  {}", self.open_positions)?;
+        write_quotes(&self.quotes, out)?;
         let figure = |amount: Option<Decimal>| amount.map_or("unknown".to_owned(), money);
         writeln!(out, "cash before     {:>14}", figure(self.cash_before))?;
         writeln!(out, "cash now        {:>14}  by our fills", figure(self.cash_book))?;
@@ -141,6 +144,12 @@ impl Summary {
             not_executed: self.slots.not_executed,
             refused: self.slots.refused,
             open_positions: self.open_positions,
+            quotes: QuotesJson {
+                received: self.quotes.received,
+                refused: &self.quotes.refused,
+                entries_refused: &self.quotes.entries,
+                exits_unquoted: &self.quotes.exits,
+            },
             cash_before: self.cash_before.map(Num),
             cash_book: self.cash_book.map(Num),
             cash_broker: self.cash_broker.map(Num),
@@ -162,6 +171,7 @@ struct SummaryJson<'a> {
     not_executed: u32,
     refused: u32,
     open_positions: usize,
+    quotes: QuotesJson<'a>,
     cash_before: Option<Num>,
     cash_book: Option<Num>,
     cash_broker: Option<Num>,
@@ -169,6 +179,37 @@ struct SummaryJson<'a> {
     unresolved: &'a [String],
     duplicates: Option<usize>,
     faults: Option<BTreeMap<String, u64>>,
+}
+
+/// How many quotes came, and how often one could not be used: each count by the reason's name.
+#[derive(Serialize)]
+struct QuotesJson<'a> {
+    received: u64,
+    refused: &'a BTreeMap<&'static str, u64>,
+    entries_refused: &'a BTreeMap<&'static str, u64>,
+    exits_unquoted: &'a BTreeMap<&'static str, u64>,
+}
+
+/// A user who sees why entries did not come can choose another policy, or another source.
+fn write_quotes(quotes: &QuoteTally, out: &mut impl Write) -> io::Result<()> {
+    let QuoteTally { received, refused, entries, exits, .. } = quotes;
+    writeln!(out, "quotes          {received} received, {}", counted(refused, "refused"))?;
+    if !entries.is_empty() {
+        writeln!(out, "                {}", counted(entries, "looks for an entry without a fresh one"))?;
+    }
+    if !exits.is_empty() {
+        writeln!(out, "                {}", counted(exits, "exits without a fresh one"))?;
+    }
+    Ok(())
+}
+
+/// `5 refused: 3 crossed, 2 no stamp`, the most frequent first.
+fn counted(counts: &BTreeMap<&'static str, u64>, what: &str) -> String {
+    let sum: u64 = counts.values().sum();
+    let mut rows: Vec<_> = counts.iter().collect();
+    rows.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let rows: Vec<String> = rows.into_iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if rows.is_empty() { format!("0 {what}") } else { format!("{sum} {what}: {}", rows.join(", ")) }
 }
 
 /// What keeps the exit code from being zero: an order or an exit that nobody knows the end of, a book that differs.

@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
-use backstop::broker::{Decimal, Quotes};
-use backstop::{Batch, Desk, State};
+use backstop::broker::Decimal;
+use backstop::{Batch, Desk, SlotId, State};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -69,10 +69,10 @@ impl View {
         }
     }
 
-    /// The open positions at what closing them now would bring.
-    pub(crate) fn marks(&self, state: &State, quotes: Option<&Quotes>) {
+    /// The open positions at what closing them now would bring; `closing` has none where no fresh quote says it.
+    pub(crate) fn marks(&self, state: &State, closing: impl Fn(&SlotId) -> Option<Decimal>) {
         if let Screen::Live { table, .. } = &*self.screen {
-            table.set_message(positions_table(state, quotes));
+            table.set_message(positions_table(state, closing));
         }
     }
 
@@ -126,7 +126,7 @@ async fn show(mut events: Receiver<Arc<Batch>>, screen: Arc<Screen>, done: Arc<N
     }
 }
 
-fn positions_table(state: &State, quotes: Option<&Quotes>) -> String {
+fn positions_table(state: &State, closing: impl Fn(&SlotId) -> Option<Decimal>) -> String {
     let session = state.session.as_ref().map_or(String::new(), |s| {
         format!("session {}: {} of {} entries, {} refused", s.id, s.executed, s.limit, s.refused)
     });
@@ -134,20 +134,11 @@ fn positions_table(state: &State, quotes: Option<&Quotes>) -> String {
     for (slot, position) in &state.positions {
         let legs =
             position.legs.iter().map(|leg| format!("{} {}", leg.quantity, leg.symbol)).collect::<Vec<_>>().join("  ");
-        let profit = quotes.and_then(|quotes| mark(position, quotes)).map_or("?".to_owned(), render::money);
+        let profit = closing(slot).and_then(|cash| position.cash_flow.checked_add(cash));
+        let profit = profit.map_or("?".to_owned(), render::money);
         let note =
             position.pending_close.as_ref().map_or(String::new(), |pending| format!("  leaving: {}", pending.reason));
         rows.push(format!("  {slot:<26} {legs:<52} {profit:>12}{note}"));
     }
     rows.join("\n")
-}
-
-/// Profit or loss if the position were closed at the mid prices.
-fn mark(position: &backstop::Position, quotes: &Quotes) -> Option<Decimal> {
-    let mut value = position.cash_flow;
-    for leg in position.legs.iter().filter(|leg| !leg.quantity.is_zero()) {
-        let quote = quotes.get(&leg.symbol)?;
-        value = value.checked_add(leg.quantity.checked_mul(quote.mid()?)?.checked_mul(leg.symbol.multiplier())?)?;
-    }
-    Some(value)
 }

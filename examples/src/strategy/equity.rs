@@ -1,6 +1,6 @@
 //! Shares of one symbol: buy at the ask, sell at a small gain, a small loss, or when the time is over.
 
-use backstop::broker::{Decimal, Leg, OrderKind, PositionEffect, Quantity, Quotes, Side, Symbol};
+use backstop::broker::{Decimal, Leg, OrderKind, PositionEffect, Quantity, Quote, Side, Symbol};
 use backstop::{EntryPlan, Position};
 
 /// What one entry is to cost, about, when no quantity is given.
@@ -22,10 +22,9 @@ impl Equity {
         &self.symbol
     }
 
-    pub(crate) fn entry(&self, quotes: &Quotes) -> Result<EntryPlan, String> {
-        let quote = quotes.get(&self.symbol).ok_or_else(|| format!("no quote for {}", self.symbol))?;
-        let ask = quote.ask.price.value().filter(|ask| *ask > Decimal::ZERO);
-        let ask = ask.ok_or_else(|| format!("{} has no ask", self.symbol))?;
+    pub(crate) fn entry(&self, quotes: &[&Quote]) -> Result<EntryPlan, String> {
+        let [quote] = quotes else { return Err("shares have one leg".to_owned()) };
+        let ask = quote.ask.price.value().ok_or_else(|| format!("{} has no ask", self.symbol))?;
         let quantity = self.quantity.map_or_else(|| about(ask), Ok)?;
         let cost = ask.saturating_mul(Decimal::from(quantity));
         let leg = Leg { symbol: self.symbol.clone(), side: Side::Buy, effect: PositionEffect::Open, quantity };

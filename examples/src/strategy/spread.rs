@@ -1,7 +1,7 @@
 //! A put credit spread on an index: sell a put half a percent below the market, buy the one two strikes lower.
 
 use backstop::broker::{
-    Decimal, Leg, OptionRight, OptionSymbol, OrderKind, PositionEffect, Quantity, Quotes, Side, Symbol,
+    Decimal, Leg, OptionRight, OptionSymbol, OrderKind, PositionEffect, Quantity, Quote, Side, Symbol,
 };
 use backstop::{EntryPlan, Position, State};
 use jiff::civil::Date;
@@ -43,9 +43,15 @@ impl Spread {
     /// The short put and the long one, of today's expiration. Slots take turns over four strikes, and step lower where
     /// a leg would meet its own opposite: the broker merges all that is held of a symbol into one row, and refuses to
     /// sell what is held long.
-    pub(crate) fn legs(&self, day: Date, quotes: &Quotes, slot: u32, state: &State) -> Result<Vec<Symbol>, String> {
+    pub(crate) fn legs(
+        &self,
+        day: Date,
+        underlying: &Quote,
+        slot: u32,
+        state: &State,
+    ) -> Result<Vec<(Symbol, Side)>, String> {
         let level =
-            self.level(quotes).ok_or_else(|| format!("no level of {} to choose strikes by", self.underlying))?;
+            self.level(underlying).ok_or_else(|| format!("no level of {} to choose strikes by", self.underlying))?;
         let steps_away = level / Decimal::from(200) / self.step + Decimal::from(slot % 4);
         let first = ((level / self.step - steps_away).floor() * self.step).normalize();
         let put = |strike| {
@@ -56,26 +62,25 @@ impl Spread {
             let short = first - self.step * Decimal::from(lower);
             let legs = (put(short)?, put(short - self.step * Decimal::TWO)?);
             if !is_held(state, &legs.0, Side::Buy) && !is_held(state, &legs.1, Side::Sell) {
-                return Ok(vec![legs.0, legs.1]);
+                return Ok(vec![(legs.0, Side::Sell), (legs.1, Side::Buy)]);
             }
         }
         Err(format!("{TRIES} strikes below {level} are taken by legs of the opposite direction"))
     }
 
-    /// The level that strikes are chosen by. Nothing is priced from it, so either reading will do: an index mostly has
-    /// no bid and ask, and a share may not have traded yet.
-    fn level(&self, quotes: &Quotes) -> Option<Decimal> {
-        let quote = quotes.get(&self.underlying)?;
-        let level = quote.last.value().filter(|last| *last > Decimal::ZERO).or_else(|| quote.mid())?;
+    /// The level that strikes are chosen by: half way between bid and ask, and nothing in their place. An index whose source
+    /// quotes neither cannot be traded by this strategy; its last value may be of yesterday.
+    fn level(&self, underlying: &Quote) -> Option<Decimal> {
+        let level = underlying.mid()?;
         // OCC strikes end below 100,000.
         (level > self.step * Decimal::TEN && level < Decimal::from(90_000)).then_some(level)
     }
 
-    pub(crate) fn entry(&self, quotes: &Quotes, legs: &[Symbol]) -> Result<EntryPlan, String> {
-        let [short, long] = legs else { return Err("a spread has two legs".to_owned()) };
-        let quote = |symbol: &Symbol| quotes.get(symbol).ok_or_else(|| format!("no quote for {symbol}"));
-        let bid = quote(short)?.bid.price.value().ok_or_else(|| format!("{short} has no bid"))?;
-        let ask = quote(long)?.ask.price.value().ok_or_else(|| format!("{long} has no ask"))?;
+    pub(crate) fn entry(&self, quotes: &[&Quote]) -> Result<EntryPlan, String> {
+        let [short, long] = quotes else { return Err("a spread has two legs".to_owned()) };
+        let bid = short.bid.price.value().ok_or_else(|| format!("{} has no bid", short.symbol))?;
+        let ask = long.ask.price.value().ok_or_else(|| format!("{} has no ask", long.symbol))?;
+        let (short, long) = (&short.symbol, &long.symbol);
         let width = self.step * Decimal::TWO;
         let credit = bid.saturating_sub(ask).round_dp(2);
         if credit < Decimal::new(10, 2) || credit >= width {

@@ -1,4 +1,4 @@
-use backstop::broker::{Field, PositionEffect, Quantity, Quote, QuoteSide, Quotes, Received, Side};
+use backstop::broker::{Field, PositionEffect, Quantity, Quote, QuoteSide, Received, Side};
 use backstop::clock::Mono;
 use backstop::{HeldLeg, Pending, State};
 use jiff::civil::date;
@@ -22,10 +22,6 @@ fn quote(symbol: &str, bid: &str, ask: &str) -> Quote {
 }
 
 const DAY: Date = date(2030, 1, 2);
-
-fn quotes(quotes: Vec<Quote>) -> Quotes {
-    Quotes { quotes, unmatched: vec![] }
-}
 
 fn spread() -> Spread {
     Spread::new(&"SPXW".parse().unwrap(), Quantity::new(2).unwrap()).unwrap()
@@ -58,21 +54,19 @@ fn moment(held: i64) -> Moment {
     Moment { now, hold: Duration::from_mins(1), flatten: false }
 }
 
-#[track_caller]
-fn leaves(position: &Position, short_ask: &str, long_bid: &str, moment: &Moment) -> Option<(String, OrderKind)> {
-    let quotes = quotes(vec![quote(SHORT, "0.05", short_ask), quote(LONG, long_bid, "9.00")]);
-    let plan = Strategy::Spread(spread()).exit(position, Some(&quotes), moment)?;
-    Some((plan.reason, plan.kind))
+fn leaves(position: &Position, closing: Option<i64>, moment: &Moment) -> Option<(String, ExitAt)> {
+    let plan = Strategy::Spread(spread()).exit(position, closing.map(Decimal::from), moment)?;
+    Some((plan.reason, plan.at))
 }
 
-fn debit(price: &str) -> OrderKind {
-    OrderKind::Debit { price: price.parse().unwrap() }
+fn level(bid: &str, ask: &str) -> Quote {
+    quote("SPX", bid, ask)
 }
 
 #[test]
 fn sells_half_a_percent_below_and_buys_two_strikes_lower() {
-    let legs = spread().legs(DAY, &quotes(vec![quote("SPX", "5899.90", "5900.10")]), 4, &State::default()).unwrap();
-    assert_eq!(legs.iter().map(Symbol::as_str).collect::<Vec<_>>(), [SHORT, LONG]);
+    let legs = spread().legs(DAY, &level("5899.90", "5900.10"), 4, &State::default()).unwrap();
+    assert_eq!(legs, [(SHORT.parse().unwrap(), Side::Sell), (LONG.parse().unwrap(), Side::Buy)]);
 }
 
 #[test]
@@ -83,17 +77,27 @@ fn steps_lower_where_a_leg_would_meet_its_own_opposite() {
         held.legs[0].quantity = Decimal::TWO;
         held
     });
-    let legs = spread().legs(DAY, &quotes(vec![quote("SPX", "5899.90", "5900.10")]), 4, &state).unwrap();
-    assert_eq!(legs[0].as_str(), "SPXW300102P05865000");
+    let legs = spread().legs(DAY, &level("5899.90", "5900.10"), 4, &state).unwrap();
+    assert_eq!(legs[0].0.as_str(), "SPXW300102P05865000");
 }
 
 #[test]
-fn has_no_strikes_without_a_level_and_no_entry_without_a_credit() {
-    assert!(spread().legs(DAY, &quotes(vec![]), 1, &State::default()).is_err());
-    assert!(spread().legs(DAY, &quotes(vec![quote("SPX", "x", "5900")]), 1, &State::default()).is_err());
-    let legs = [SHORT.parse().unwrap(), LONG.parse().unwrap()];
-    assert!(spread().entry(&quotes(vec![quote(SHORT, "2.00", "2.10"), quote(LONG, "1.90", "2.00")]), &legs).is_err());
-    let plan = spread().entry(&quotes(vec![quote(SHORT, "3.00", "3.10"), quote(LONG, "1.90", "2.00")]), &legs).unwrap();
+fn has_no_strikes_by_one_side_or_by_the_last_trade() {
+    for (bid, ask) in [("x", "5900"), ("5900", "x"), ("x", "x"), ("0", "0")] {
+        let mut level = level(bid, ask);
+        level.last = Field::Value(Decimal::from(5_900));
+        assert!(spread().legs(DAY, &level, 1, &State::default()).is_err(), "{bid} {ask}");
+    }
+}
+
+#[test]
+fn has_no_entry_without_a_credit() {
+    let plan = |bid, ask| spread().entry(&[&quote(SHORT, bid, "9"), &quote(LONG, "1.90", ask)]);
+    assert!(plan("2.00", "2.00").is_err());
+    assert!(plan("x", "2.00").is_err());
+    assert!(plan("3.00", "x").is_err());
+    assert!(spread().entry(&[]).is_err());
+    let plan = plan("3.00", "2.00").unwrap();
     assert_eq!(plan.kind, OrderKind::Credit { price: Decimal::ONE });
     assert_eq!(plan.reserve, Decimal::from(2_000));
     assert!(plan.legs.iter().all(|leg| leg.effect == PositionEffect::Open));
@@ -103,42 +107,25 @@ fn has_no_strikes_without_a_level_and_no_entry_without_a_credit() {
 #[test]
 fn leaves_at_half_the_credit_at_as_much_lost_and_when_the_time_is_over() {
     let position = position();
-    assert_eq!(leaves(&position, "1.90", "1.10", &moment(0)), None);
-    assert_eq!(leaves(&position, "1.50", "1.00", &moment(0)), Some(("profit target".to_owned(), debit("0.55"))));
-    assert_eq!(leaves(&position, "4.00", "2.00", &moment(0)), Some(("stop loss".to_owned(), debit("2.05"))));
-    assert_eq!(leaves(&position, "1.90", "1.10", &moment(60)), Some(("time".to_owned(), debit("0.85"))));
+    let by_policy = |reason: &str| Some((reason.to_owned(), ExitAt::Policy));
+    assert_eq!(leaves(&position, Some(-160), &moment(0)), None);
+    assert_eq!(leaves(&position, Some(-100), &moment(0)), by_policy("profit target"));
+    assert_eq!(leaves(&position, Some(-400), &moment(0)), by_policy("stop loss"));
+    assert_eq!(leaves(&position, Some(-160), &moment(60)), by_policy("time"));
 }
 
 #[test]
-fn leaves_at_the_market_when_there_is_no_price_or_patience_is_over() {
+fn leaves_without_a_quote_when_the_time_is_over_and_at_the_market_when_patience_is() {
     let mut position = position();
-    let strategy = Strategy::Spread(spread());
-    assert!(strategy.exit(&position, None, &moment(0)).is_none());
-    assert_eq!(strategy.exit(&position, None, &moment(60)).unwrap().kind, OrderKind::Market);
-    assert_eq!(leaves(&position, "0", "1.10", &moment(60)).unwrap().1, OrderKind::Market);
+    assert_eq!(leaves(&position, None, &moment(0)), None);
+    assert_eq!(leaves(&position, None, &moment(60)), Some(("time".to_owned(), ExitAt::Policy)));
     position.close_attempts = 2;
-    assert_eq!(leaves(&position, "1.90", "1.10", &moment(60)).unwrap().1, OrderKind::Market);
-}
-
-#[test]
-fn a_broken_spread_has_no_net_price_and_leaves_at_the_market() {
-    for (short, long) in [(-2, 1), (-1, 2)] {
-        let mut position = position();
-        position.legs[0].quantity = Decimal::from(short);
-        position.legs[1].quantity = Decimal::from(long);
-        assert_eq!(leaves(&position, "1.90", "1.10", &moment(60)).unwrap().1, OrderKind::Market);
-        // The rules still see what leaving would cost.
-        assert_eq!(leaves(&position, "9.00", "0.10", &moment(0)), Some(("stop loss".to_owned(), OrderKind::Market)));
-    }
-    let mut one_leg = position();
-    one_leg.legs[1].quantity = Decimal::ZERO;
-    let kind = OrderKind::Limit { price: "1.90".parse().unwrap() };
-    assert_eq!(leaves(&one_leg, "1.90", "1.10", &moment(60)).unwrap().1, kind);
+    assert_eq!(leaves(&position, Some(-160), &moment(60)).unwrap().1, ExitAt::Order(OrderKind::Market));
 }
 
 #[test]
 fn an_exit_that_did_not_come_through_is_tried_again() {
     let mut position = position();
     position.pending_close = Some(Pending { since: Timestamp::UNIX_EPOCH, reason: "test".to_owned() });
-    assert_eq!(leaves(&position, "1.90", "1.10", &moment(0)).unwrap().0, "trying again");
+    assert_eq!(leaves(&position, Some(-160), &moment(0)).unwrap().0, "trying again");
 }

@@ -8,6 +8,7 @@
 
 mod faults;
 mod halts;
+mod quotes;
 mod resolving;
 mod stages;
 mod tap;

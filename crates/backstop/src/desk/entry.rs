@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use backstop_broker::{Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Symbol, TimeInForce};
 use backstop_clock::Clock as _;
-use backstop_quote::{Fresh, Now, Spread};
+use backstop_quote::{Fresh, NotFresh, Now, Spread};
 use backstop_trade_guard::{Permit, TradeGuard};
 
 use super::settle::Rest;
@@ -83,6 +83,17 @@ impl Desk {
         });
         entry.await.unwrap_or_else(|error| EntryEnd::Unresolved { reason: format!("the entry's task died: {error}") })
     }
+
+    /// Records that `slot` was not entered because there was no fresh quote to plan by, as if the desk had turned it away.
+    ///
+    /// # Cancel safety
+    /// Dropped, it may not be in the records. Nothing else depends on it.
+    pub async fn no_entry(&self, slot: &SlotId, because: NotFresh) -> EntryEnd {
+        let refusal = Refusal::from(because);
+        self.inner.tally.lock().entry_refused(&refusal);
+        self.inner.note_refusal(slot, &refusal).await;
+        EntryEnd::Refused(refusal)
+    }
 }
 
 /// A refusal is written down once, and again when it still stands after this time: a strategy may ask at every poll, and
@@ -95,6 +106,7 @@ impl Inner {
             Ok(Cleared { order, grant, sent }) => return sent.end(&self, self.send(&order, grant).await).await,
             Err(stopped) => stopped,
         };
+        self.tally.lock().entry_refused(&refusal);
         let reason = format!("{}: {}", refusal.gate(), told(&*refusal));
         match left {
             Left::Nothing => {}

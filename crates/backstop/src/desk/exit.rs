@@ -9,15 +9,17 @@ use std::time::Duration;
 use backstop_broker::{
     Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Quantity, Side, Symbol, TimeInForce,
 };
+use backstop_quote::NotFresh;
 use tokio::time::sleep;
 
 use super::settle::Rest;
 use super::verify::{VerifiedClosed, net_of};
 use super::{Attended, Desk, Inner, Running};
 use crate::SlotId;
+use crate::gate;
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::refusal::{ExitRefusal, Malformed};
-use crate::state::{HeldLeg, State};
+use crate::state::{HeldLeg, Position, State};
 use crate::switch::Level;
 use crate::told::told;
 
@@ -30,10 +32,22 @@ const MANY_ATTEMPTS: u32 = 3;
 /// How a position is to be closed.
 #[derive(Debug, Clone)]
 pub struct ExitPlan {
-    /// At what price. `Market` is always possible.
-    pub kind: OrderKind,
+    /// At what price.
+    pub at: ExitAt,
     /// Why, for the record.
     pub reason: String,
+}
+
+/// At what price a position is to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition: the policy's price or the caller's")]
+pub enum ExitAt {
+    /// At a limit that fresh quotes fill at once. Without fresh quotes at what the policy allows then
+    /// ([`UnquotedExit`](backstop_quote::UnquotedExit)): at the market, or at the worst of what was last accepted. It is
+    /// looked at when the order is made, and an alert says why there was no quote. It never waits for one.
+    Policy,
+    /// As the caller says. `Market` is always possible.
+    Order(OrderKind),
 }
 
 /// How an exit ended.
@@ -69,6 +83,17 @@ impl Desk {
         });
         exit.await.unwrap_or_else(|error| ExitEnd::Pending { reason: format!("the exit's task died: {error}") })
     }
+
+    /// What closing what is left of `slot` at the far side of its quotes would do to cash: what profit and loss are judged
+    /// by. The market need not be open for it.
+    ///
+    /// # Errors
+    /// [`NotFresh`] when a quote of it may not be traded on, and for a slot of which nothing is left.
+    pub fn closing_cash(&self, slot: &SlotId) -> Result<Decimal, NotFresh> {
+        let position = self.inner.state.lock().positions.get(slot).cloned();
+        let legs = position.map(|position| closing_legs(&position, &BTreeMap::new())).unwrap_or_default();
+        gate::closing_cash(&self.inner.feed.lock(), &legs, &*self.inner.clock)
+    }
 }
 
 /// An exit whose intent is on disk.
@@ -76,6 +101,15 @@ struct Recorded {
     order: OrderRequest,
     grant: Grant,
     _attended: Attended,
+}
+
+/// An exit that may be made, and nothing of it is on disk yet.
+struct Claimed {
+    order: OrderRequest,
+    attempt: u32,
+    attended: Attended,
+    /// Why no quote priced it, where one was to.
+    unquoted: Option<NotFresh>,
 }
 
 impl Inner {
@@ -114,11 +148,19 @@ impl Inner {
         }
         self.check_switch(Level::Freeze).map_err(|pull| ExitRefusal::Frozen { pull })?;
         let short = self.held_short(slot).await;
-        let (order, attempt, attended) = self.claim_exit(slot, plan, &short)?;
+        let Claimed { order, attempt, attended, unquoted } = self.claim_exit(slot, plan, &short)?;
         let purpose = Purpose::Close { attempt };
         let (reserve, margin) = (Decimal::ZERO, Decimal::ZERO);
         let intent = Record::Intent { slot: slot.clone(), purpose, order: order.clone(), reserve, margin };
-        self.commit(vec![intent]).await?;
+        let mut records = vec![intent];
+        if let Some(because) = &unquoted {
+            self.tally.lock().exit_unquoted(because);
+            let way = if order.kind() == OrderKind::Market { "at the market" } else { "at the worst accepted price" };
+            let text = format!("position {slot} leaves {way}, as the policy says for want of a fresh quote: {because}");
+            tracing::warn!(text);
+            records.push(Record::Alert { subject: slot.to_string(), text });
+        }
+        self.commit(records).await?;
         // LOCK-6: once more, the disk may have taken its time. The intent is whoever's who has the lock now to settle.
         if !self.lock.still_held() {
             return Err(ExitRefusal::LockLost);
@@ -179,7 +221,7 @@ impl Inner {
         slot: &SlotId,
         plan: &ExitPlan,
         short: &BTreeMap<Symbol, Decimal>,
-    ) -> Result<(OrderRequest, u32, Attended), ExitRefusal> {
+    ) -> Result<Claimed, ExitRefusal> {
         let state = self.state.lock();
         let position = state.positions.get(slot).ok_or_else(|| ExitRefusal::NoPosition { slot: slot.clone() })?;
         // EXIT-2: not before the earlier exit is at rest by evidence.
@@ -203,16 +245,20 @@ impl Inner {
             let (symbol, wanted) = (leg.symbol.clone(), leg.quantity.abs());
             return Err(ExitRefusal::NotHeld { slot: slot.clone(), symbol, wanted, held });
         }
-        let legs: Vec<Leg> = open().filter_map(|leg| closing_leg(leg, short.get(&leg.symbol))).collect();
+        let legs = closing_legs(position, short);
         if let (true, Some(left)) = (legs.is_empty(), position.legs.iter().find(|leg| !leg.quantity.is_zero())) {
             let (slot, symbol) = (slot.clone(), left.symbol.clone());
             return Err(ExitRefusal::Fraction { slot, symbol, quantity: left.quantity });
         }
-        let kind = if legs.len() == 1 { single_leg(plan.kind) } else { plan.kind };
+        let (kind, unquoted) = match plan.at {
+            ExitAt::Order(kind) => (if legs.len() == 1 { single_leg(kind) } else { kind }, None),
+            // By what is known now, after the wait for budget: whatever that is, it leaves (law 4).
+            ExitAt::Policy => gate::priced_by_policy(&self.feed.lock(), &legs, &*self.clock),
+        };
         let order = OrderRequest::new(id, position.underlying.clone(), legs, kind, TimeInForce::Day);
         let order = order.map_err(Malformed::from)?;
         let attended = self.attend(order.client_order_id());
-        Ok((order, attempt, attended))
+        Ok(Claimed { order, attempt, attended, unquoted })
     }
 
     /// Asks the broker until its own lists agree that the position is gone; it may lag behind the fill.
@@ -264,6 +310,12 @@ impl Inner {
         self.alert(&slot.to_string(), text).await;
         ExitEnd::Pending { reason }
     }
+}
+
+/// The legs that close what is left of `position`, of no more than there is.
+fn closing_legs(position: &Position, short: &BTreeMap<Symbol, Decimal>) -> Vec<Leg> {
+    let open = position.legs.iter().filter(|leg| !leg.quantity.is_zero());
+    open.filter_map(|leg| closing_leg(leg, short.get(&leg.symbol))).collect()
 }
 
 /// How much of what is held has the direction of `wanted`.

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use backstop_broker::{Decimal, Leg, MarketClock, OrderKind, OrderRequest, Quotes, Side, Symbol};
 use backstop_clock::{Clock, Mono};
 use backstop_quote::{
-    Feed, Fresh, LimitAstray, Market, NotFresh, Now, QuotedLeg, Reason, Refusal, Spread, SpreadPrices,
+    Feed, Fresh, LimitAstray, Market, Need, NotFresh, Now, Quote, QuotedLeg, Reason, Refusal, Spread, SpreadPrices,
 };
 
 /// What was seen of the market in one look. Only [`Desk::look`](crate::Desk::look) makes one, so a strategy that is wrong
@@ -32,6 +32,18 @@ impl MarketView {
     /// The quotes.
     pub fn quotes(&self) -> &Quotes {
         &self.quotes
+    }
+
+    /// Whether it has a quote of `symbol` that was in order when it came.
+    fn came(&self, symbol: &Symbol) -> Result<(), Refusal> {
+        if self.quotes.get(symbol).is_none() {
+            return Err(Refusal { symbol: symbol.clone(), reason: Reason::NoQuote });
+        }
+        self.refused.iter().find(|refusal| refusal.symbol == *symbol).map_or(Ok(()), |refusal| Err(refusal.clone()))
+    }
+
+    fn market(&self) -> Market {
+        Market { state: self.clock.state.clone(), asked: self.asked }
     }
 
     /// Those of its quotes that may not be traded on by whoever, and why.
@@ -78,28 +90,38 @@ pub(crate) fn judge(
     clock: &dyn Clock,
 ) -> Result<Fresh<Spread>, NotFresh> {
     for Leg { symbol, .. } in order.legs() {
-        if view.quotes.get(symbol).is_none() {
-            return Err(Refusal { symbol: symbol.clone(), reason: Reason::NoQuote }.into());
-        }
-        if let Some(refusal) = view.refused.iter().find(|refusal| refusal.symbol == *symbol) {
-            return Err(refusal.clone().into());
-        }
+        view.came(symbol)?;
     }
-    let market = Market { state: view.clock.state.clone(), asked: view.asked };
-    feed.fresh_legs(&one_of(order), &market, Now::of(clock))
+    feed.fresh_legs(&one_of(order.legs()), &view.market(), Now::of(clock))
+}
+
+/// The same for one symbol, and what is needed of it.
+///
+/// # Errors
+/// [`Refusal`].
+pub(crate) fn judge_one(
+    feed: &Feed,
+    view: &MarketView,
+    symbol: &Symbol,
+    need: Need,
+    clock: &dyn Clock,
+) -> Result<Fresh<Quote>, Refusal> {
+    view.came(symbol)?;
+    feed.fresh(symbol, need, &view.market(), Now::of(clock))
 }
 
 /// The legs of one spread: the order asks for so many of it as its quantities have in common.
-fn one_of(order: &OrderRequest) -> Vec<QuotedLeg> {
-    let units = units_of(order);
+pub(super) fn one_of(legs: &[Leg]) -> Vec<QuotedLeg> {
+    let units = units_of(legs);
     let leg = |leg: &Leg| {
         let ratio = NonZeroU32::new(leg.quantity.get() / units).unwrap_or(NonZeroU32::MIN);
         QuotedLeg { symbol: leg.symbol.clone(), side: leg.side, ratio }
     };
-    order.legs().iter().map(leg).collect()
+    legs.iter().map(leg).collect()
 }
 
-fn units_of(order: &OrderRequest) -> u32 {
+/// How many spreads `legs` are.
+pub(super) fn units_of(legs: &[Leg]) -> u32 {
     let common = |a: u32, b: u32| {
         let (mut a, mut b) = (a, b);
         while b != 0 {
@@ -107,7 +129,7 @@ fn units_of(order: &OrderRequest) -> u32 {
         }
         a
     };
-    order.legs().iter().map(|leg| leg.quantity.get()).fold(0, common).max(1)
+    legs.iter().map(|leg| leg.quantity.get()).fold(0, common).max(1)
 }
 
 /// Whether the limit price of `order`, if it has one, gives no more away than the quotes ask for, and the policy's band.

@@ -15,7 +15,7 @@ use backstop::clock::{Clock, ManualClock, Timestamp};
 use backstop::file_lock::{Claim, Lock};
 use backstop::quote::{Policy, PolicyConfig};
 use backstop::{
-    Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitEnd, ExitPlan, Journal, JournalError, Limits, MarketView,
+    Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan, Journal, JournalError, Limits, MarketView,
     MemoryJournal, OpenError, Record, SlotId, State, StrategyName, Switch,
 };
 use backstop_sim::{FaultKind, FaultPlan, Hours, SimBroker, SimConfig, SimHandle};
@@ -240,7 +240,7 @@ pub(crate) async fn enter(desk: &Desk, number: u32) -> (SlotId, EntryEnd) {
 }
 
 pub(crate) async fn leave(desk: &Desk, slot: &SlotId) -> ExitEnd {
-    desk.exit(slot.clone(), ExitPlan { kind: OrderKind::Market, reason: "test".to_owned() }).await
+    desk.exit(slot.clone(), ExitPlan { at: ExitAt::Order(OrderKind::Market), reason: "test".to_owned() }).await
 }
 
 /// Everything out, with as many attempts as it takes, and compared with the broker until nothing is open.

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use backstop::broker::Decimal;
-use backstop::{Desk, EntryEnd, ExitEnd, ExitRefusal, SlotId};
+use backstop::broker::{Decimal, Field, OrderKind, Quotes};
+use backstop::quote::{Policy, PolicyConfig, UnquotedExit};
+use backstop::{Desk, DeskConfig, EntryEnd, ExitAt, ExitEnd, ExitPlan, ExitRefusal, MemoryJournal, Record, SlotId};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, Budget, Enter, SETTLE, SlowJournal, enter, flatten, leave, spy};
+use crate::bench::{Bench, Budget, Enter, SETTLE, SlowJournal, config, enter, flatten, leave, look, spy};
 
 async fn opened(seed: u64) -> (Bench, Desk, SlotId) {
     let bench = Bench::new(seed, FaultPlan::none());
@@ -241,4 +242,133 @@ async fn a_list_of_positions_that_was_wrong_once_or_cannot_be_read_holds_up_no_e
         let end = leave(&desk, &slot).await;
         assert!(matches!(end, ExitEnd::Closed), "{end:?}");
     }
+}
+
+/// A position of ten SPY, bought at about 560, under this policy for exits without quotes.
+async fn opened_with(unquoted_exit: UnquotedExit) -> (Bench, Desk, SlotId) {
+    let bench = Bench::new(1, FaultPlan::none());
+    let freshness = PolicyConfig { unquoted_exit, ..config().freshness.config().clone() };
+    let config = DeskConfig { freshness: Policy::new(freshness).unwrap(), ..config() };
+    let desk = bench.open_as(config, Arc::new(MemoryJournal::default()), &[]).await.unwrap();
+    bench.begin(&desk).await;
+    let (slot, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    (bench, desk, slot)
+}
+
+/// Leaves as the policy says: at what price, the alert that went with the order, and how long it took to be sent.
+async fn leave_by_policy(bench: &Bench, desk: &Desk, slot: &SlotId) -> (OrderKind, Option<String>, Duration) {
+    let (mut events, begun, sent) = (desk.events(), bench.clock.wall(), bench.requests());
+    let exit = desk.exit(slot.clone(), ExitPlan { at: ExitAt::Policy, reason: "test".to_owned() });
+    // An exit that waits for a quote never ends here: nobody looks.
+    let end = tokio::time::timeout(Duration::from_mins(2), exit).await.unwrap();
+    assert!(matches!(end, ExitEnd::Closed | ExitEnd::StillOpen { .. }), "{end:?}");
+    assert!(bench.requests() > sent);
+    while let Ok(batch) = events.try_recv() {
+        let Some(kind) = batch.records.iter().find_map(|record| match record {
+            Record::Intent { order, .. } => Some(order.kind()),
+            _ => None,
+        }) else {
+            continue;
+        };
+        let said = batch.records.iter().find_map(|record| match record {
+            Record::Alert { subject, text } if *subject == slot.to_string() => Some(text.clone()),
+            _ => None,
+        });
+        return (kind, said, batch.at.duration_since(begun).try_into().unwrap());
+    }
+    panic!("no order")
+}
+
+// proves: DESK-4
+#[tokio::test(start_paused = true)]
+async fn an_exit_by_the_policy_leaves_at_once_whatever_has_become_of_the_quotes() {
+    let crossed: fn(&mut Quotes) = |quotes| {
+        for quote in &mut quotes.quotes {
+            quote.bid.price = Field::Value(Decimal::from(900));
+        }
+    };
+    let absent: fn(&mut Quotes) = |quotes| quotes.quotes.clear();
+    let unreadable: fn(&mut Quotes) = |quotes| {
+        for quote in &mut quotes.quotes {
+            (quote.bid.price, quote.ask.price) = (Field::Unreadable, Field::Unreadable);
+        }
+    };
+    for unquoted_exit in [UnquotedExit::Market, UnquotedExit::LimitAtWorst { band_bps: 1_000 }] {
+        for (rewrite, waits, why) in [
+            (None, 0, None),
+            (None, 30, Some("connection has been silent for 30s")),
+            (Some(crossed), 0, Some("crossed")),
+            (Some(absent), 30, Some("connection has been silent")),
+            (Some(unreadable), 0, Some("could not be read")),
+        ] {
+            let (bench, desk, slot) = opened_with(unquoted_exit).await;
+            let bid = look(&desk).await.quotes().get(&spy()).unwrap().bid.price.value().unwrap();
+            *bench.broker.rewrite_quotes.lock() = rewrite;
+            tokio::time::sleep(Duration::from_secs(waits)).await;
+            if waits == 0 {
+                desk.quotes(&[spy()]).await.unwrap();
+            }
+            let (kind, said, after) = leave_by_policy(&bench, &desk, &slot).await;
+            let case = format!("{unquoted_exit:?} {why:?}: {kind:?}");
+            assert_eq!(after, Duration::ZERO, "{case}");
+            let limit = |bps: i64| bid * (Decimal::ONE - Decimal::new(bps, 4));
+            let is_near = |price: Decimal, of: Decimal| (price - of).abs() < Decimal::new(1, 2);
+            match (why, unquoted_exit, kind) {
+                (None, _, OrderKind::Limit { price }) => assert!(is_near(price, limit(100)), "{case}"),
+                (Some(_), UnquotedExit::Market, OrderKind::Market) => {}
+                (Some(_), UnquotedExit::LimitAtWorst { .. }, OrderKind::Limit { price }) => {
+                    assert!(is_near(price, limit(1_000)), "{case}");
+                }
+                _ => panic!("{case}"),
+            }
+            match why {
+                None => assert_eq!(said, None),
+                Some(why) => assert!(said.as_ref().is_some_and(|said| said.contains(why)), "{case}: {said:?}"),
+            }
+            let exits = desk.quote_tally().exits.values().sum::<u64>();
+            assert_eq!(exits, u64::from(why.is_some()), "{case}");
+            flatten(&desk).await;
+            assert_eq!(bench.held(), Decimal::ZERO);
+            assert!(desk.state().alerts.is_empty(), "closed, it alarms nobody");
+        }
+    }
+}
+
+// proves: DESK-4
+#[tokio::test(start_paused = true)]
+async fn exits_by_the_policy_leave_under_every_fault_of_the_quotes_at_once() {
+    let kinds: Vec<FaultKind> =
+        FaultKind::ALL.iter().copied().filter(|kind| kind.to_string().starts_with("quote")).collect();
+    assert!(kinds.len() >= 9, "{kinds:?}");
+    for kind in kinds {
+        for seed in 0..4 {
+            let (bench, desk, slot) = opened(seed).await;
+            bench.sim().set_faults(FaultPlan::none().with_rate(kind, 1_000));
+            for _ in 0..8 {
+                let _quotes = desk.quotes(&[spy()]).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            let struck = bench.sim().fault_counts().get(&kind).copied().unwrap_or(0);
+            assert!(struck > 0, "{kind}");
+            let (kind_of, said, after) = leave_by_policy(&bench, &desk, &slot).await;
+            assert_eq!(after, Duration::ZERO, "{kind}");
+            assert_eq!(said.is_some(), kind_of == OrderKind::Market, "{kind}: {kind_of:?} {said:?}");
+            bench.sim().set_faults(FaultPlan::none());
+            flatten(&desk).await;
+            assert_eq!(bench.held(), Decimal::ZERO, "{kind}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_closing_would_bring_is_said_of_fresh_quotes_only() {
+    let (bench, desk, slot) = opened(1).await;
+    let bid = look(&desk).await.quotes().get(&spy()).unwrap().bid.price.value().unwrap();
+    assert_eq!(desk.closing_cash(&slot).unwrap(), bid * Decimal::TEN);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let stale = desk.closing_cash(&slot).unwrap_err().to_string();
+    assert!(stale.contains("silent"), "{stale}");
+    assert!(desk.closing_cash(&desk.slot(3).unwrap()).is_err(), "of nothing there is no price");
+    drop(bench);
 }

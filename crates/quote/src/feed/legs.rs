@@ -8,7 +8,7 @@ use crate::exit::ExitPrice;
 use crate::legs::{QuotedLeg, Spread};
 use crate::policy::{Stamps, UnquotedExit};
 use crate::units::{duration, nanos, of_mono};
-use crate::{Fresh, Market, Now, Quote, Reason, Refusal, Side, Symbol};
+use crate::{Expired, Fresh, Market, Now, Quote, Reason, Refusal, Side, Symbol};
 
 impl Feed {
     /// The newest quotes of all `legs`, if every check lets each be used at `now`, and they were seen close to each other
@@ -131,6 +131,9 @@ pub enum NotFresh {
     /// One of them may not, or not beside the others.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// They were, and too much time has passed since.
+    #[error(transparent)]
+    Expired(#[from] Expired),
     /// There are none.
     #[error("there are no legs")]
     NoLegs,

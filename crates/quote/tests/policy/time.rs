@@ -99,7 +99,7 @@ fn a_delayed_source_is_refused_until_it_is_declared_and_told_from_one_that_is_de
         // Declared or not: what stands still is dead, and no delay.
         for at in 20..30 {
             let _verdict = feed.receive(&quote(SHARE, 19 * SECOND - late, at * SECOND));
-            assert_eq!(why(judge(&feed, at * SECOND)) == "", verdict.is_empty() && at <= 25, "{at}");
+            assert_eq!(why(judge(&feed, at * SECOND)).is_empty(), verdict.is_empty() && at <= 25, "{at}");
         }
     }
     let mut dead = feed(exact_poll());

@@ -23,7 +23,9 @@ fn production_is_recognized_however_it_is_written() {
     for text in
         [BaseUrl::SANDBOX, "https://SANDBOX.tradier.com./v1", "http://127.0.0.1:8080/v1", "https://nottradier.com/v1"]
     {
-        assert!(!BaseUrl::new(text).unwrap().is_production(), "{text}");
+        let url = BaseUrl::new(text).unwrap();
+        assert!(!url.is_production(), "{text}");
+        assert_eq!(url.is_sandbox(), text.to_ascii_lowercase().contains("//sandbox."), "{text}");
     }
 }
 

@@ -138,7 +138,7 @@ fn a_limit_that_gives_too_much_away_is_refused_and_one_that_may_wait_is_not() {
 fn quantities_are_counted_in_spreads() {
     let kind = OrderKind::Market;
     let ratios = |legs: &[(&str, Side, u32)]| -> Vec<u32> {
-        one_of(&order(legs, kind)).iter().map(|leg| leg.ratio.get()).collect()
+        one_of(order(legs, kind).legs()).iter().map(|leg| leg.ratio.get()).collect()
     };
     assert_eq!(ratios(&[(SHARE, Side::Buy, 900)]), [1]);
     assert_eq!(ratios(&[(UPPER, Side::Sell, 4), (LOWER, Side::Buy, 6)]), [2, 3]);
