@@ -138,9 +138,9 @@ pub(crate) fn status(dir: &StateDir, json: bool) -> Result<(), Failure> {
         operations: state.operations.values().map(operation_view).collect(),
         unresolved: unresolved(&state),
         cash: CashView {
-            total: state.cash.map(Num),
-            reserved: Num(state.reserved()),
-            free: state.free_cash().map(Num),
+            total: state.account.cash().map(Num),
+            reserved: Num(state.account.reserved()),
+            free: state.account.free().map(Num),
         },
         reconcile: state.reconciled.as_ref().map(|r| ReconcileView {
             at: r.at,

@@ -1,5 +1,6 @@
 //! The desk: the only way from a strategy to the broker.
 
+mod cash;
 mod claims;
 mod commit;
 mod entry;
@@ -19,12 +20,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use backstop_broker::{
-    Broker, BrokerOrderId, ClientOrderId, Decimal, Leg, MarketClock, OrderList, PositionEffect, Progress, Quotes,
-    ReadError, Symbol,
+    Broker, BrokerOrderId, ClientOrderId, Leg, MarketClock, OrderList, PositionEffect, Progress, Quotes, ReadError,
+    Symbol,
 };
 use backstop_clock::{Clock, Mono, Timestamp};
 use backstop_file_lock::{Lock, RaiseError};
 use backstop_quote::{Feed, Fresh, Need, Policy, Quote, Refusal as QuoteRefusal};
+use backstop_rollback::Ledger;
 use backstop_trade_guard::{self as trade_guard, ClaimStore, TradeGuard};
 use jiff::civil::Date;
 use parking_lot::Mutex;
@@ -41,10 +43,11 @@ use crate::{SessionId, SlotId};
 use claims::JournalClaims;
 use listed::Rows;
 
+pub use cash::CashError;
 pub use commit::RecordError;
 pub use entry::{EntryEnd, EntryPlan};
 pub use exit::{ExitAt, ExitEnd, ExitPlan};
-pub use reconcile::{CashError, Comparison};
+pub use reconcile::Comparison;
 pub use resolve::{Claim, ClaimedFill, Operator, ResolveError};
 
 /// How many batches a slow listener may fall behind before it misses some.
@@ -144,8 +147,10 @@ pub(crate) struct Inner {
     tally: Mutex<QuoteTally>,
     /// Which refusals were written down, and when.
     refused: Mutex<BTreeMap<(SlotId, &'static str), Mono>>,
-    /// What is claimed by entries whose intent is not on disk yet.
-    reserving: Mutex<BTreeMap<SlotId, Claimed>>,
+    /// The cash: the account of the state, and on top of it what entries have set aside whose intent is not on disk yet.
+    ledger: Ledger<SlotId>,
+    /// The legs of these entries.
+    opening: Mutex<BTreeMap<SlotId, Vec<Leg>>>,
     /// The first failure of the journal.
     failed: Mutex<Option<String>>,
     /// Operations that a task of this process looks after; the reconciler leaves them alone.
@@ -160,8 +165,10 @@ pub(crate) struct Inner {
     halted_for: Mutex<BTreeSet<&'static str>>,
     /// How many submits in a row have ended in doubt.
     doubts: AtomicU32,
-    /// Whether the book's cash has to be read again once nothing is in flight.
+    /// Whether the book's cash has to be read once nothing is in flight.
     recount: AtomicBool,
+    /// Whether this process has compared the book's cash with the account's.
+    compared: AtomicBool,
     /// Entries and exits whose tasks have not ended.
     running: Mutex<usize>,
     at_rest: Notify,
@@ -176,13 +183,6 @@ struct OpenSession {
     id: SessionId,
     /// The most entries that this strategy may have in it; `None` for none.
     limit: Option<NonZeroU16>,
-}
-
-/// What an entry takes before its intent is on disk.
-#[derive(Debug)]
-struct Claimed {
-    cash: Decimal,
-    legs: Vec<Leg>,
 }
 
 /// One moment on both clocks.
@@ -248,6 +248,8 @@ impl Desk {
             switch,
             guard,
             session: Mutex::default(),
+            // What an earlier process set aside for orders that may live is set aside still (TXN-6).
+            ledger: Ledger::following(state.account.books().clone()),
             state: Mutex::new(state),
             sent: Mutex::default(),
             rows: Mutex::default(),
@@ -256,7 +258,7 @@ impl Desk {
             feed,
             tally: Mutex::default(),
             refused: Mutex::default(),
-            reserving: Mutex::default(),
+            opening: Mutex::default(),
             failed: Mutex::default(),
             attended: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -264,7 +266,8 @@ impl Desk {
             stopping: AtomicBool::new(false),
             halted_for: Mutex::default(),
             doubts: AtomicU32::default(),
-            recount: AtomicBool::new(false),
+            recount: AtomicBool::new(true),
+            compared: AtomicBool::new(false),
             running: Mutex::default(),
             at_rest: Notify::new(),
             reconciling: tokio::sync::Mutex::default(),

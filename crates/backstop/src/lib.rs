@@ -64,7 +64,7 @@ pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, Op
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};
 pub use refusal::{ExitRefusal, Malformed, Refusal};
 pub use state::{
-    Alert, Contradiction, HeldLeg, Issued, Operation, Pending, Placed, Position, Reconciled, Session, SlotRow,
+    Account, Alert, Contradiction, HeldLeg, Issued, Operation, Pending, Placed, Position, Reconciled, Session, SlotRow,
     SlotStanding, SlotState, Stage, State,
 };
 pub use sweep::{Fate, Swept, cancel_entries};
@@ -75,6 +75,7 @@ pub use backstop_broker as broker;
 pub use backstop_clock as clock;
 pub use backstop_file_lock as file_lock;
 pub use backstop_quote as quote;
+pub use backstop_rollback as rollback;
 pub use backstop_trade_guard as trade_guard;
 pub use backstop_wal as wal;
 

@@ -32,10 +32,15 @@ pub enum Record {
         /// The fence number of its lock.
         fence: u64,
     },
-    /// The account's cash as the broker reported it, corrected for what we know to be in flight.
+    /// The account's cash as the broker reported it while nothing was in flight: the books go by it from here on.
     CashRead {
         /// In the account's currency.
         total: Decimal,
+    },
+    /// The account's cash could not be read, or not be believed. The books stay as they are (TXN-7).
+    CashUnread {
+        /// Why, for people.
+        reason: String,
     },
     /// A session began, or a restarted process goes on with it.
     SessionBegun {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backstop_broker::{ClientOrderId, Decimal, InvalidId, InvalidOrder, NotGranted, Symbol};
 use backstop_quote::{Expired, LimitAstray, NotFresh};
+use backstop_rollback::LedgerError;
 use backstop_trade_guard as trade_guard;
 
 use crate::SlotId;
@@ -69,6 +70,17 @@ pub enum Refusal {
         /// What is not set aside. `None`: the account's cash could not be read yet.
         free: Option<Decimal>,
     },
+    /// Fills took more cash than there was by the book.
+    #[error(
+        "cash: fills took {short} more than there was by the book; the account's balance has to show that it has it"
+    )]
+    Overdrawn {
+        /// How much more.
+        short: Decimal,
+    },
+    /// The ledger cannot set such an amount aside.
+    #[error("cash")]
+    Ledger(#[source] LedgerError),
     /// The intent could not be written down.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -89,7 +101,7 @@ impl Refusal {
             Self::Guard(trade_guard::Refusal::Store { .. }) | Self::Record(_) => "journal",
             Self::Guard(_) | Self::OtherSession { .. } | Self::SlotUsed { .. } => "guard",
             Self::Quote(_) | Self::QuoteExpired(_) | Self::LimitPrice(_) => "quote",
-            Self::Cash { .. } => "cash",
+            Self::Cash { .. } | Self::Overdrawn { .. } | Self::Ledger(_) => "cash",
             Self::Budget(_) => "budget",
         }
     }
@@ -109,7 +121,18 @@ impl Refusal {
             | Self::Guard(_)
             | Self::OtherSession { .. }
             | Self::SlotUsed { .. }
+            | Self::Overdrawn { .. }
+            | Self::Ledger(_)
             | Self::Record(_) => false,
+        }
+    }
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Cash { needed, free } => Self::Cash { needed, free: Some(free) },
+            error => Self::Ledger(error),
         }
     }
 }
@@ -204,6 +227,17 @@ pub enum ExitRefusal {
         /// How much of it.
         quantity: Decimal,
     },
+    /// Fills took more cash than there was by the book.
+    #[error(
+        "cash: fills took {short} more than there was by the book; the account's balance has to show that it has it"
+    )]
+    Overdrawn {
+        /// How much more.
+        short: Decimal,
+    },
+    /// The ledger cannot set such an amount aside.
+    #[error("cash")]
+    Ledger(#[source] LedgerError),
     /// The intent could not be written down.
     #[error(transparent)]
     Record(#[from] RecordError),

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, Leg, OrderRequest, Symbol};
+use backstop_rollback::LedgerError;
 use backstop_trade_guard::Claims;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -15,10 +16,16 @@ use crate::record::{Batch, Drift, OrderEnd, Purpose, Record};
 use crate::switch::{Pull, PullId, strongest};
 use crate::{SessionId, SlotId};
 
+mod account;
 mod late;
 mod slots;
 
+pub use account::Account;
+pub(crate) use account::hold_of;
 pub use slots::{SlotRow, SlotStanding};
+
+/// What alerts about the account's cash are about.
+pub(crate) const CASH: &str = "cash";
 
 /// What a desk knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +61,8 @@ pub struct State {
     pub traded: BTreeSet<Symbol>,
     /// How often anything happened that moves cash or may move it: intents and ends.
     pub turnover: u64,
-    /// The account's cash, if it was ever read.
-    pub cash: Option<Decimal>,
+    /// The account's cash, and what is set aside of it.
+    pub account: Account,
     /// Pulls of the kill switch that were seen to stand when it was last asked. The switch itself may say more by now.
     pub halts: BTreeMap<PullId, Pull>,
     /// The number of the newest record of the kill switch that was seen.
@@ -90,9 +97,7 @@ pub struct Operation {
     pub purpose: Purpose,
     /// The whole order.
     pub order: OrderRequest,
-    /// Cash set aside while it may live.
-    pub reserve: Decimal,
-    /// Cash to set aside while its position is open.
+    /// Cash to set aside while all that it opens is held.
     pub margin: Decimal,
     /// How far it has come.
     pub stage: Stage,
@@ -164,8 +169,6 @@ pub struct Position {
     pub underlying: Symbol,
     /// When its fill was written.
     pub opened_at: Timestamp,
-    /// Cash set aside for it.
-    pub margin: Decimal,
     /// What its fills have done to cash so far, opening and closing.
     pub cash_flow: Decimal,
     /// How many exits were attempted.
@@ -268,7 +271,13 @@ impl State {
                 self.alerts.clear();
                 self.reconciled = None;
             }
-            Record::CashRead { total } => self.cash = Some(*total),
+            Record::CashRead { total } => {
+                self.account.read(*total, at).map_err(|error| uncountable(&error, &"the balance"))?;
+                if self.account.overdrawn().is_none() {
+                    self.alerts.remove(CASH);
+                }
+            }
+            Record::CashUnread { reason } => self.account.unread(reason, at),
             Record::SessionBegun { session, limit } => self.begin(*session, *limit),
             Record::Refused { slot, .. } => {
                 if let Some(session) = self.session.as_mut().filter(|session| session.id == slot.session) {
@@ -306,6 +315,7 @@ impl State {
             Record::Closed { slot, .. } => {
                 self.position(slot)?;
                 self.positions.remove(slot);
+                self.account.forget(slot).map_err(|error| uncountable(&error, slot))?;
                 self.alerts.remove(&slot.to_string());
             }
             Record::Reconciled { drift } => self.reconciled = Some(Reconciled { at, drift: drift.clone() }),
@@ -367,6 +377,8 @@ impl State {
         match purpose {
             Purpose::Open => {
                 self.slots.insert(slot.clone(), SlotState::InFlight);
+                let reserved = self.account.reserve(slot, &hold_of(order, reserve, margin));
+                reserved.map_err(|error| uncountable(&error, id))?;
             }
             Purpose::Close { attempt } => {
                 let position = self.position(slot)?;
@@ -377,7 +389,6 @@ impl State {
             slot: slot.clone(),
             purpose,
             order: order.clone(),
-            reserve,
             margin,
             stage: Stage::Pending,
             broker_order_id: None,
@@ -414,45 +425,40 @@ impl State {
         } else {
             self.absent.insert(id.clone(), operation.clone());
         }
-        let flow = self.pay(id, fills)?;
         match operation.purpose {
-            Purpose::Open => self.settle_open(operation, id, fills, flow, at),
-            Purpose::Close { .. } => self.settle_close(&operation.slot, fills, flow)?,
+            Purpose::Open => self.settle_open(operation, id, fills, at),
+            Purpose::Close { .. } => self.settle_close(&operation.slot, fills),
         }
-        Ok(())
     }
 
-    /// Takes what fills cost out of the cash; returns the change.
-    fn pay(&mut self, id: &ClientOrderId, fills: &[Fill]) -> Result<Decimal, Contradiction> {
-        // TXN-3: money is counted exactly or not at all.
-        let uncountable = || contradiction("more money than can be counted in the fills of", id);
-        let flow = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.cash()?));
-        let flow = flow.ok_or_else(uncountable)?;
-        if let Some(cash) = &mut self.cash {
-            *cash = cash.checked_add(flow).ok_or_else(uncountable)?;
-        }
-        Ok(flow)
-    }
-
-    fn settle_open(&mut self, operation: Operation, id: &ClientOrderId, fills: &[Fill], flow: Decimal, at: Timestamp) {
+    fn settle_open(
+        &mut self,
+        operation: Operation,
+        id: &ClientOrderId,
+        fills: &[Fill],
+        at: Timestamp,
+    ) -> Result<(), Contradiction> {
         let placed = operation.placed();
         let slot = operation.slot;
+        let (symbol, margin) = (placed.underlying.to_string(), placed.margin_of(fills));
+        let settled = self.account.settle(&slot, &symbol, (fills, margin));
+        settled.map_err(|error| uncountable(&error, id))?;
         if fills.is_empty() {
             self.slots.insert(slot, SlotState::NotExecuted);
-            return;
+            return Ok(());
         }
         self.count(&slot);
         let position = Position {
             legs: held_legs(fills),
             client_order_id: id.clone(),
-            underlying: placed.underlying.clone(),
+            underlying: placed.underlying,
             opened_at: at,
-            margin: placed.margin_of(fills),
-            cash_flow: flow,
+            cash_flow: flow_of(fills, id)?,
             close_attempts: 0,
             pending_close: None,
         };
         self.positions.insert(slot, position);
+        Ok(())
     }
 
     /// Counts a slot as executed, once.
@@ -468,8 +474,8 @@ impl State {
         }
     }
 
-    fn settle_close(&mut self, slot: &SlotId, fills: &[Fill], flow: Decimal) -> Result<(), Contradiction> {
-        let position = self.position(slot)?;
+    fn settle_close(&mut self, slot: &SlotId, fills: &[Fill]) -> Result<(), Contradiction> {
+        let position = self.positions.get_mut(slot).ok_or_else(|| contradiction("a change of the position", slot))?;
         for fill in fills {
             let Some(leg) = position.legs.iter_mut().find(|leg| leg.symbol == fill.symbol) else {
                 return Err(contradiction("a closing fill of a leg that is not held by", slot));
@@ -477,12 +483,11 @@ impl State {
             let left = leg.quantity.checked_add(fill.signed_quantity());
             leg.quantity = left.ok_or_else(|| contradiction("more than can be counted in the fills of", slot))?;
         }
-        let flow = position.cash_flow.checked_add(flow);
+        let flow = position.cash_flow.checked_add(flow_of(fills, slot)?);
         position.cash_flow = flow.ok_or_else(|| contradiction("more money than can be counted in", slot))?;
-        if position.is_flat() {
-            position.margin = Decimal::ZERO;
-        }
-        Ok(())
+        let symbol = position.underlying.to_string();
+        let taken_in = self.account.take_fills(slot, &symbol, (&position.legs, Decimal::ZERO), fills);
+        taken_in.map_err(|error| uncountable(&error, slot))
     }
 
     fn operation(&mut self, id: &ClientOrderId) -> Result<&mut Operation, Contradiction> {
@@ -491,17 +496,6 @@ impl State {
 
     fn position(&mut self, slot: &SlotId) -> Result<&mut Position, Contradiction> {
         self.positions.get_mut(slot).ok_or_else(|| contradiction("a change of the position", slot))
-    }
-
-    /// Cash set aside: for orders that may live, and for open positions.
-    pub fn reserved(&self) -> Decimal {
-        let orders = self.operations.values().map(|operation| operation.reserve);
-        total(orders.chain(self.positions.values().map(|position| position.margin)))
-    }
-
-    /// Cash that is not set aside; `None` when the account's cash was never read.
-    pub fn free_cash(&self) -> Option<Decimal> {
-        self.cash.map(|cash| cash.saturating_sub(self.reserved()))
     }
 
     /// The signed net quantity of every symbol in the book.
@@ -595,6 +589,16 @@ fn held_legs(fills: &[Fill]) -> Vec<HeldLeg> {
     let leg =
         |fill: &Fill| HeldLeg { symbol: fill.symbol.clone(), quantity: fill.signed_quantity(), price: fill.price };
     fills.iter().map(leg).collect()
+}
+
+/// What fills have done to cash.
+fn flow_of(fills: &[Fill], of: &dyn std::fmt::Display) -> Result<Decimal, Contradiction> {
+    let flow = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.cash()?));
+    flow.ok_or_else(|| contradiction("more money than can be counted in the fills of", of))
+}
+
+fn uncountable(error: &LedgerError, of: &dyn std::fmt::Display) -> Contradiction {
+    Contradiction { what: format!("what the ledger cannot take in ({error}) of {of}") }
 }
 
 fn contradiction(what: &str, of: &dyn std::fmt::Display) -> Contradiction {

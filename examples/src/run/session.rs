@@ -112,13 +112,13 @@ impl Session {
             end.id = Some(begun?);
             let state = self.desk.state();
             end.began_flat = state.positions.is_empty() && state.operations.is_empty();
-            end.cash_before = state.cash;
+            end.cash_before = state.account.cash();
             end.slots = self.enter_slots().await;
         }
         self.wait_until_flat().await;
         self.desk.stop_entries();
         self.settle_the_rest().await;
-        end.cash_book = self.desk.state().cash;
+        end.cash_book = self.desk.state().account.cash();
         end.quotes = self.desk.quote_tally();
         end.failure = self.desk.failure();
         if end.failure.is_none() {
@@ -163,10 +163,13 @@ impl Session {
 
     async fn try_begin(&self) -> Result<SessionId, NotBegun> {
         self.desk.recover().await.map_err(SessionError::Broker)?;
-        self.desk.read_cash().await.map_err(|error| match error {
-            CashError::Broker(error) => SessionError::Broker(error),
-            CashError::Record(error) => SessionError::Record(error),
-        })?;
+        match self.desk.read_cash().await {
+            Ok(_) => {}
+            Err(CashError::Broker(error)) => return Err(SessionError::Broker(error).into()),
+            Err(CashError::Record(error)) => return Err(SessionError::Record(error).into()),
+            // TXN-7: what is known counts on; without anything known, entries are refused.
+            Err(error) => self.view.say(&told(&error)),
+        }
         let market = self.desk.market_clock().await.map_err(SessionError::Broker)?;
         // GUARD-6: before the session begins, because a wrong day would shut the right one.
         if let Some(difference) = self.settings.calendar.check(&market, self.clock.wall()) {

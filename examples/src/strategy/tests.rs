@@ -42,7 +42,6 @@ fn position() -> Position {
         client_order_id: "bs-spread-20300102-1-1-open-1".parse().unwrap(),
         underlying: "SPX".parse().unwrap(),
         opened_at: Timestamp::UNIX_EPOCH,
-        margin: Decimal::from(2_000),
         cash_flow: Decimal::from(200),
         close_attempts: 0,
         pending_close: None,

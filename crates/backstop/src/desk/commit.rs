@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use backstop_broker::Decimal;
+
 use super::Inner;
 use crate::journal::JournalError;
 use crate::record::{Batch, Record};
-use crate::state::{Contradiction, State};
+use crate::state::{CASH, Contradiction, State};
 use crate::told::told;
 
 /// Why something could not be written down. The state is as if it had not been concluded.
@@ -60,13 +62,26 @@ impl Inner {
             }
             state.clone()
         };
-        let batch = Arc::new(Batch { at: self.clock.wall(), records });
+        let before = after.account.overdrawn();
+        let mut batch = Batch { at: self.clock.wall(), records };
         // Before it is on disk: what cannot be read back must not get there.
-        if let Err(error) = after.apply(&batch) {
+        let applied = after.apply(&batch).and_then(|()| match after.account.overdrawn() {
+            // Law 6: said in the batch in which it happened.
+            Some(short) if before != Some(short) => {
+                self.recount.store(true, Ordering::SeqCst);
+                let alert = Batch { at: batch.at, records: vec![overdrawn(short)] };
+                after.apply(&alert)?;
+                batch.records.extend(alert.records);
+                Ok(())
+            }
+            _ => Ok(()),
+        });
+        if let Err(error) = applied {
             tracing::error!(%error, "the desk contradicts itself");
             self.stopping.store(true, Ordering::SeqCst);
             return Err(error.into());
         }
+        let batch = Arc::new(batch);
         // WAL-5: another instance may have the journal by now.
         if !self.lock.still_held() {
             self.halt_for_lock();
@@ -80,7 +95,11 @@ impl Inner {
             return Err(error.into());
         }
         self.note_changes(&batch);
-        *self.state.lock() = after;
+        let mut state = self.state.lock();
+        // TXN-3: the ledger is what the records say, and nothing else but what is reserved for the next of them.
+        self.ledger.follow(after.account.books().clone());
+        *state = after;
+        drop(state);
         // No listener is no fault.
         let _sent = self.events.send(batch);
         Ok(true)
@@ -118,4 +137,12 @@ impl Inner {
             tracing::error!(error = told(&error), "an alert could not be recorded");
         }
     }
+}
+
+fn overdrawn(short: Decimal) -> Record {
+    let text = format!(
+        "what was filled took {short} more than there was by the book: nothing is entered until the account's balance, read \
+         while nothing is in flight, shows that it has it. See whether the account is overdrawn"
+    );
+    Record::Alert { subject: CASH.to_owned(), text }
 }

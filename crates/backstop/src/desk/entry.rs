@@ -19,15 +19,17 @@ use std::time::Duration;
 use backstop_broker::{Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Symbol, TimeInForce};
 use backstop_clock::Clock as _;
 use backstop_quote::{Fresh, NotFresh, Now, Spread};
+use backstop_rollback::Reservation;
 use backstop_trade_guard::{Permit, TradeGuard};
 
 use super::settle::Rest;
-use super::{Attended, Claimed, Desk, Inner, RecordError, Running};
+use super::{Attended, Desk, Inner, RecordError, Running};
 use crate::SlotId;
 use crate::gate::{self, MarketView, least_cost};
 use crate::journal::JournalError;
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::refusal::{Malformed, Refusal};
+use crate::state::hold_of;
 use crate::switch::Level;
 use crate::told::told;
 
@@ -40,7 +42,8 @@ pub struct EntryPlan {
     pub legs: Vec<Leg>,
     /// At what price.
     pub kind: OrderKind,
-    /// Cash to set aside while the order may live: its worst case. Refused when the order's own price makes it more.
+    /// Cash to set aside while the order may live: its worst case, fees included, above zero. Refused when the order's own
+    /// price makes it more.
     pub reserve: Decimal,
     /// Cash to keep aside while the whole position is open: what a short spread can still cost.
     pub margin: Decimal,
@@ -271,14 +274,14 @@ struct Guarded {
 impl Guarded {
     fn reserved(self, desk: &Arc<Inner>) -> Result<Reserved, Stopped> {
         match self.priced.proposed.reserve(desk) {
-            Ok(reservation) => Ok(Reserved { guarded: self, reservation }),
+            Ok(claimed) => Ok(Reserved { guarded: self, claimed }),
             Err(refusal) => Err(Stopped::inside(refusal, self.permit)),
         }
     }
 }
 
 impl Proposed {
-    fn reserve(&self, desk: &Arc<Inner>) -> Result<Reservation, Refusal> {
+    fn reserve(&self, desk: &Arc<Inner>) -> Result<Claimed, Refusal> {
         let Amounts { reserve: needed, margin } = self.amounts;
         // An order that costs more than can be counted costs more than there is.
         let least = least_cost(&self.order, &self.view).unwrap_or(Decimal::MAX);
@@ -286,40 +289,48 @@ impl Proposed {
             return Err(Malformed::Amounts { reserve: needed, margin, least }.into());
         }
         let state = desk.state.lock();
-        let mut claims = desk.reserving.lock();
-        let claimed = claims.values().map(|claim| claim.cash).fold(Decimal::ZERO, Decimal::saturating_add);
-        // TXN-3: judged and claimed under one lock, so that two entries cannot both see the same cash.
-        let free = state.free_cash().map(|free| free.saturating_sub(claimed));
+        let mut opening = desk.opening.lock();
         // Once more, with the entries that passed the limits a moment ago and are not written down yet.
-        let opening: Vec<&[Leg]> = claims.values().map(|claim| &*claim.legs).collect();
-        let breaches = desk.config.limits.breaches(&self.order, &state, &opening);
+        let legs: Vec<&[Leg]> = opening.values().map(|legs| &**legs).collect();
+        let breaches = desk.config.limits.breaches(&self.order, &state, &legs);
         if !breaches.is_empty() {
             return Err(Refusal::Limits(breaches));
         }
-        if free.is_none_or(|free| needed > free) {
-            return Err(Refusal::Cash { needed, free });
+        if let Some(short) = state.account.overdrawn() {
+            return Err(Refusal::Overdrawn { short });
         }
-        claims.insert(self.slot.clone(), Claimed { cash: needed, legs: self.order.legs().to_vec() });
-        Ok(Reservation { desk: Arc::clone(desk), slot: self.slot.clone() })
+        if state.account.free().is_none() {
+            return Err(Refusal::Cash { needed, free: None });
+        }
+        // TXN-3: one step with the look at what is free, so that two entries cannot both see the same cash.
+        let cash = desk.ledger.reserve(self.slot.clone(), &hold_of(&self.order, needed, margin))?;
+        opening.insert(self.slot.clone(), self.order.legs().to_vec());
+        Ok(Claimed { cash, opening: Opening { desk: Arc::clone(desk), slot: self.slot.clone() } })
     }
 }
 
-/// Cash claimed in memory until the intent on disk claims it. Dropped, it is free again.
-struct Reservation {
+/// What an entry has claimed whose intent is not on disk. Dropped, it is free again.
+struct Claimed {
+    cash: Reservation<SlotId>,
+    opening: Opening,
+}
+
+/// Its legs, which others must not meet.
+struct Opening {
     desk: Arc<Inner>,
     slot: SlotId,
 }
 
-impl Drop for Reservation {
+impl Drop for Opening {
     fn drop(&mut self) {
-        self.desk.reserving.lock().remove(&self.slot);
+        self.desk.opening.lock().remove(&self.slot);
     }
 }
 
 /// Its worst case is paid for.
 struct Reserved {
     guarded: Guarded,
-    reservation: Reservation,
+    claimed: Claimed,
 }
 
 impl Reserved {
@@ -329,6 +340,11 @@ impl Reserved {
         let granted = desk.broker.grant(Priority::Entry, within).await;
         let checked = granted.map_err(Refusal::from).and_then(|grant| {
             last_look(&self.guarded.priced.fresh, desk)?;
+            // Fills that took more than they should may have taken it from this one.
+            if !self.claimed.cash.is_held() {
+                let needed = self.guarded.priced.proposed.amounts.reserve;
+                return Err(Refusal::Cash { needed, free: desk.state.lock().account.free() });
+            }
             Ok(grant)
         });
         match checked {
@@ -346,7 +362,8 @@ struct Budgeted {
 
 impl Budgeted {
     async fn recorded(self, desk: &Arc<Inner>) -> Result<Recorded, Stopped> {
-        let Self { grant, reserved: Reserved { guarded: Guarded { permit, priced }, reservation } } = self;
+        let Self { grant, reserved: Reserved { guarded: Guarded { permit, priced }, claimed } } = self;
+        let Claimed { cash, opening } = claimed;
         let Priced { proposed: Proposed { slot, order, amounts: Amounts { reserve, margin }, .. }, fresh } = priced;
         let attended = desk.attend(order.client_order_id());
         let intent =
@@ -358,10 +375,15 @@ impl Budgeted {
             Err(error @ RecordError::Journal(JournalError::Refused { .. })) => {
                 return Err(Stopped::inside(error, permit));
             }
-            // Nobody knows what is on disk, so the permit falls without a verdict.
-            Err(error) => return Err(Refusal::from(error).into()),
+            // Nobody knows what is on disk, so the permit falls without a verdict, and the cash stays set aside.
+            Err(error) => {
+                drop(cash.send());
+                return Err(Refusal::from(error).into());
+            }
         }
-        drop(reservation);
+        // TXN-6: from here on it is the records that free it.
+        drop(cash.send());
+        drop(opening);
         Ok(Recorded { slot, order, permit, fresh, grant, attended })
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::settle::{Listed, Step, is_of, merge};
 use super::verify::{VerifiedClosed, net_of};
-use super::{Desk, Inner, RecordError};
+use super::{Desk, Inner};
 use crate::SlotId;
 use crate::record::{Drift, Purpose, Record};
 use crate::state::{Issued, State};
@@ -83,30 +83,6 @@ impl Desk {
             },
         }
     }
-
-    /// Sets the book's cash by the broker's balances, and returns them. Only at rest: while an order is in flight, nobody
-    /// knows which fills the balance holds already; then, and if one came to rest while the balance was on its way, the
-    /// book stays as it is, and `None` is returned.
-    ///
-    /// # Errors
-    /// [`CashError`]; the old figure stays (TXN-7).
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub async fn read_cash(&self) -> Result<Option<Decimal>, CashError> {
-        self.inner.read_cash().await
-    }
-}
-
-/// Why the book's cash was not set.
-#[derive(Debug, thiserror::Error)]
-pub enum CashError {
-    /// The balances could not be read.
-    #[error("the account's balances could not be read")]
-    Broker(#[from] ReadError),
-    /// They could not be recorded.
-    #[error(transparent)]
-    Record(#[from] RecordError),
 }
 
 impl Inner {
@@ -126,20 +102,12 @@ impl Inner {
         self.verify_pending(&orders, &held).await;
         let drift = self.drift(&held, held_at, &self.unrecorded(&orders));
         self.note_comparison(&drift).await;
+        let open = self.state.lock().operations.len();
         // TXN-3: a balance that was read before something was adopted may hold its fills already.
-        if self.recount.load(Ordering::SeqCst) && matches!(self.read_cash().await, Ok(Some(_))) {
+        if open == 0 && self.recount.load(Ordering::SeqCst) && matches!(self.read_cash().await, Ok(Some(_))) {
             self.recount.store(false, Ordering::SeqCst);
         }
-        let open = self.state.lock().operations.len();
         Ok(Comparison { open, drift })
-    }
-
-    async fn read_cash(self: &Arc<Self>) -> Result<Option<Decimal>, CashError> {
-        let before = self.state.lock().turnover;
-        let total = self.broker.balances().await?.total_cash;
-        let at_rest = move |state: &State| state.operations.is_empty() && state.turnover == before;
-        let written = self.commit_if(vec![Record::CashRead { total }], at_rest).await?;
-        Ok(written.then_some(total))
     }
 
     /// Orders that are not at rest and that no task looks after.

@@ -231,6 +231,7 @@ fn may_wait(batch: &Batch) -> bool {
         matches!(
             record,
             Record::CashRead { .. }
+                | Record::CashUnread { .. }
                 | Record::SessionBegun { .. }
                 | Record::Refused { .. }
                 | Record::Reconciled { .. }

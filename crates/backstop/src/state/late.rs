@@ -4,7 +4,7 @@
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill};
 use jiff::Timestamp;
 
-use super::{Contradiction, Issued, Placed, State, contradiction, held_legs};
+use super::{Contradiction, Issued, Placed, State, contradiction, flow_of, held_legs, uncountable};
 use crate::SlotId;
 use crate::record::Purpose;
 use crate::state::Position;
@@ -30,16 +30,15 @@ impl State {
         };
         self.issued.insert(id.clone(), Issued::Placed);
         self.turnover = self.turnover.saturating_add(1);
-        let flow = self.pay(id, fills)?;
         match placed.purpose {
             Purpose::Open => {
                 self.count(&slot);
-                self.hold(&slot, &placed, (id, fills, flow), at)?;
+                self.hold(&slot, &placed, (id, fills), at)?;
             }
-            Purpose::Close { .. } if self.positions.contains_key(&slot) => self.settle_close(&slot, fills, flow)?,
+            Purpose::Close { .. } if self.positions.contains_key(&slot) => self.settle_close(&slot, fills)?,
             Purpose::Close { .. } => {
                 let nothing = Placed { margin: Decimal::ZERO, ..placed.clone() };
-                self.hold(&slot, &nothing, (id, fills, flow), at)?;
+                self.hold(&slot, &nothing, (id, fills), at)?;
             }
         }
         placed.orders.insert(order.clone());
@@ -52,28 +51,21 @@ impl State {
         &mut self,
         slot: &SlotId,
         placed: &Placed,
-        (id, fills, flow): (&ClientOrderId, &[Fill], Decimal),
+        (id, fills): (&ClientOrderId, &[Fill]),
         at: Timestamp,
     ) -> Result<(), Contradiction> {
         let too_much = || contradiction("more than can be counted in", slot);
-        let margin = placed.margin_of(fills);
-        let Some(position) = self.positions.get_mut(slot) else {
-            let close_attempts = self.attempts(slot);
-            let position = Position {
-                legs: held_legs(fills),
-                client_order_id: id.clone(),
-                underlying: placed.underlying.clone(),
-                opened_at: at,
-                margin,
-                cash_flow: flow,
-                close_attempts,
-                pending_close: None,
-            };
-            self.positions.insert(slot.clone(), position);
-            return Ok(());
-        };
-        position.margin = position.margin.saturating_add(margin);
-        position.cash_flow = position.cash_flow.checked_add(flow).ok_or_else(too_much)?;
+        let close_attempts = self.attempts(slot);
+        let position = self.positions.entry(slot.clone()).or_insert_with(|| Position {
+            legs: Vec::new(),
+            client_order_id: id.clone(),
+            underlying: placed.underlying.clone(),
+            opened_at: at,
+            cash_flow: Decimal::ZERO,
+            close_attempts,
+            pending_close: None,
+        });
+        position.cash_flow = position.cash_flow.checked_add(flow_of(fills, id)?).ok_or_else(too_much)?;
         for more in held_legs(fills) {
             let Some(leg) = position.legs.iter_mut().find(|leg| leg.symbol == more.symbol) else {
                 position.legs.push(more);
@@ -84,7 +76,9 @@ impl State {
             leg.price = paid.checked_div(quantity).unwrap_or(more.price);
             leg.quantity = quantity;
         }
-        Ok(())
+        let symbol = placed.underlying.to_string();
+        let taken_in = self.account.take_fills(slot, &symbol, (&position.legs, placed.margin_of(fills)), fills);
+        taken_in.map_err(|error| uncountable(&error, id))
     }
 
     /// How many exits of a slot have a name, so that the next one gets another.

@@ -51,10 +51,10 @@ fn after(records: Vec<Record>) -> Result<State, Contradiction> {
 fn cash_is_set_aside_while_an_order_may_live_and_settled_at_the_real_price() {
     let (id, entry) = intent(&slot(1), Purpose::Open, 10);
     let working = after(vec![entry.clone()]).unwrap();
-    assert_eq!(working.free_cash(), Some(Decimal::from(9_000)));
+    assert_eq!(working.account.free(), Some(Decimal::from(9_000)));
     let held = after(vec![entry, finished(&id, filled(Side::Buy, 10, 90))]).unwrap();
-    assert_eq!(held.cash, Some(Decimal::from(9_100)));
-    assert_eq!(held.free_cash(), Some(Decimal::from(9_000)));
+    assert_eq!(held.account.cash(), Some(Decimal::from(9_100)));
+    assert_eq!(held.account.free(), Some(Decimal::from(9_000)));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_partial_fill_is_a_position_of_the_part() {
     let (id, entry) = intent(&slot(1), Purpose::Open, 10);
     let state = after(vec![entry, finished(&id, filled(Side::Buy, 4, 90))]).unwrap();
     assert_eq!(state.net().values().copied().collect::<Vec<_>>(), [Decimal::from(4)]);
-    assert_eq!(state.reserved(), Decimal::from(40));
+    assert_eq!(state.account.reserved(), Decimal::from(40));
     assert_eq!(state.session.unwrap().executed, 1);
 }
 
@@ -78,7 +78,7 @@ fn a_position_stays_in_the_book_until_a_record_removes_it() {
     ];
     let flat = after(records.clone()).unwrap();
     assert!(flat.positions[&slot(1)].is_flat());
-    assert_eq!((flat.cash, flat.reserved()), (Some(Decimal::from(10_050)), Decimal::ZERO));
+    assert_eq!((flat.account.cash(), flat.account.reserved()), (Some(Decimal::from(10_050)), Decimal::ZERO));
     records.push(Record::Closed { slot: slot(1), evidence: "test".to_owned() });
     assert!(after(records).unwrap().positions.is_empty());
 }
@@ -143,7 +143,7 @@ proptest! {
             }
         }
         let state = after(records).unwrap();
-        prop_assert_eq!(state.cash, Some(expected));
+        prop_assert_eq!(state.account.cash(), Some(expected));
         let flow: Decimal = state.positions.values().map(|position| position.cash_flow).sum();
         prop_assert_eq!(Decimal::from(10_000) + flow, expected);
     }

@@ -145,7 +145,7 @@ async fn a_balance_that_a_fill_overtook_does_not_overwrite_it() {
     let (read, end) = tokio::join!(desk.read_cash(), desk.try_to(desk.slot(1).unwrap(), plan));
     assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
     assert_eq!(read.unwrap(), None);
-    assert_eq!(desk.state().cash, Some(bench.sim().ledger().cash));
+    assert_eq!(desk.state().account.cash(), Some(bench.sim().ledger().cash));
     assert_eq!(desk.read_cash().await.unwrap(), Some(bench.sim().ledger().cash));
 }
 

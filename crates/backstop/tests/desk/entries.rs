@@ -292,7 +292,7 @@ async fn an_order_that_the_broker_did_twice_halts_entries_and_both_are_in_the_bo
             assert!(compared.drift.is_empty(), "{compared:?}");
             assert_eq!((state.net()[&spy()], bench.held()), (Decimal::from(20), Decimal::from(20)));
             assert_eq!(state.session.as_ref().unwrap().executed, 1, "one entry");
-            assert_eq!(state.cash, Some(bench.sim().ledger().cash));
+            assert_eq!(state.account.cash(), Some(bench.sim().ledger().cash));
         }
         assert_eq!(backstop::State::replay(&journal.batches()).unwrap(), desk.state());
         assert_eq!(bench.requests(), 1);
@@ -301,7 +301,7 @@ async fn an_order_that_the_broker_did_twice_halts_entries_and_both_are_in_the_bo
         bench.inject(FaultKind::DuplicateProcessing);
         let _end = leave(&desk, &slot).await;
         flatten(&desk).await;
-        assert_eq!((bench.held(), desk.state().cash), (Decimal::ZERO, Some(bench.sim().ledger().cash)));
+        assert_eq!((bench.held(), desk.state().account.cash()), (Decimal::ZERO, Some(bench.sim().ledger().cash)));
     }
 }
 

@@ -119,7 +119,7 @@ async fn session(seed: u64) -> (usize, BTreeMap<FaultKind, u64>) {
     assert_eq!(state.net().values().copied().sum::<backstop::broker::Decimal>(), bench.held(), "seed {seed}");
     bench.sim().set_faults(FaultPlan::none());
     flatten(&desk).await;
-    assert_eq!(desk.state().cash, Some(bench.sim().ledger().cash), "seed {seed}: to the cent");
+    assert_eq!(desk.state().account.cash(), Some(bench.sim().ledger().cash), "seed {seed}: to the cent");
     (filled, ledger.faults)
 }
 

@@ -49,8 +49,8 @@ pub(crate) async fn session(seed: u64) -> (BTreeMap<FaultKind, u64>, Vec<Batch>)
     assert!(opened.values().all(|count| *count == 1), "seed {seed}: {opened:?}");
     assert!(opened.len() <= ENTRIES as usize, "seed {seed}: {opened:?}");
     assert!(ledger.positions.is_empty(), "seed {seed}: {:?}", ledger.positions);
-    assert_eq!(desk.state().cash, Some(ledger.cash), "seed {seed}: to the cent");
-    assert_eq!(desk.state().reserved(), Decimal::ZERO, "seed {seed}");
+    assert_eq!(desk.state().account.cash(), Some(ledger.cash), "seed {seed}: to the cent");
+    assert_eq!(desk.state().account.reserved(), Decimal::ZERO, "seed {seed}");
     assert!(desk.state().halted().is_none(), "seed {seed}: {:?}", desk.state().halted());
     (ledger.faults, journal.batches())
 }

@@ -59,7 +59,7 @@ async fn an_operator_settles_what_no_evidence_can_by_name_and_reason_and_the_slo
     let (end, fills) = desk.resolve(&id, &Claim::NotPlaced, &ann()).await.unwrap();
     assert!(matches!(end, OrderEnd::Resolved { by, .. } if by == "ann") && fills.is_empty());
     let state = desk.state();
-    assert!(state.operations.is_empty() && state.alerts.is_empty() && state.reserved().is_zero(), "{state:#?}");
+    assert!(state.operations.is_empty() && state.alerts.is_empty() && state.account.reserved().is_zero(), "{state:#?}");
     assert_eq!(State::replay(&journal.batches()).unwrap(), state);
     let (_, end) = enter(&desk, 1).await;
     let spent = matches!(end, EntryEnd::Refused(Refusal::SlotUsed { .. }));
@@ -196,7 +196,7 @@ async fn an_order_that_turns_up_after_it_was_settled_as_not_placed_becomes_a_pos
         assert_eq!((state.net()[&spy()], bench.held()), (Decimal::TEN, Decimal::TEN));
         assert!(state.alerts[&slot.to_string()].text.contains("adopted"), "{:?}", state.alerts);
         assert_eq!(state.session.as_ref().unwrap().executed, 1);
-        assert_eq!(state.cash, Some(bench.sim().ledger().cash));
+        assert_eq!(state.account.cash(), Some(bench.sim().ledger().cash));
     }
     assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
     // Nothing but a halt of entries: what it holds can be closed like any other.
@@ -225,7 +225,7 @@ async fn an_exit_that_turns_up_after_another_one_has_closed_the_position_leaves_
     assert!(compared.drift.is_empty() && state.halted().is_some(), "{state:#?}");
     assert_eq!(state.positions[&slot].legs[0].quantity, -Decimal::TEN);
     assert_eq!(state.positions[&other].legs[0].quantity, Decimal::TEN);
-    assert_eq!(state.cash, Some(bench.sim().ledger().cash));
+    assert_eq!(state.account.cash(), Some(bench.sim().ledger().cash));
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,7 +40,7 @@ async fn die_and_restart(batches: usize, last_is_kept: bool, fault: Option<Fault
     let of_first = ledger.opening_orders_by_tag().into_keys().filter(|tag| tag.contains("-1-1-open-")).count();
     assert!(of_first <= 1, "the first slot was entered {of_first} times after {batches} batches");
     assert!(ledger.positions.is_empty(), "{:?} is left after {batches} batches", ledger.positions);
-    assert_eq!(desk.state().cash, Some(ledger.cash), "after {batches} batches");
+    assert_eq!(desk.state().account.cash(), Some(ledger.cash), "after {batches} batches");
     lived
 }
 

@@ -1,0 +1,130 @@
+//! The book's cash beside the account's: read, compared, and only then gone by.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use backstop_broker::{Decimal, ReadError};
+use backstop_rollback::BalanceRead;
+
+use super::{Desk, Inner, RecordError};
+use crate::record::Record;
+use crate::state::{CASH, State};
+use crate::told::told;
+
+/// Why the book's cash was not set. It stays as it is, and counts as stale (TXN-7).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CashError {
+    /// The balances could not be read.
+    #[error("the account's balances could not be read")]
+    Broker(#[from] ReadError),
+    /// No account that only spends what it has can have it.
+    #[error("the account's cash cannot be {total}: what was known before counts on")]
+    Absurd {
+        /// What was read.
+        total: Decimal,
+    },
+    /// The account seemed to have another sum than the book, and then one more.
+    #[error("the account's cash was read as {first}, then as {second}, and is {book} by the book: neither is believed")]
+    Unsteady {
+        /// What was read first.
+        first: Decimal,
+        /// And then.
+        second: Decimal,
+        /// What the book says.
+        book: Decimal,
+    },
+    /// They could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl Desk {
+    /// Compares the book's cash with the broker's balances, goes by these from then on, and returns them. Only at rest: while
+    /// an order is in flight, nobody knows which fills the balance holds already; then, and if one came to rest while the
+    /// balance was on its way, the book stays as it is, and `None` is returned.
+    ///
+    /// At rest every fill of ours is in both, so what differs is what no order of ours did: fees, interest, transfers, trades
+    /// by hand. It is read twice then, and recorded; the first difference that a process finds, which came about while none
+    /// ran, is an alert.
+    ///
+    /// # Errors
+    /// [`CashError`]; the old figure stays (TXN-7).
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn read_cash(&self) -> Result<Option<Decimal>, CashError> {
+        self.inner.read_cash().await
+    }
+}
+
+impl Inner {
+    pub(super) async fn read_cash(self: &Arc<Self>) -> Result<Option<Decimal>, CashError> {
+        let (before, book) = {
+            let state = self.state.lock();
+            (state.turnover, state.account.cash())
+        };
+        let at_rest = move |state: &State| {
+            state.operations.is_empty() && state.turnover == before && state.account.cash() == book
+        };
+        if !at_rest(&self.state.lock()) {
+            return Ok(None);
+        }
+        let total = match self.believable(book).await {
+            Ok(total) => total,
+            Err(CashError::Unsteady { .. }) if !at_rest(&self.state.lock()) => return Ok(None),
+            Err(error) => {
+                self.note_unread(&error).await;
+                return Err(error);
+            }
+        };
+        let is_first = !self.compared.load(Ordering::SeqCst);
+        let mut records = vec![Record::CashRead { total }];
+        if let Some(book) = book.filter(|book| is_first && *book != total) {
+            let text = format!(
+                "the account has {total}, and by the records it would be {book}: {} that no order of this bot explains (fees, \
+                 interest, transfers, trades by hand). The book goes by the account from here on",
+                total.saturating_sub(book)
+            );
+            records.push(Record::Alert { subject: CASH.to_owned(), text });
+        }
+        let is_news = is_first || book != Some(total) || is_stale(&self.state.lock());
+        if !is_news {
+            return Ok(at_rest(&self.state.lock()).then_some(total));
+        }
+        let written = self.commit_if(records, at_rest).await?;
+        if written {
+            self.compared.store(true, Ordering::SeqCst);
+        }
+        Ok(written.then_some(total))
+    }
+
+    /// The account's cash. What is not as the book says is read twice: one answer may be wrong.
+    async fn believable(&self, book: Option<Decimal>) -> Result<Decimal, CashError> {
+        let first = self.one_reading().await?;
+        let Some(book) = book.filter(|book| *book != first) else { return Ok(first) };
+        let second = self.one_reading().await?;
+        if first == second { Ok(first) } else { Err(CashError::Unsteady { first, second, book }) }
+    }
+
+    async fn one_reading(&self) -> Result<Decimal, CashError> {
+        let total = self.broker.balances().await?.total_cash;
+        // The ledger's word on what an account can have.
+        match BalanceRead::Never.then(Ok::<_, String>(total), total) {
+            BalanceRead::Read { .. } => Ok(total),
+            _ => Err(CashError::Absurd { total }),
+        }
+    }
+
+    /// TXN-7: once, until a reading is believed again. Every record is a sync.
+    async fn note_unread(self: &Arc<Self>, error: &CashError) {
+        let record = Record::CashUnread { reason: told(error) };
+        if let Err(error) = self.commit_if(vec![record], |state| !is_stale(state)).await {
+            tracing::error!(error = told(&error), "that the account's cash was not read is not in the records");
+        }
+    }
+}
+
+fn is_stale(state: &State) -> bool {
+    matches!(state.account.balance(), BalanceRead::Stale { .. })
+}
