@@ -50,8 +50,8 @@ pub use books::{Balances, Books, Caps, Hold, LedgerError, Overdrawn};
 pub use ledger::{BalanceRead, Compared, Ledger};
 pub use order::{Evidence, InFlight, NoEvidence, Part, Reservation};
 pub use saga::{
-    Appending, Doing, Effects, End, Finished, Impossible, JournalError, MemoryJournal, Outcome, Retry, Saga,
-    SagaJournal, SagaRecord, StepPlan, StepState, run,
+    Appending, Doing, Effects, End, Finished, Impossible, Interrupted, JournalError, MemoryJournal, Outcome, Retry,
+    Saga, SagaJournal, SagaRecord, StepPlan, StepState, run,
 };
 #[cfg(feature = "wal")]
 pub use saga::{SagaLog, SagaOpenError};

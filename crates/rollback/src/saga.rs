@@ -3,16 +3,19 @@
 //!
 //! The machine is here; it does nothing by itself. [`run`](crate::run) drives it, a journal keeps its records.
 
+mod journal;
 mod record;
 mod run;
 #[cfg(feature = "wal")]
 mod wal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
+pub use self::journal::{Appending, JournalError, MemoryJournal, SagaJournal};
 pub use self::record::{End, Impossible, SagaRecord, StepPlan};
-pub use self::run::{Appending, Doing, Effects, Finished, JournalError, MemoryJournal, Outcome, SagaJournal, run};
+pub use self::run::{Doing, Effects, Finished, Interrupted, Outcome, run};
 #[cfg(feature = "wal")]
 pub use self::wal::{SagaLog, SagaOpenError};
 
@@ -67,21 +70,40 @@ pub enum StepState {
 /// A sequence of steps with outside effects, that are all done or all taken back: in reverse, each at least once.
 ///
 /// A step that may have been done is taken back like one that was. One that cannot be taken back stops those before it: to
-/// sell the long leg of a spread while the short one could not be bought back makes it worse.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// sell the long leg of a spread while the short one could not be bought back makes it worse. As text it says where it
+/// stands, and what a person has to do.
+///
+/// There is one value of each: two who run the same saga would take it back twice at the same time.
+///
+/// ```compile_fail,E0382
+/// # use backstop_rollback::*;
+/// # async fn twice(saga: Saga, retry: Retry, legs: &mut dyn Effects, others: &mut dyn Effects, journal: &dyn SagaJournal) {
+/// let one = run(saga, retry, legs, journal);
+/// let other = run(saga, retry, others, journal);
+/// # }
+/// ```
+#[derive(Debug, PartialEq, Eq)]
 pub struct Saga {
     name: String,
-    steps: Vec<(StepPlan, StepState)>,
-    /// Why it is taken back.
-    cause: Option<String>,
-    unresolved: Option<String>,
-    end: Option<End>,
-    /// Read back from a journal: nobody knows what was going on when that was written.
-    restored: bool,
+    plans: Vec<StepPlan>,
+    progress: Progress,
+    /// Why it cannot go on, if it was stopped in the middle.
+    stopped: Option<String>,
     /// How often the present compensation has failed in this process.
     failed: u32,
     /// The pause after that is over.
     rested: bool,
+}
+
+/// What the records amount to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Progress {
+    /// Of each step.
+    states: Vec<StepState>,
+    /// Why it is taken back.
+    cause: Option<String>,
+    unresolved: Option<String>,
+    end: Option<End>,
 }
 
 /// What is to be done next. What [`Next::Record`] holds must be durable before it is [noted](Saga::note).
@@ -95,11 +117,82 @@ pub(crate) enum Next {
     Ended(End),
 }
 
+impl Progress {
+    /// With a record more; `None` if it cannot follow.
+    fn after(&self, record: &SagaRecord) -> Option<Self> {
+        if self.end.is_some() {
+            return None;
+        }
+        let goes_back = self.cause.is_some();
+        let is_compensating = |state: &StepState| matches!(state, StepState::Compensating { .. });
+        let mut next = self.clone();
+        match record {
+            SagaRecord::Begun { .. } => return None,
+            SagaRecord::Acting { step, .. } => {
+                let first = self.states.iter().position(|state| *state != StepState::Acted);
+                let is_next = !goes_back && first == Some(*step);
+                next.step(*step, StepState::Acting, |before| is_next && *before == StepState::Pending)?;
+            }
+            SagaRecord::Acted { step, .. } => {
+                next.step(*step, StepState::Acted, |before| *before == StepState::Acting)?;
+            }
+            SagaRecord::Refused { step, reason, .. } => {
+                let refused = StepState::Refused { reason: reason.clone() };
+                next.step(*step, refused, |before| *before == StepState::Acting)?;
+                next.cause.get_or_insert_with(|| reason.clone());
+            }
+            SagaRecord::Doubted { step, reason, .. } => {
+                let in_doubt = StepState::InDoubt { reason: reason.clone() };
+                next.step(*step, in_doubt, |before| *before == StepState::Acting)?;
+                next.cause.get_or_insert_with(|| reason.clone());
+            }
+            SagaRecord::Abandoned { reason, .. } => {
+                next.cause.get_or_insert_with(|| reason.clone());
+            }
+            SagaRecord::Compensating { step, .. } => {
+                let compensating = StepState::Compensating { error: None };
+                let is_next = goes_back && self.last_that_may_be_done() == Some(*step);
+                next.step(*step, compensating, |_| is_next)?;
+            }
+            SagaRecord::CompensationFailed { step, reason, .. } => {
+                let compensating = StepState::Compensating { error: Some(reason.clone()) };
+                next.step(*step, compensating, is_compensating)?;
+            }
+            SagaRecord::Compensated { step, .. } | SagaRecord::SettledByHand { step, .. } => {
+                next.step(*step, StepState::Compensated, is_compensating)?;
+                next.unresolved = None;
+            }
+            SagaRecord::Unresolved { reason, .. } => {
+                self.states.iter().any(is_compensating).then_some(())?;
+                next.unresolved = Some(reason.clone());
+            }
+            SagaRecord::Ended { end, .. } => {
+                let is_so = match end {
+                    End::Completed => !goes_back && self.states.iter().all(|state| *state == StepState::Acted),
+                    End::RolledBack => goes_back && self.last_that_may_be_done().is_none(),
+                };
+                is_so.then_some(())?;
+                next.end = Some(*end);
+            }
+        }
+        Some(next)
+    }
+
+    fn step(&mut self, step: usize, to: StepState, from: impl Fn(&StepState) -> bool) -> Option<()> {
+        let state = self.states.get_mut(step)?;
+        from(state).then(|| *state = to)
+    }
+
+    fn last_that_may_be_done(&self) -> Option<usize> {
+        self.states.iter().rposition(may_have_been_done)
+    }
+}
+
 impl Saga {
     pub(crate) fn new(name: String, plans: Vec<StepPlan>) -> Self {
-        let steps = plans.into_iter().map(|plan| (plan, StepState::Pending)).collect();
-        let (cause, unresolved, end) = (None, None, None);
-        Self { name, steps, cause, unresolved, end, restored: false, failed: 0, rested: false }
+        let states = plans.iter().map(|_| StepState::Pending).collect();
+        let progress = Progress { states, cause: None, unresolved: None, end: None };
+        Self { name, plans, progress, stopped: None, failed: 0, rested: false }
     }
 
     /// What it is called.
@@ -110,100 +203,63 @@ impl Saga {
 
     /// Its steps, and how far each has come.
     pub fn steps(&self) -> impl Iterator<Item = (&StepPlan, &StepState)> {
-        self.steps.iter().map(|(plan, state)| (plan, state))
+        self.plans.iter().zip(&self.progress.states)
+    }
+
+    /// What may be open outside, in the order in which it is to be taken back: the last step first.
+    pub fn may_be_open(&self) -> impl Iterator<Item = &StepPlan> {
+        let open = self.plans.iter().zip(&self.progress.states).filter(|(_, state)| may_have_been_done(state));
+        open.map(|(plan, _)| plan).rev()
     }
 
     /// Why it is taken back, if it is.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.progress.cause.as_deref()
     }
 
-    /// Why a compensation could not be done, if it is left to a person. What there is to do stands in the plan of the last
-    /// step that is [`StepState::Compensating`].
+    /// Why a compensation could not be done, if it is left to a person. What there is to do stands in the plan of the first
+    /// step that [may be open](Saga::may_be_open).
     #[must_use]
     pub fn unresolved(&self) -> Option<&str> {
-        self.unresolved.as_deref()
-    }
-
-    pub(crate) fn end(&self) -> Option<End> {
-        self.end
+        self.progress.unresolved.as_deref()
     }
 
     pub(crate) fn plan(&self, step: usize) -> Option<&StepPlan> {
-        self.steps.get(step).map(|(plan, _)| plan)
+        self.plans.get(step)
     }
 
-    /// Takes a record in: of this process, or read back.
+    /// Takes a record in: of this process, or read back. One that cannot follow leaves no trace.
     pub(crate) fn note(&mut self, record: &SagaRecord) -> Result<(), Impossible> {
-        let impossible = || Impossible { saga: record.saga().to_owned(), record: format!("{record:?}") };
-        if self.end.is_some() || record.saga() != self.name {
-            return Err(impossible());
+        self.progress = self.after(record)?;
+        if !matches!(record, SagaRecord::CompensationFailed { .. } | SagaRecord::Unresolved { .. }) {
+            self.failed = 0;
         }
-        match record {
-            SagaRecord::Begun { .. } => return Err(impossible()),
-            SagaRecord::Acting { step, .. } => {
-                self.step_to(*step, StepState::Acting, |before, goes_back| !goes_back && *before == StepState::Pending)
-            }
-            SagaRecord::Acted { step, .. } => {
-                self.step_to(*step, StepState::Acted, |before, _| *before == StepState::Acting)
-            }
-            SagaRecord::Refused { step, reason, .. } => {
-                self.cause = Some(reason.clone());
-                let refused = StepState::Refused { reason: reason.clone() };
-                self.step_to(*step, refused, |before, _| *before == StepState::Acting)
-            }
-            SagaRecord::Doubted { step, reason, .. } => {
-                self.cause = Some(reason.clone());
-                let in_doubt = StepState::InDoubt { reason: reason.clone() };
-                self.step_to(*step, in_doubt, |before, _| *before == StepState::Acting)
-            }
-            SagaRecord::Abandoned { reason, .. } => {
-                self.cause.get_or_insert_with(|| reason.clone());
-                Some(())
-            }
-            SagaRecord::Compensating { step, .. } => {
-                self.failed = 0;
-                let compensating = StepState::Compensating { error: None };
-                self.step_to(*step, compensating, |before, goes_back| goes_back && may_have_been_done(before))
-            }
-            SagaRecord::CompensationFailed { step, reason, .. } => {
-                let compensating = StepState::Compensating { error: Some(reason.clone()) };
-                self.step_to(*step, compensating, |before, _| matches!(before, StepState::Compensating { .. }))
-            }
-            SagaRecord::Compensated { step, .. } | SagaRecord::SettledByHand { step, .. } => {
-                self.unresolved = None;
-                self.failed = 0;
-                self.step_to(*step, StepState::Compensated, |before, _| {
-                    matches!(before, StepState::Compensating { .. })
-                })
-            }
-            SagaRecord::Unresolved { reason, .. } => {
-                self.unresolved = Some(reason.clone());
-                Some(())
-            }
-            SagaRecord::Ended { end, .. } => {
-                let is_so = match end {
-                    End::Completed => self.steps.iter().all(|(_, state)| *state == StepState::Acted),
-                    End::RolledBack => !self.steps.iter().any(|(_, state)| may_have_been_done(state)),
-                };
-                is_so.then(|| self.end = Some(*end))
-            }
-        }
-        .ok_or_else(impossible)
+        Ok(())
     }
 
-    fn step_to(&mut self, step: usize, to: StepState, from: impl Fn(&StepState, bool) -> bool) -> Option<()> {
-        let goes_back = self.cause.is_some();
-        let (_, state) = self.steps.get_mut(step)?;
-        from(state, goes_back).then(|| *state = to)
+    fn after(&self, record: &SagaRecord) -> Result<Progress, Impossible> {
+        let next = if record.saga() == self.name { self.progress.after(record) } else { None };
+        next.ok_or_else(|| Impossible::of(record))
     }
 
-    /// It was read back: whatever was going on is in doubt, and is tried anew.
-    pub(crate) fn restore(&mut self) {
-        self.restored = true;
-        self.unresolved = None;
+    /// The same, to be taken up again: whatever was going on is in doubt, and is tried anew.
+    fn restored(&self) -> Self {
+        let (name, plans, progress) = (self.name.clone(), self.plans.clone(), self.progress.clone());
+        let stopped = Some("the process that ran it ended".to_owned());
+        let mut saga = Self { name, plans, progress, stopped, failed: 0, rested: false };
+        saga.try_anew();
+        saga
+    }
+
+    /// What could not be done before may be possible now.
+    pub(crate) fn try_anew(&mut self) {
+        self.progress.unresolved = None;
         self.failed = 0;
+    }
+
+    pub(crate) fn stop(&mut self, why: String) {
+        self.stopped = Some(why);
     }
 
     pub(crate) fn compensation_failed(&mut self) {
@@ -218,39 +274,54 @@ impl Saga {
     /// The one thing to do next.
     pub(crate) fn next(&self, retry: Retry) -> Next {
         let saga = || self.name.clone();
-        if let Some(end) = self.end {
-            return Next::Ended(end);
+        let Progress { states, cause, unresolved, end } = &self.progress;
+        if let Some(end) = end {
+            return Next::Ended(*end);
         }
-        if self.cause.is_none() {
-            let first = self.steps.iter().position(|(_, state)| *state != StepState::Acted);
+        if cause.is_none() {
+            let first = states.iter().position(|state| *state != StepState::Acted);
             return match first {
                 None => Next::Record(SagaRecord::Ended { saga: saga(), end: End::Completed }),
-                // What the world was when it began is gone: it is taken back, not gone on with.
-                Some(_) if self.restored => {
-                    let reason = "the process that ran it ended".to_owned();
-                    Next::Record(SagaRecord::Abandoned { saga: saga(), reason })
-                }
-                Some(step) => match self.steps.get(step) {
-                    Some((_, StepState::Acting)) => Next::Act(step),
-                    _ => Next::Record(SagaRecord::Acting { saga: saga(), step }),
+                // What the world was when it began is gone once it was stopped: it is taken back, not gone on with.
+                Some(step) => match (&self.stopped, states.get(step)) {
+                    (Some(why), _) => Next::Record(SagaRecord::Abandoned { saga: saga(), reason: why.clone() }),
+                    (None, Some(StepState::Acting)) => Next::Act(step),
+                    (None, _) => Next::Record(SagaRecord::Acting { saga: saga(), step }),
                 },
             };
         }
         // TXN-5: in reverse.
-        let Some(step) = self.steps.iter().rposition(|(_, state)| may_have_been_done(state)) else {
+        let Some(step) = self.progress.last_that_may_be_done() else {
             return Next::Record(SagaRecord::Ended { saga: saga(), end: End::RolledBack });
         };
-        match self.steps.get(step) {
-            Some((_, StepState::Compensating { .. })) if self.unresolved.is_some() => Next::Unresolved,
-            Some((_, StepState::Compensating { error })) if self.failed >= retry.attempts.max(1) => {
+        match states.get(step) {
+            Some(StepState::Compensating { .. }) if unresolved.is_some() => Next::Unresolved,
+            Some(StepState::Compensating { error }) if self.failed >= retry.attempts.max(1) => {
                 Next::Record(SagaRecord::Unresolved { saga: saga(), reason: error.clone().unwrap_or_default() })
             }
-            Some((_, StepState::Compensating { .. })) if self.failed > 0 && !self.rested => {
+            Some(StepState::Compensating { .. }) if self.failed > 0 && !self.rested => {
                 Next::Pause(retry.pause(self.failed))
             }
-            Some((_, StepState::Compensating { .. })) => Next::Compensate(step),
+            Some(StepState::Compensating { .. }) => Next::Compensate(step),
             _ => Next::Record(SagaRecord::Compensating { saga: saga(), step }),
         }
+    }
+}
+
+/// Where it stands, and what a person has to do who takes over.
+impl fmt::Display for Saga {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "saga {}", self.name)?;
+        if let Some(cause) = self.cause() {
+            write!(f, ", taken back because {cause}")?;
+        }
+        if let Some(error) = self.unresolved() {
+            write!(f, ", cannot be taken back: {error}")?;
+        }
+        for (number, plan) in self.may_be_open().enumerate() {
+            write!(f, "; by hand {}: {} ({})", number + 1, plan.by_hand, plan.key)?;
+        }
+        Ok(())
     }
 }
 
@@ -263,7 +334,7 @@ fn may_have_been_done(state: &StepState) -> bool {
 }
 
 /// All that are not at rest, by name: the fold of the records.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Sagas(BTreeMap<String, Saga>);
 
 impl Sagas {
@@ -271,16 +342,14 @@ impl Sagas {
         let name = record.saga();
         if let SagaRecord::Begun { steps, .. } = record {
             if self.0.contains_key(name) {
-                return Err(Impossible { saga: name.to_owned(), record: format!("{record:?}") });
+                return Err(Impossible::of(record));
             }
             self.0.insert(name.to_owned(), Saga::new(name.to_owned(), steps.clone()));
             return Ok(());
         }
-        let Some(saga) = self.0.get_mut(name) else {
-            return Err(Impossible { saga: name.to_owned(), record: format!("{record:?}") });
-        };
+        let Some(saga) = self.0.get_mut(name) else { return Err(Impossible::of(record)) };
         saga.note(record)?;
-        if saga.end().is_some() {
+        if saga.progress.end.is_some() {
             self.0.remove(name);
         }
         Ok(())
@@ -288,17 +357,46 @@ impl Sagas {
 
     /// As they are to be taken up again.
     pub(crate) fn restored(&self) -> Vec<Saga> {
-        let mut all: Vec<_> = self.0.values().cloned().collect();
-        all.iter_mut().for_each(Saga::restore);
-        all
+        self.0.values().map(Saga::restored).collect()
     }
 
-    /// Whether a record can follow.
-    #[cfg(feature = "wal")]
+    /// Whether a record can be written: more is asked of a new one than of what is read back.
     pub(crate) fn check(&self, record: &SagaRecord) -> Result<(), Impossible> {
-        let of_it = self.0.get(record.saga()).map(|saga| (record.saga().to_owned(), saga.clone()));
-        Self(of_it.into_iter().collect()).note(record)
+        let saga = self.0.get(record.saga());
+        if let SagaRecord::Begun { saga: name, steps } = record {
+            if saga.is_some() {
+                return Err(Impossible::NameInUse { saga: name.clone() });
+            }
+            check_plan(name, steps)?;
+            let used: BTreeSet<&str> = self.0.values().flat_map(|saga| &saga.plans).map(|plan| &*plan.key).collect();
+            return match steps.iter().find(|plan| used.contains(&*plan.key)) {
+                Some(plan) => Err(Impossible::KeyInUse { saga: name.clone(), key: plan.key.clone() }),
+                None => Ok(()),
+            };
+        }
+        saga.ok_or_else(|| Impossible::of(record))?.after(record).map(drop)
     }
+}
+
+/// Two steps with one key are one effect: the second would count as done without anything having happened.
+fn check_plan(name: &str, steps: &[StepPlan]) -> Result<(), Impossible> {
+    let blank = |what| Err(Impossible::Blank { saga: name.to_owned(), what });
+    if name.trim().is_empty() {
+        return blank("its name");
+    }
+    let mut keys = BTreeSet::new();
+    for StepPlan { key, by_hand } in steps {
+        if key.trim().is_empty() {
+            return blank("the key of a step");
+        }
+        if by_hand.trim().is_empty() {
+            return blank("what a person has to do when a step cannot be taken back");
+        }
+        if !keys.insert(key) {
+            return Err(Impossible::KeyInUse { saga: name.to_owned(), key: key.clone() });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "complete by definition")]
 pub struct StepPlan {
-    /// Names the effect: the same key twice is the same effect once. For an order its client order id.
+    /// Names the effect: the same key twice is the same effect once. For an order its client order id. No other step has
+    /// had it, in this saga or another; the journal can only see those that are not at rest.
     pub key: String,
     /// What a person has to do to take it back when the program cannot: which account, which symbol, how many, which way.
     pub by_hand: String,
@@ -146,12 +147,50 @@ impl SagaRecord {
     }
 }
 
-/// A record that cannot follow what was written before: another program wrote to the journal, or a name was used twice.
+/// A record that was not written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{record} of saga {saga} cannot follow what was written before")]
-pub struct Impossible {
-    /// The saga.
-    pub saga: String,
-    /// The record.
-    pub record: String,
+#[non_exhaustive]
+pub enum Impossible {
+    /// It cannot follow what was written before: another program wrote to the journal, or two run the same saga.
+    #[error("{record} of saga {saga} cannot follow what was written before; open the journal again and look")]
+    Order {
+        /// The saga.
+        saga: String,
+        /// The record.
+        record: String,
+    },
+    /// One of that name is not at rest.
+    #[error("saga {saga} is not at rest; give each its own name, and run that one to its end")]
+    NameInUse {
+        /// The saga.
+        saga: String,
+    },
+    /// Two steps have one key, which makes them one effect.
+    #[error("saga {saga} uses the key {key} of another step; give each effect its own")]
+    KeyInUse {
+        /// The saga.
+        saga: String,
+        /// The key.
+        key: String,
+    },
+    /// A text is blank that somebody will need.
+    #[error("saga {saga} does not say {what}")]
+    Blank {
+        /// The saga.
+        saga: String,
+        /// Which.
+        what: &'static str,
+    },
+    /// Nobody knows whether its last record was written: another is writing one, or was stopped while it did.
+    #[error("the last record of saga {saga} is on its way, or was given up; open the journal again and look")]
+    Busy {
+        /// The saga.
+        saga: String,
+    },
+}
+
+impl Impossible {
+    pub(crate) fn of(record: &SagaRecord) -> Self {
+        Self::Order { saga: record.saga().to_owned(), record: format!("{record:?}") }
+    }
 }

@@ -1,13 +1,14 @@
 //! Sagas in a write-ahead log.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
-use backstop_wal::{Append, Entry, Log, OpenError, Opened, Options, Storage};
+use backstop_wal::{Append, AppendError, Entry, Log, OpenError, Opened, Options, Storage};
 use serde::{Deserialize, Serialize};
 
+use super::journal::{Appending, JournalError, SagaJournal};
 use super::record::{Impossible, SagaRecord};
-use super::run::{Appending, JournalError, SagaJournal};
 use super::{Saga, Sagas};
 use crate::sync::Mutex;
 
@@ -33,6 +34,9 @@ pub struct SagaLog {
 #[derive(Debug, Default)]
 struct State {
     sagas: Sagas,
+    /// Those with a record on its way, which may be written or not: by name, with the keys that the record brings. Whoever
+    /// gives one up leaves it here, since nobody else knows either until the log is opened again.
+    on_their_way: BTreeMap<String, Vec<String>>,
     /// Records since the last checkpoint.
     uncovered: u64,
 }
@@ -111,7 +115,7 @@ impl SagaLog {
             // Done here and not while it runs, where a task would wait for it. It stands for nothing at all.
             let made = log.checkpoint(NOTHING_OPEN).map_err(|source| Box::new(source) as Box<dyn Error + Send + Sync>);
             let removed = made.and_then(|_| log.remove_history(KEEP_SEGMENTS).map_err(Into::into));
-            removed.map_err(|source| SagaOpenError::Checkpoint(JournalError(source)))?;
+            removed.map_err(|source| SagaOpenError::Checkpoint(JournalError::Failed(source)))?;
             state.uncovered = 0;
         }
         Ok((Self { log, state: Mutex::new(state) }, unfinished, opened))
@@ -122,7 +126,7 @@ impl SagaLog {
     /// # Errors
     /// [`JournalError`]; what was acknowledged is on disk all the same.
     pub fn close(self) -> Result<(), JournalError> {
-        self.log.close().map_err(|source| JournalError(Box::new(source)))
+        self.log.close().map_err(|source| JournalError::Failed(Box::new(source)))
     }
 }
 
@@ -152,22 +156,48 @@ impl State {
     }
 }
 
+impl State {
+    /// Keeps the place of a record that is about to be written. What cannot follow is not written: it would keep the log
+    /// from being opened.
+    fn set_out(&mut self, record: &SagaRecord) -> Result<(), Impossible> {
+        let saga = record.saga();
+        if self.on_their_way.contains_key(saga) {
+            return Err(Impossible::Busy { saga: saga.to_owned() });
+        }
+        self.sagas.check(record)?;
+        let keys: Vec<_> = match record {
+            SagaRecord::Begun { steps, .. } => steps.iter().map(|plan| plan.key.clone()).collect(),
+            _ => Vec::new(),
+        };
+        if let Some(key) = keys.iter().find(|key| self.on_their_way.values().flatten().any(|other| other == *key)) {
+            return Err(Impossible::KeyInUse { saga: saga.to_owned(), key: key.clone() });
+        }
+        self.on_their_way.insert(saga.to_owned(), keys);
+        Ok(())
+    }
+}
+
+/// # Cancel safety
+/// A record that is given up is there whole or not at all, and its saga takes no other until the log is opened again.
 impl SagaJournal for SagaLog {
     fn append<'a>(&'a self, record: &'a SagaRecord) -> Appending<'a> {
         Box::pin(async move {
-            let failed = |source: Box<dyn Error + Send + Sync>| JournalError(source);
-            // What cannot follow is not written: it would keep the log from being opened.
-            self.state.lock().sagas.check(record).map_err(|source| failed(Box::new(source)))?;
             let line = serde_json::to_vec(&Line { version: VERSION, record });
-            let line = line.map_err(|source| failed(Box::new(source)))?;
+            let line = line.map_err(|source| JournalError::Failed(Box::new(source)))?;
             // WAL-8: what closes is let into the reserve.
             let how = if matches!(record, SagaRecord::Begun { .. } | SagaRecord::Acting { .. }) {
                 Append::DURABLE
             } else {
                 Append::DURABLE.from_reserve()
             };
-            self.log.append_async(&line, how).await.map_err(|source| failed(Box::new(source)))?;
-            self.state.lock().note(record).map_err(|source| failed(Box::new(source)))
+            self.state.lock().set_out(record)?;
+            let written = self.log.append_async(&line, how).await;
+            let mut state = self.state.lock();
+            if !matches!(written, Err(AppendError::Failed { .. })) {
+                state.on_their_way.remove(record.saga());
+            }
+            written.map_err(|source| JournalError::Failed(Box::new(source)))?;
+            Ok(state.note(record)?)
         })
     }
 }

@@ -1,4 +1,6 @@
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex as StdMutex};
+use std::task::{Context, Waker};
 
 use backstop_wal::Claim;
 use backstop_wal::sim::{Depth, Fault, FaultKind, SimStorage};
@@ -93,6 +95,7 @@ fn after_a_crash_at_any_point_all_is_done_or_all_is_taken_back_in_reverse() {
                 })
                 .collect();
             assert!(taken_back.is_sorted_by(|one, next| one > next), "{context}: {taken_back:?}");
+            assert!(is_in_reverse(&world.events), "{context}: {:?}", world.events);
             if after.is_empty() {
                 assert!(before.iter().all(|step| taken_back.contains(&format!("bs-{step}"))), "{context}");
             }
@@ -104,43 +107,65 @@ fn after_a_crash_at_any_point_all_is_done_or_all_is_taken_back_in_reverse() {
     assert!(states > 2_000 && taken_up > 1_000, "{states} states, {taken_up} sagas taken up");
 }
 
+/// Over all processes: none is taken back after one that came before it.
+fn is_in_reverse(events: &[Event]) -> bool {
+    let taken_back = events.iter().filter_map(|event| match event {
+        Event::TookBack(key) => Some(key),
+        Event::Did(_) => None,
+    });
+    taken_back.is_sorted_by(|one, next| one >= next)
+}
+
+/// The recovery has a broker of its own, which fails too; and it is cut off at every point, from each state of a saga that the
+/// first crash can leave; in the long form from each distinct disk.
 // proves: TXN-5
 #[test]
 fn after_a_crash_of_the_recovery_the_next_one_takes_the_rest_back() {
-    let (storage, events) = history(&[(false, 4, &[Fate::Fails])], 1);
-    let (mut states, mut firsts) = (0_u64, 0_u64);
+    let (mut firsts, mut states) = (0_u64, 0_u64);
     let deep = std::env::var_os("BACKSTOP_DEEP").is_some();
     let depth = Depth { exhaustive_up_to: 1, random: 0 };
-    storage.recording().crashes(depth, 1, None, &mut |crash| {
-        firsts += 1;
-        if !deep && firsts % 50 != 7 {
-            return true;
-        }
-        let happened = usize::try_from(crash.notes.last().copied().unwrap_or(0)).unwrap();
-        let disk = SimStorage::new(crash.image.clone());
-        let mut world = World { events: events[..happened].to_vec(), ..World::default() };
-        // The first recovery notes what it takes back; it is cut off at every moment.
-        let noted = Arc::new(StdMutex::new(0_u64));
-        let (recording, count) = (disk.clone(), Arc::clone(&noted));
-        world.witness = Some(Box::new(move |_, has_happened| {
-            if has_happened {
-                *count.lock().unwrap() += 1;
-                recording.note(*count.lock().unwrap());
+    for fates in histories() {
+        let (storage, events) = history(&fates, 1);
+        let (mut disks, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        storage.recording().crashes(depth, 1, None, &mut |crash| {
+            let happened = usize::try_from(crash.notes.last().copied().unwrap_or(0)).unwrap();
+            let (_, unfinished) = open(&SimStorage::new(crash.image.clone())).unwrap();
+            if seen.insert((happened, format!("{unfinished:?}"))) || deep {
+                disks.insert((happened, crash.image.clone()));
             }
-        }));
-        recover(&disk, &mut world);
-        disk.recording().crashes(depth, 2, None, &mut |second| {
-            states += 1;
-            let upto = happened + usize::try_from(second.notes.last().copied().unwrap_or(0)).unwrap();
-            let mut again = World { events: world.events[..upto].to_vec(), ..World::default() };
-            recover(&SimStorage::new(second.image.clone()), &mut again);
-            let left = again.open();
-            assert!(left.is_empty() || left.len() == STEPS, "{left:?}");
             true
         });
-        true
-    });
-    assert!(states > 100, "{states} states");
+        for (happened, image) in disks {
+            firsts += 1;
+            let disk = SimStorage::new(image);
+            let mut world = World::with(&[(true, 3, &[Fate::LostAnswer]), (true, 1, &[Fate::Fails])]);
+            world.events = events[..happened].to_vec();
+            // The first recovery notes what it takes back.
+            let (recording, mut count) = (disk.clone(), 0);
+            world.witness = Some(Box::new(move |_, has_happened| {
+                if has_happened {
+                    count += 1;
+                    recording.note(count);
+                }
+            }));
+            recover(&disk, &mut world);
+            let mut seconds = BTreeSet::new();
+            disk.recording().crashes(depth, 2, None, &mut |second| {
+                let upto = happened + usize::try_from(second.notes.last().copied().unwrap_or(0)).unwrap();
+                seconds.insert((upto, second.image.clone()));
+                true
+            });
+            states += seconds.len() as u64;
+            for (upto, image) in seconds {
+                let mut again = World { events: world.events[..upto].to_vec(), ..World::default() };
+                recover(&SimStorage::new(image), &mut again);
+                let left = again.open();
+                assert!(left.is_empty() || left.len() == STEPS, "{left:?}");
+                assert!(is_in_reverse(&again.events), "{:?}", again.events);
+            }
+        }
+    }
+    assert!(firsts > 100 && states > 5_000, "{firsts} disks, {states} states");
 }
 
 // proves: TXN-5
@@ -170,6 +195,32 @@ fn whichever_operation_of_the_disk_fails_nothing_is_done_that_is_not_on_record()
         }
     }
     assert!(operations > 20 && failures > operations, "{operations} operations, {failures} failures");
+}
+
+/// Two entries that take the same name, or the same key, at the same moment, and one who gives up while its record is on its
+/// way: what is on disk can be read back.
+// proves: TXN-5
+#[test]
+fn of_two_at_once_and_of_one_that_was_given_up_no_record_is_written_that_cannot_be_read_back() {
+    let storage = SimStorage::default();
+    let (log, _) = open(&storage).unwrap();
+    let other = |name: &str| Saga::begin(name.to_owned(), plans(STEPS), &log);
+    let (one, same_name, same_key) =
+        block_on(async { tokio::join!(other("entry-1"), other("entry-1"), other("entry-2")) });
+    assert!(one.is_ok() && same_name.is_err(), "{same_name:?}");
+    assert!(matches!(same_key, Err(JournalError::Impossible(Impossible::KeyInUse { .. }))), "{same_key:?}");
+
+    let mut world = World::default();
+    assert!(matches!(block_on(run(one.unwrap(), RETRY, &mut world, &log)).unwrap(), Finished::Completed));
+    {
+        let mut given_up = Box::pin(other("entry-3"));
+        assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let again = block_on(other("entry-3"));
+    assert!(matches!(again, Err(JournalError::Impossible(Impossible::Busy { .. }))), "{again:?}");
+    log.close().unwrap();
+    assert!(recover(&storage, &mut world) <= 1);
+    assert_eq!(world.open(), [0, 1, 2, 3, 4]);
 }
 
 #[test]
