@@ -1,11 +1,13 @@
 //! The command line.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
+use crate::requests;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -33,6 +35,7 @@ Credentials for --broker tradier come from the environment only:
   TRADIER_ACCESS_TOKEN   the account's API token
   TRADIER_ACCOUNT_ID     the account's number
   TRADIER_API_BASE       optional: another base URL with its version path, such as http://127.0.0.1:8080/v1
+  TRADIER_REQUESTS_PER_MINUTE  optional, for a simulator at that URL: its --requests, if that is not the default
 
 Without a command the program does what `run` does.";
 
@@ -184,6 +187,9 @@ pub(crate) struct MarketArgs {
     /// Simulator: replay recorded quotes from a .csv or .csv.gz file.
     #[arg(long, value_name = "FILE")]
     pub(crate) quotes: Option<PathBuf>,
+    /// Simulator: how many requests it answers a minute, of each of Tradier's three kinds. The bot keeps to it.
+    #[arg(long, value_name = "N", default_value_t = requests::OF_A_SIMULATOR)]
+    pub(crate) requests: NonZeroU32,
 }
 
 /// Who halts, and why.

@@ -48,7 +48,7 @@ fn sweep(dir: &StateDir, args: &PullArgs) -> Swept {
         Err(_) => None,
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    match wiring::reach(home.as_deref(), args.within.max(SHORTEST), &clock) {
+    match wiring::reach(home.as_deref(), args.within.max(SHORTEST), dir, &clock) {
         Ok(Some(broker)) => {
             let swept = on_runtime(async { Ok(cancel_entries(&broker, read, args.within).await) });
             swept.unwrap_or_else(|error| blind(told(&error)))

@@ -7,6 +7,7 @@ mod duration;
 mod failure;
 mod halt;
 mod render;
+mod requests;
 mod resolve;
 mod run;
 mod simulator;

@@ -16,6 +16,7 @@ use backstop::{
 use crate::cli::{Common, MarketArgs, ResolveArgs};
 use crate::failure::Failure;
 use crate::render;
+use crate::requests;
 use crate::state_dir::StateDir;
 use crate::wiring::{self, Simulator};
 
@@ -156,14 +157,17 @@ async fn open(subject: &Subject, args: &ResolveArgs, dir: &StateDir) -> Result<(
     let home = home.ok_or_else(|| Failure::Usage("nothing was ever traded from this state directory".to_owned()))?;
     let in_sim = home == wiring::SIMULATOR;
     let settle = args.settle.unwrap_or(Duration::from_secs(if in_sim { 5 } else { 60 }));
-    let (broker, simulator): (Arc<dyn Broker>, _) = if let Some(broker) = wiring::reach(Some(&home), settle, &clock)? {
-        (Arc::new(broker), None)
-    } else {
-        let market = MarketArgs { seed: 7, faults: "none".to_owned(), quotes: None };
-        let config = wiring::simulation(&market, &[])?;
-        let wired = wiring::connect(wiring::Target::Simulator(Box::new(config)), dir, settle, &clock).await?;
-        (wired.broker, wired.simulator)
-    };
+    let (broker, simulator): (Arc<dyn Broker>, _) =
+        if let Some(broker) = wiring::reach(Some(&home), settle, dir, &clock)? {
+            (Arc::new(broker), None)
+        } else {
+            let market =
+                MarketArgs { seed: 7, faults: "none".to_owned(), quotes: None, requests: requests::OF_A_SIMULATOR };
+            let config = wiring::simulation(&market, &[])?;
+            let target = wiring::Target::Simulator { config: Box::new(config), requests: market.requests };
+            let wired = wiring::connect(target, dir, settle, &clock).await?;
+            (wired.broker, wired.simulator)
+        };
     let strategy = subject.slot().map(|slot| slot.strategy);
     let config = DeskConfig {
         home,

@@ -4,6 +4,7 @@ mod calendar;
 mod session;
 mod settings;
 mod signals;
+mod spent;
 mod summary;
 mod view;
 
@@ -21,6 +22,7 @@ use crate::wiring::{self, Target};
 use session::Session;
 use settings::Settings;
 use signals::Signals;
+use spent::Spent;
 use summary::Summary;
 use view::View;
 
@@ -43,7 +45,7 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
 
     let wired = wiring::connect(target, &dir, settings.settle, &clock).await?;
     let (config, state) = (settings.desk(wired.home.clone())?, contents.state);
-    let (broker, journal) = (Arc::clone(&wired.broker), Arc::new(journal));
+    let (broker, journal) = (wired.broker.clone(), Arc::new(journal));
     let desk = Desk::open(config, broker, Arc::clone(&clock), lock, switch, journal, state).await?;
 
     let settings = Arc::new(settings);
@@ -68,8 +70,9 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     let mut end = end?;
     end.failure = end.failure.or_else(|| stopped.err().map(|error| told(&error)));
 
+    let simulator = wired.simulator.as_ref().map(|sim| &sim.server);
     let summary =
-        Summary::new(&desk.state(), &end, settings.flatten_at_end, wired.simulator.as_ref().map(|sim| &sim.server));
+        Summary::new(&desk.state(), &end, settings.flatten_at_end, Spent::of(&wired.broker.budget_use()), simulator);
     let printed = summary.print(common.json);
     if let Some(simulator) = wired.simulator {
         simulator.server.shutdown().await;

@@ -1,6 +1,7 @@
 //! `simulator`: the hostile broker alone, for a bot in another process.
 
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use backstop::broker::{Decimal, Symbol};
@@ -20,7 +21,7 @@ pub(crate) async fn run(args: &SimulatorArgs, common: &Common) -> Result<(), Fai
     dir.create()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let simulator = wiring::start(config.with_port(args.port), &dir, &clock).await?;
-    announce(&simulator.server, common.json)?;
+    announce(&simulator.server, args.market.requests, common.json)?;
     // Both signals end it: nothing is lost, the account is in the file.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
@@ -31,7 +32,7 @@ pub(crate) async fn run(args: &SimulatorArgs, common: &Common) -> Result<(), Fai
     Ok(())
 }
 
-fn announce(server: &SimServer, json: bool) -> Result<(), Failure> {
+fn announce(server: &SimServer, requests: NonZeroU32, json: bool) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let (url, token, account) = (server.base_url(), server.token(), server.account());
     if json {
@@ -39,6 +40,7 @@ fn announce(server: &SimServer, json: bool) -> Result<(), Failure> {
     } else {
         writeln!(out, "the simulator listens at {url}; in another terminal:\n")?;
         writeln!(out, "  export TRADIER_API_BASE={url} TRADIER_ACCESS_TOKEN={token} TRADIER_ACCOUNT_ID={account}")?;
+        writeln!(out, "  export TRADIER_REQUESTS_PER_MINUTE={requests}")?;
         writeln!(
             out,
             "  paper-trader run --broker tradier --slot 3s --hold 8s --poll 250ms --fill-timeout 3s --settle 5s\n"

@@ -41,6 +41,11 @@ impl StateDir {
         self.0.join("switch")
     }
 
+    /// When which request was granted lately, by whichever process.
+    pub(crate) fn requests(&self) -> PathBuf {
+        self.0.join("requests")
+    }
+
     /// Held by whoever serves the simulated account.
     pub(crate) fn simulator_lock(&self) -> PathBuf {
         self.0.join("simulator.lock")

@@ -1,19 +1,23 @@
 //! Which broker stands behind the desk, and how it is reached.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstop::broker::{Broker, Decimal, Symbol};
+use backstop::broker::{Decimal, Symbol};
 use backstop::clock::Clock;
 use backstop::file_lock::{Claim, Lock};
 use backstop::told;
-use backstop_sim::{FaultPlan, Replay, SimConfig, SimServer, StartError, StateError, Underlying, UnderlyingKind};
-use backstop_tradier::{AccountId, BaseUrl, Credentials, Tradier, TradierConfig};
+use backstop_sim::{
+    FaultPlan, RateLimits, Replay, SimConfig, SimServer, StartError, StateError, Underlying, UnderlyingKind,
+};
+use backstop_tradier::{AccountId, BaseUrl, ConfigError, Credentials, Tradier, TradierConfig};
 
 use crate::cli::{BrokerKind, MarketArgs, RunArgs};
 use crate::failure::Failure;
+use crate::requests;
 use crate::state_dir::StateDir;
 
 /// The cash of a new simulated account.
@@ -23,7 +27,7 @@ const PLAIN_PRICE: u32 = 100;
 
 /// A broker, and what is known about it.
 pub(crate) struct Wired {
-    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) broker: Arc<Tradier>,
     /// The embedded simulator.
     pub(crate) simulator: Option<Simulator>,
     /// The environment and account, without secrets: a state directory belongs to one (DESK-5).
@@ -34,7 +38,7 @@ pub(crate) struct Wired {
 
 /// What must be known before the state directory is touched: a wrong command line leaves no trace.
 pub(crate) enum Target {
-    Simulator(Box<SimConfig>),
+    Simulator { config: Box<SimConfig>, requests: NonZeroU32 },
     Tradier(Box<TradierConfig>),
 }
 
@@ -48,7 +52,7 @@ pub(crate) fn target(args: &RunArgs, symbol: &Symbol, settle: Duration) -> Resul
             let faults = faults(&args.market.faults)?;
             let faults = faults.with_client_timeout(call_timeout(settle));
             let config = simulation(&args.market, &[(symbol.clone(), None)])?.with_faults(faults);
-            Ok(Target::Simulator(Box::new(config)))
+            Ok(Target::Simulator { config: Box::new(config), requests: args.market.requests })
         }
         BrokerKind::Tradier => tradier(args, settle).map(|config| Target::Tradier(Box::new(config))),
     }
@@ -64,9 +68,11 @@ pub(crate) fn simulation(args: &MarketArgs, symbols: &[(Symbol, Option<Decimal>)
             underlyings.push(Underlying::new(symbol.clone(), UnderlyingKind::Stock, price));
         }
     }
+    let requests = args.requests.get();
     let config = SimConfig::new(args.seed)
         .with_faults(faults(&args.faults)?)
         .with_underlyings(underlyings)
+        .with_rate_limits(RateLimits { standard: requests, market_data: requests, trading: requests })
         .with_start_cash(Decimal::from(START_CASH));
     match &args.quotes {
         Some(path) => {
@@ -95,7 +101,7 @@ fn faults(mix: &str) -> Result<FaultPlan, Failure> {
 }
 
 fn tradier(args: &RunArgs, settle: Duration) -> Result<TradierConfig, Failure> {
-    let usage = |error: backstop_tradier::ConfigError| Failure::Usage(error.to_string());
+    let usage = |error: ConfigError| Failure::Usage(error.to_string());
     let base_url = BaseUrl::from_env().map_err(usage)?;
     if base_url.is_production() != args.live {
         return Err(Failure::Usage(if args.live {
@@ -110,7 +116,9 @@ fn tradier(args: &RunArgs, settle: Duration) -> Result<TradierConfig, Failure> {
         return Err(Failure::Usage("--live needs --entries-per-day M, the most entries of one day".to_owned()));
     }
     let credentials = Credentials::from_env().map_err(usage)?;
-    Ok(timeouts(TradierConfig::new(base_url, credentials), settle))
+    let config = timeouts(TradierConfig::new(base_url, credentials), settle);
+    let is_local = is_local(config.base_url());
+    requests::limited(config, is_local)
 }
 
 /// What `home` names when it is the embedded simulator.
@@ -118,18 +126,33 @@ pub(crate) const SIMULATOR: &str = "simulator";
 
 /// The broker of a bot in another process, by what its records call home; where they cannot be read, the one that the
 /// environment names. `None`: it is in the bot's own process.
-pub(crate) fn reach(home: Option<&str>, settle: Duration, clock: &Arc<dyn Clock>) -> Result<Option<Tradier>, Failure> {
+pub(crate) fn reach(
+    home: Option<&str>,
+    settle: Duration,
+    dir: &StateDir,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Tradier>, Failure> {
     if home == Some(SIMULATOR) {
         return Ok(None);
     }
-    let usage = |error: backstop_tradier::ConfigError| Failure::Usage(error.to_string());
+    let usage = |error: ConfigError| Failure::Usage(error.to_string());
     let config = TradierConfig::new(BaseUrl::from_env().map_err(usage)?, Credentials::from_env().map_err(usage)?);
     let found = home_of(&config);
     // DESK-5: another account's orders are none of ours, whoever runs this.
     if let Some(home) = home.filter(|home| *home != found) {
         return Err(Failure::Usage(format!("the environment names {found}, and the records belong to {home}")));
     }
-    Ok(Some(Tradier::new(timeouts(config, settle), Arc::clone(clock)).map_err(usage)?))
+    let is_local = is_local(config.base_url());
+    let config = requests::limited(timeouts(config, settle), is_local)?;
+    // RATE-6: the bot's budget. Where it cannot be used, whoever halts must get through all the same.
+    let tradier = match Tradier::new(config.clone().with_shared_window(dir.requests()), Arc::clone(clock)) {
+        Err(error @ ConfigError::Budget { .. }) => {
+            tracing::error!(%error, "requests are counted apart from the bot's");
+            Tradier::new(config, Arc::clone(clock))
+        }
+        reached => reached,
+    };
+    Ok(Some(tradier.map_err(usage)?))
 }
 
 fn home_of(config: &TradierConfig) -> String {
@@ -158,15 +181,18 @@ pub(crate) async fn connect(
     clock: &Arc<dyn Clock>,
 ) -> Result<Wired, Failure> {
     match target {
-        Target::Simulator(config) => {
+        Target::Simulator { config, requests } => {
             let simulator = start(*config, dir, clock).await?;
             let server = &simulator.server;
-            let wrong = |error: backstop_tradier::ConfigError| Failure::Broker(error.to_string());
+            let wrong = |error: ConfigError| Failure::Broker(error.to_string());
             let account = AccountId::new(server.account()).map_err(wrong)?;
             let credentials = Credentials::new(account, server.token().to_owned().into()).map_err(wrong)?;
             let base_url = BaseUrl::new(&server.base_url()).map_err(wrong)?;
+            // RATE-5: its server began to count just now.
             let config = timeouts(TradierConfig::new(base_url, credentials), settle);
-            let described = format!("the embedded simulator at {}", server.base_url());
+            let config = requests::simulator(config, requests).map_err(wrong)?;
+            let described =
+                format!("the embedded simulator at {} ({requests} requests a minute of each kind)", server.base_url());
             let broker = Tradier::new(config, Arc::clone(clock)).map_err(wrong)?;
             let home = SIMULATOR.to_owned();
             Ok(Wired { broker: Arc::new(broker), simulator: Some(simulator), home, described })
@@ -174,7 +200,8 @@ pub(crate) async fn connect(
         Target::Tradier(config) => {
             let home = home_of(&config);
             let described = format!("Tradier at {}, account {}", config.base_url(), config.account());
-            let broker = Tradier::new(*config, Arc::clone(clock)).map_err(|error| Failure::Usage(error.to_string()))?;
+            let config = config.with_shared_window(dir.requests());
+            let broker = Tradier::new(config, Arc::clone(clock)).map_err(|error| Failure::Usage(error.to_string()))?;
             Ok(Wired { broker: Arc::new(broker), simulator: None, home, described })
         }
     }
@@ -182,11 +209,13 @@ pub(crate) async fn connect(
 
 /// A server on this machine is one environment whatever its port: it may get another at each start.
 fn place(base_url: &BaseUrl) -> String {
+    if is_local(base_url) { "a server on this machine".to_owned() } else { base_url.to_string() }
+}
+
+fn is_local(base_url: &BaseUrl) -> bool {
     let text = base_url.to_string();
     let host = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
-    let host = host.split(['/', ':']).next().unwrap_or(host);
-    let local = matches!(host, "127.0.0.1" | "localhost" | "[");
-    if local { "a server on this machine".to_owned() } else { text }
+    matches!(host.split(['/', ':']).next(), Some("127.0.0.1" | "localhost" | "["))
 }
 
 /// An account, told from others without being written out: its last characters and a checksum of the whole.

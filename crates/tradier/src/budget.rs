@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_broker::{Grant, NotGranted, Priority};
-use backstop_clock::Clock;
+use backstop_clock::{Clock, Mono};
 use backstop_rate_limiter as limiter;
 use backstop_rate_limiter::{Class, Limits, Permit, RateLimiter, Refused, ServerWord, Start, Timer, Window};
 use parking_lot::Mutex;
@@ -14,10 +14,13 @@ use reqwest::header::HeaderMap;
 
 use crate::config::{BaseUrl, ConfigError};
 use crate::rate::RateClass;
+use crate::waits::{BudgetUse, Counted};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// How much longer one request may be on its way than another, with a record on disk between leave and submit.
 const MARGIN: Duration = Duration::from_secs(2);
+/// Of a minute's reads, no more than this part in this part of a minute.
+const SPREAD: u32 = 6;
 /// Leave that was given longer ago is not leave to send now.
 const STALE: Duration = Duration::from_secs(1);
 /// More leaves than submits can be on their way at once.
@@ -44,6 +47,7 @@ struct Metered {
     limiter: RateLimiter,
     timer: Arc<dyn Timer>,
     granted: Mutex<Granted>,
+    counted: Counted,
 }
 
 /// Leaves that were given for a submit and not used yet, by number.
@@ -59,16 +63,28 @@ struct Granted {
 pub(crate) struct Leave(Option<Permit>);
 
 /// Tradier's limits, as documented: 120 a minute for reads, and 60 for orders; in the sandbox 60 for each.
-///
-/// Of orders, a sixth is kept for exits, cancels among them, and another one for entries. Reads are all polling.
 pub(crate) fn documented(base: &BaseUrl) -> Result<Limits, ConfigError> {
+    a_minute(if base.is_production() { 120 } else { 60 }, 60)
+}
+
+/// So many `reads` a minute of the account, as many of market data, and `orders`. There is no total: Tradier counts the
+/// three apart, per token, and documents nothing over them.
+///
+/// Of orders, a sixth is kept for exits, cancels among them, and another one for entries. Reads are all polling, and
+/// spread: a burst that used up the minute would leave nobody to see what becomes of an order for the rest of it.
+pub(crate) fn a_minute(reads: u32, orders: u32) -> Result<Limits, ConfigError> {
     let refuse = |detail: String| ConfigError::Budget { detail };
-    let window = |max: u32, exits: u32, entries: u32| {
-        let window = Window::new(max, MINUTE).and_then(|window| window.with_margin(MARGIN));
-        window.and_then(|window| window.with_reserve(exits, entries)).map_err(|error| refuse(error.to_string()))
+    let window = |max: u32, kept: u32, per: Duration| {
+        let window = Window::new(max, per).and_then(|window| window.with_margin(MARGIN));
+        window.and_then(|window| window.with_reserve(kept, kept)).map_err(|error| refuse(error.to_string()))
     };
-    let reads = window(if base.is_production() { 120 } else { 60 }, 0, 0)?;
-    Limits::with_classes(&[], &[&[reads], &[reads], &[window(60, 10, 10)?]]).map_err(|error| refuse(error.to_string()))
+    let mut spread = vec![window(reads, 0, MINUTE)?];
+    let at_once = reads.div_ceil(SPREAD);
+    if at_once < reads {
+        spread.push(window(at_once, 0, MINUTE / SPREAD)?);
+    }
+    let orders = window(orders, orders / SPREAD, MINUTE)?;
+    Limits::with_classes(&[], &[&spread, &spread, &[orders]]).map_err(|error| refuse(error.to_string()))
 }
 
 impl Budget {
@@ -79,7 +95,7 @@ impl Budget {
                     .map_err(|error| ConfigError::Budget { detail: error.to_string() })?,
                 None => RateLimiter::new(&limits, Arc::clone(&clock), &start),
             };
-            Ok(Metered { limiter, timer, granted: Mutex::default() })
+            Ok(Metered { limiter, timer, granted: Mutex::default(), counted: Counted::default() })
         });
         Ok(Self { metered: metered.transpose()?, clock })
     }
@@ -94,8 +110,17 @@ impl Budget {
     pub(crate) async fn leave(&self, class: RateClass, priority: Priority, within: Duration) -> Result<Leave, Refused> {
         let Some(metered) = &self.metered else { return Ok(Leave(None)) };
         let request = limiter::Request::new(urgency(priority)).in_class(number(class));
-        let deadline = self.clock.mono().plus(within);
-        metered.limiter.acquire(request, deadline, metered.timer.as_ref()).await.map(|permit| Leave(Some(permit)))
+        let (clock, counted) = (self.clock.as_ref(), &metered.counted);
+        let mut waiting = Waiting { clock, counted, class, priority, since: clock.mono(), granted: false };
+        let deadline = waiting.since.plus(within);
+        let permit = metered.limiter.acquire(request, deadline, metered.timer.as_ref()).await?;
+        waiting.granted = true;
+        Ok(Leave(Some(permit)))
+    }
+
+    /// What passed so far.
+    pub(crate) fn so_far(&self) -> BudgetUse {
+        self.metered.as_ref().map(|metered| metered.counted.so_far()).unwrap_or_default()
     }
 
     /// The same for a submit that is made later.
@@ -126,11 +151,31 @@ impl Budget {
     }
 
     /// RATE-4: what the answer to the request of `leave` says of the budget.
-    pub(crate) fn heard(&self, leave: &Leave, headers: &HeaderMap, refused: bool) {
+    pub(crate) fn heard(&self, class: RateClass, leave: &Leave, headers: &HeaderMap, refused: bool) {
         let (Some(metered), Leave(Some(permit))) = (&self.metered, leave) else { return };
+        if refused {
+            metered.counted.turned_away(class);
+        }
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let word = ServerWord::read(header, self.clock.wall());
         metered.limiter.heard(permit, &if refused { word.refused() } else { word });
+    }
+}
+
+/// Somebody who waits for budget, counted when the wait is over, also when it is dropped.
+struct Waiting<'a> {
+    clock: &'a dyn Clock,
+    counted: &'a Counted,
+    class: RateClass,
+    priority: Priority,
+    since: Mono,
+    granted: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let waited = self.clock.mono().since(self.since);
+        self.counted.waited(self.class, self.priority, waited, self.granted);
     }
 }
 

@@ -179,6 +179,14 @@ impl TradierConfig {
         Ok(self.with_limits(limits, start))
     }
 
+    /// The same for a server that allows `requests` a minute in each of the three classes: a simulator.
+    ///
+    /// # Errors
+    /// [`ConfigError::Budget`] when that is none, or more than a million.
+    pub fn with_requests_a_minute(self, requests: u32, start: Start) -> Result<Self, ConfigError> {
+        Ok(self.with_limits(budget::a_minute(requests, requests)?, start))
+    }
+
     /// The same with other limits: three classes, in the order of [`RateLimits`](crate::RateLimits). Without limits, which
     /// is the default, nobody counts.
     #[must_use]

@@ -166,7 +166,8 @@ impl Http {
         let pause = rate::pause(response.headers(), now);
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        self.budget.heard(leave, &headers, status == 429);
+        let refused = status == 429;
+        self.budget.heard(request.class, leave, &headers, refused);
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
@@ -182,8 +183,8 @@ impl Http {
         let received = Received { mono: self.clock.mono(), wall: self.clock.wall() };
         // A replacement character cannot turn a text into another well-formed number or word.
         let body = self.redactor.scrub(String::from_utf8_lossy(&body).into_owned());
-        if body.trim_start().starts_with(QUOTA) {
-            self.budget.heard(leave, &headers, true);
+        if !refused && body.trim_start().starts_with(QUOTA) {
+            self.budget.heard(request.class, leave, &headers, true);
         }
         Happened::Answer(Answer { status, body, pause, received })
     }

@@ -96,12 +96,14 @@ mod pages;
 mod rate;
 mod redact;
 mod tradier;
+mod waits;
 mod wire;
 
 pub use config::{BaseUrl, ConfigError, TradierConfig};
 pub use credentials::{AccountId, Credentials};
 pub use rate::{RateLimit, RateLimits};
 pub use tradier::Tradier;
+pub use waits::{BudgetUse, ClassUse, Waits};
 pub use wire::account::{AccountProfile, Profile};
 pub use wire::evidence::{ClosedPosition, HistoryEvent, NightlyFilter};
 pub use wire::placed::Preview;

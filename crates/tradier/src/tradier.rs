@@ -20,6 +20,7 @@ use crate::form::{self, Form};
 use crate::http::{Answer, Happened, Http, Request};
 use crate::json::{Malformed, Object};
 use crate::rate::{RateClass, RateLimits};
+use crate::waits::BudgetUse;
 use crate::wire::account::Profile;
 use crate::wire::evidence::{ClosedPosition, HistoryEvent, NightlyFilter};
 use crate::wire::placed::Preview;
@@ -53,6 +54,11 @@ impl Tradier {
     /// What the server said last of its request budgets.
     pub fn rate_limits(&self) -> RateLimits {
         self.http.limits()
+    }
+
+    /// What passed the request budget so far, and how long it waited for it.
+    pub fn budget_use(&self) -> BudgetUse {
+        self.http.budget().so_far()
     }
 
     /// Where the orders go.

@@ -5,10 +5,11 @@ use std::io::{self, Write};
 
 use backstop::broker::{Decimal, Symbol};
 use backstop::{QuoteTally, State};
-use backstop_sim::{Ledger, SimServer};
+use backstop_sim::SimServer;
 use serde::Serialize;
 
 use super::session::{SessionEnd, Slots};
+use super::spent::Spent;
 use crate::failure::Failure;
 use crate::render::{Num, money};
 use crate::status;
@@ -29,6 +30,7 @@ pub(crate) struct Summary {
     unresolved: Vec<String>,
     /// Whether the change of cash is what this run earned: nothing was open before it or is after it.
     has_result: bool,
+    spent: Spent,
     truth: Option<Truth>,
 }
 
@@ -44,13 +46,21 @@ struct Truth {
     /// The book's cash, where it is another.
     cash_book: Option<Decimal>,
     faults: Vec<(String, u64)>,
+    /// Requests that it refused because a window was full; refusals that are faults do not count.
+    too_many: u64,
 }
 
 impl Summary {
     /// `flat`: whether the run was to close everything before it ends.
-    pub(crate) fn new(state: &State, end: &SessionEnd, flat: bool, simulator: Option<&SimServer>) -> Self {
+    pub(crate) fn new(
+        state: &State,
+        end: &SessionEnd,
+        flat: bool,
+        spent: Spent,
+        simulator: Option<&SimServer>,
+    ) -> Self {
         let session = state.session.as_ref().filter(|session| Some(session.id) == end.id);
-        let truth = simulator.map(|simulator| Truth::of(&simulator.handle().ledger(), state, end.cash_book));
+        let truth = simulator.map(|simulator| Truth::of(simulator, state, end.cash_book));
         let mut unresolved = unresolved(state);
         unresolved.extend(end.failure.clone());
         if flat || end.failure.is_some() {
@@ -75,6 +85,7 @@ impl Summary {
                 && state.positions.is_empty()
                 && state.operations.is_empty()
                 && state.reconciled.as_ref().is_none_or(|compared| compared.drift.is_empty()),
+            spent,
             truth,
         }
     }
@@ -118,6 +129,7 @@ impl Summary {
         if let (Some(before), Some(now), true) = (self.cash_before, self.cash_book, self.has_result) {
             writeln!(out, "result          {:>14}", money(now.saturating_sub(before)))?;
         }
+        self.spent.write(out)?;
         if let Some(truth) = &self.truth {
             truth.write(out)?;
         }
@@ -155,6 +167,8 @@ impl Summary {
             cash_broker: self.cash_broker.map(Num),
             halted: self.halted.as_deref(),
             unresolved: &self.unresolved,
+            requests: self.spent,
+            too_many_requests: self.truth.as_ref().map(|truth| truth.too_many),
             duplicates: self.truth.as_ref().map(|truth| truth.duplicates.len()),
             faults: self.truth.as_ref().map(|truth| truth.faults.iter().cloned().collect()),
         }
@@ -177,6 +191,8 @@ struct SummaryJson<'a> {
     cash_broker: Option<Num>,
     halted: Option<&'a str>,
     unresolved: &'a [String],
+    requests: Spent,
+    too_many_requests: Option<u64>,
     duplicates: Option<usize>,
     faults: Option<BTreeMap<String, u64>>,
 }
@@ -226,7 +242,8 @@ fn unresolved(state: &State) -> Vec<String> {
 }
 
 impl Truth {
-    fn of(ledger: &Ledger, state: &State, cash_book: Option<Decimal>) -> Self {
+    fn of(simulator: &SimServer, state: &State, cash_book: Option<Decimal>) -> Self {
+        let ledger = simulator.handle().ledger();
         let opening = ledger.opening_orders_by_tag();
         let net = state.net();
         let symbols = net.keys().chain(ledger.positions.keys()).collect::<std::collections::BTreeSet<&Symbol>>();
@@ -240,6 +257,7 @@ impl Truth {
             differences: differences.collect(),
             cash: ledger.cash,
             cash_book: cash_book.filter(|cash| *cash != ledger.cash),
+            too_many: simulator.refused_requests(),
             faults: ledger.faults.iter().map(|(kind, count)| (kind.to_string(), *count)).collect(),
         }
     }
@@ -258,6 +276,7 @@ impl Truth {
         writeln!(out, "opening orders  {}, of which duplicates: {}", self.opening_orders, verdict(&self.duplicates))?;
         writeln!(out, "differences     {}", verdict(&self.differences))?;
         writeln!(out, "true cash       {:>14}", money(self.cash))?;
+        writeln!(out, "too many        {} requests, by its own count", self.too_many)?;
         let total: u64 = self.faults.iter().map(|(_, count)| count).sum();
         writeln!(out, "faults          {total} struck since the account was opened")?;
         for row in self.faults.chunks(4) {
