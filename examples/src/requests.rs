@@ -7,9 +7,9 @@ use backstop_tradier::{ConfigError, Start, TradierConfig};
 
 use crate::failure::Failure;
 
-/// What a simulator answers a minute in each class, if nothing else is said: thirty times what the sandbox does. A session
-/// with `--poll 100ms` is to it what one with `--poll 3s`, the default at Tradier, is to the sandbox.
-pub(crate) const OF_A_SIMULATOR: NonZeroU32 = NonZeroU32::new(60 * 30).unwrap();
+/// What a simulator answers a minute in each class, if nothing else is said: a hundred times what the sandbox does, because
+/// a session on it goes a hundred times as fast (a slot of 3 s stands for one of 5 minutes).
+pub(crate) const OF_A_SIMULATOR: NonZeroU32 = NonZeroU32::new(60 * 100).unwrap();
 
 /// The same for a simulator in another process.
 const VARIABLE: &str = "TRADIER_REQUESTS_PER_MINUTE";
@@ -19,13 +19,13 @@ pub(crate) fn limited(config: TradierConfig, is_local: bool) -> Result<TradierCo
     let told = told()?;
     if is_local {
         // Where the state directory remembers nothing, no bot has asked: it is not Tradier, which others may have.
-        return simulator(config, told.unwrap_or(OF_A_SIMULATOR)).map_err(refuse);
+        return simulator(config, told.unwrap_or(OF_A_SIMULATOR)).map_err(|error| refuse(&error));
     }
     if told.is_some() {
         let text = format!("{VARIABLE} is for a simulator on this machine; Tradier's limits are known: unset it");
         return Err(Failure::Usage(text));
     }
-    config.with_documented_limits(Start::Probe).map_err(refuse)
+    config.with_documented_limits(Start::Probe).map_err(|error| refuse(&error))
 }
 
 /// The limits of a simulator that has just been started, or has not been asked before.
@@ -33,7 +33,7 @@ pub(crate) fn simulator(config: TradierConfig, requests: NonZeroU32) -> Result<T
     config.with_requests_a_minute(requests.get(), Start::Unused)
 }
 
-fn refuse(error: ConfigError) -> Failure {
+fn refuse(error: &ConfigError) -> Failure {
     Failure::Usage(error.to_string())
 }
 
@@ -44,7 +44,7 @@ fn told() -> Result<Option<NonZeroU32>, Failure> {
         Err(env::VarError::NotUnicode(_)) => String::new(),
     };
     let number = text.trim().parse().map_err(|_| {
-        Failure::Usage(format!("{VARIABLE} must be how many requests a minute the simulator answers, such as 1800"))
+        Failure::Usage(format!("{VARIABLE} must be how many requests a minute the simulator answers, such as 6000"))
     });
     number.map(Some)
 }

@@ -39,6 +39,15 @@ struct Account {
     unlearnt: Option<Tick>,
 }
 
+impl Account {
+    /// The first moment from `at` on at which what the server said lets `request` pass behind `ahead`.
+    fn said_legal_at(&self, at: Tick, request: Request, ahead: &Ahead) -> Tick {
+        // RATE-3: what is kept from this priority is kept of what the server left, too.
+        let before = self.granted + self.pending + ahead.len() as u64;
+        self.said.legal_at(at, before + u64::from(request.weight.get()) + request.priority.of(&self.kept))
+    }
+}
+
 /// What keeps a request from being granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blocked {
@@ -112,9 +121,7 @@ impl Budget {
         if account.said.is_empty() {
             return at;
         }
-        // RATE-3: what is kept from this priority is kept of what the server left, too.
-        let before = account.granted + account.pending + ahead.len() as u64;
-        account.said.legal_at(at, before + u64::from(request.weight.get()) + request.priority.of(&account.kept))
+        account.said_legal_at(at, request, ahead)
     }
 
     /// RATE-5: until when `request` waits for the answer to the first of its class, unless that comes earlier.
@@ -123,23 +130,29 @@ impl Budget {
         account.unlearnt.filter(|until| *until > now && account.granted + account.pending > 0)
     }
 
-    /// Whether `request` may be granted at `now`; if not, what keeps it.
+    /// Whether `request` may be granted at `now`; if not, what keeps it. A class that is full keeps it, whatever the total
+    /// has: it waits for more than the total, so nobody waits behind it.
     pub(crate) fn blocked(&self, now: Tick, request: Request) -> Option<Blocked> {
-        if self.is_free(now, request) {
-            return None;
+        if !self.is_free_in_class(now, request) {
+            return Some(Blocked::ByClass);
         }
-        let by_total = |total: &Track| !total.is_free(now, request.priority, units(request));
-        Some(if self.total.as_ref().is_some_and(by_total) { Blocked::ByTotal } else { Blocked::ByClass })
+        (!self.is_free_in_total(now, request)).then_some(Blocked::ByTotal)
     }
 
     /// Whether `request` may be granted at `now`.
     pub(crate) fn is_free(&self, now: Tick, request: Request) -> bool {
+        self.is_free_in_class(now, request) && self.is_free_in_total(now, request)
+    }
+
+    fn is_free_in_class(&self, now: Tick, request: Request) -> bool {
         let Some(account) = self.classes.get(request.class.index()) else { return false };
-        let free = |track: &Track| track.is_free(now, request.priority, units(request));
-        account.own.as_ref().is_none_or(free)
-            && self.total.as_ref().is_none_or(free)
+        account.own.as_ref().is_none_or(|own| own.is_free(now, request.priority, units(request)))
             && (account.unlearnt.is_none() || self.unlearnt(now, request).is_none())
-            && (account.said.is_empty() || self.legal_at(now, request, &Ahead::default()) <= now)
+            && (account.said.is_empty() || account.said_legal_at(now, request, &Ahead::default()) <= now)
+    }
+
+    fn is_free_in_total(&self, now: Tick, request: Request) -> bool {
+        self.total.as_ref().is_none_or(|total| total.is_free(now, request.priority, units(request)))
     }
 
     /// Promises what [`blocked`](Self::blocked) said may be granted: it counts as used until it is fetched, so whoever

@@ -168,10 +168,12 @@ impl Session<'_> {
             // What no longer has room matters to no window. A count that went back is another file's.
             let from = if count < place.known { 0 } else { place.known };
             let from = from.max(count.saturating_sub(place.places));
-            let units: Result<Vec<u64>, _> = (from..count).map(|unit| self.locked.read(place.unit(unit))).collect();
             place.known = count;
-            let units = units?;
-            if !units.is_empty() {
+            if from < count {
+                // In one piece, or in two where the ring begins anew in between.
+                let to_the_end = (place.places - from % place.places).min(count - from);
+                let mut units = self.locked.read_all(place.unit(from), to_the_end)?;
+                units.extend(self.locked.read_all(place.at, count - from - to_the_end)?);
                 news.push((place.ring, units));
             }
         }
@@ -199,9 +201,7 @@ impl Session<'_> {
         // Whoever comes after one that was killed in here makes it anew.
         self.locked.write(0, MAKING)?;
         for (number, place) in (0..).zip(self.rings.iter_mut()) {
-            for unit in 0..place.places {
-                self.locked.write(place.unit(unit), stamp(now))?;
-            }
+            self.locked.write_all(place.at, (0..place.places).map(|_| stamp(now)))?;
             self.locked.write(COUNTS + number * WORD, if unused { 0 } else { place.places })?;
             place.known = 0;
         }

@@ -74,6 +74,21 @@ impl WindowFile {
 }
 
 impl Locked<'_> {
+    /// So many numbers from `offset` on; zero behind the end of the file.
+    pub(super) fn read_all(&self, offset: u64, count: u64) -> Result<Vec<u64>, SharedError> {
+        let mut bytes = vec![0; usize::try_from(count).unwrap_or(0) * 8];
+        let mut done = 0;
+        while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.0.file.read_at(rest, offset + done as u64) {
+                Ok(0) => break,
+                Ok(more) => done += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(self.0.failed("read", source)),
+            }
+        }
+        Ok(bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default())).collect())
+    }
+
     /// The number at `offset`; zero behind the end of the file.
     pub(super) fn read(&self, offset: u64) -> Result<u64, SharedError> {
         let mut bytes = [0; 8];
@@ -87,6 +102,11 @@ impl Locked<'_> {
     pub(super) fn write(&mut self, offset: u64, number: u64) -> Result<(), SharedError> {
         // Eight bytes in place: no signal leaves half of them.
         self.0.file.write_all_at(&number.to_le_bytes(), offset).map_err(|source| self.0.failed("write", source))
+    }
+
+    pub(super) fn write_all(&mut self, offset: u64, numbers: impl Iterator<Item = u64>) -> Result<(), SharedError> {
+        let bytes: Vec<u8> = numbers.flat_map(u64::to_le_bytes).collect();
+        self.0.file.write_all_at(&bytes, offset).map_err(|source| self.0.failed("write", source))
     }
 
     pub(super) fn is_empty(&self) -> Result<bool, SharedError> {

@@ -60,6 +60,21 @@ fn a_full_class_holds_up_no_other_and_a_full_total_lets_nobody_overtake() {
     assert!(queue.try_take(tick(101), poll).is_ok());
 }
 
+// proves: RATE-3
+#[test]
+fn who_waits_for_a_full_class_holds_up_nobody_at_a_full_total_either() {
+    let (trading, data) = (Class::FIRST, Class::nth(1));
+    let mut queue = queue(&Limits::with_classes(&[window(3, 100)], &[&[window(2, 200)], &[]]).unwrap());
+    let entry = |weight, class| request(Priority::Entry, weight).in_class(class);
+    assert!(queue.try_take(tick(0), entry(1, trading)).is_ok());
+    assert!(queue.try_take(tick(0), entry(1, data)).is_ok());
+    // Two units fit neither its class nor the total, and its class not for longer.
+    let waiting = queue.join(tick(0), entry(2, trading), Tick::LAST).unwrap();
+    assert!(queue.try_take(tick(0), entry(1, data)).is_ok());
+    assert!(fetch(&mut queue, 199, waiting).is_none());
+    assert!(fetch(&mut queue, 200, waiting).is_some());
+}
+
 // proves: RATE-2
 #[test]
 fn a_permit_that_is_fetched_late_counts_from_then_on() {
