@@ -1,0 +1,133 @@
+//! What is looked up in the book by symbol, by order and by day, kept with every change: a comparison with the broker must
+//! not cost a walk over all positions for each symbol.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backstop_broker::{BrokerOrderId, Decimal, Symbol};
+use jiff::civil::Date;
+
+use crate::executed::Executed;
+use crate::id::PositionId;
+use crate::position::Position;
+
+/// The book by symbol.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Index {
+    net: BTreeMap<Symbol, Net>,
+    expirations: BTreeMap<Date, BTreeSet<Symbol>>,
+    flat: BTreeSet<PositionId>,
+    pending: BTreeSet<PositionId>,
+    orders: BTreeMap<BrokerOrderId, PositionId>,
+    open: usize,
+}
+
+/// All that the book has of one symbol.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Net {
+    /// The signed sum.
+    pub(crate) quantity: Decimal,
+    /// The number of the change that last touched it.
+    pub(crate) revision: u64,
+    /// Every position with a leg of it, also with a closed one.
+    pub(crate) holders: BTreeSet<PositionId>,
+}
+
+impl Index {
+    /// The net quantities, in the order of their symbols.
+    pub(crate) fn net(&self) -> &BTreeMap<Symbol, Net> {
+        &self.net
+    }
+
+    /// Positions that their fills have closed.
+    pub(crate) fn flat(&self) -> &BTreeSet<PositionId> {
+        &self.flat
+    }
+
+    /// Positions whose close could not be verified.
+    pub(crate) fn pending(&self) -> &BTreeSet<PositionId> {
+        &self.pending
+    }
+
+    pub(crate) fn pend(&mut self, id: &PositionId) {
+        self.pending.insert(id.clone());
+    }
+
+    /// How many positions are not flat.
+    pub(crate) fn open(&self) -> usize {
+        self.open
+    }
+
+    /// The options that expire on `last` or before.
+    pub(crate) fn expiring_by(&self, last: Date) -> impl Iterator<Item = (Date, &Symbol)> {
+        self.expirations.range(..=last).flat_map(|(day, symbols)| symbols.iter().map(|symbol| (*day, symbol)))
+    }
+
+    /// The position that an order is booked in, and how.
+    pub(crate) fn booked<'a>(
+        &'a self,
+        positions: &'a BTreeMap<PositionId, Position>,
+        order: &BrokerOrderId,
+    ) -> Option<(&'a PositionId, &'a Executed)> {
+        let holder = self.orders.get(order)?;
+        let booked = positions.get(holder)?.orders.iter().find(|booked| booked.broker_order_id() == order)?;
+        Some((holder, booked))
+    }
+
+    /// Whether an order is booked.
+    pub(crate) fn has_booked(&self, order: &BrokerOrderId) -> bool {
+        self.orders.contains_key(order)
+    }
+
+    /// Takes a position in, as of change number `revision`.
+    pub(crate) fn put(&mut self, id: &PositionId, position: &Position, revision: u64) {
+        for leg in &position.legs {
+            if let Some(option) = leg.symbol.option() {
+                self.expirations.entry(option.expiration()).or_default().insert(leg.symbol.clone());
+            }
+            let net = self.net.entry(leg.symbol.clone()).or_default();
+            net.quantity += leg.left;
+            net.revision = net.revision.max(revision);
+            net.holders.insert(id.clone());
+        }
+        for order in &position.orders {
+            self.orders.insert(order.broker_order_id().clone(), id.clone());
+        }
+        if position.pending.is_some() {
+            self.pend(id);
+        }
+        if position.is_flat() {
+            self.flat.insert(id.clone());
+        } else {
+            self.open += 1;
+        }
+    }
+
+    /// Takes a position out.
+    pub(crate) fn drop(&mut self, id: &PositionId, position: &Position, revision: u64) {
+        for leg in &position.legs {
+            let Some(net) = self.net.get_mut(&leg.symbol) else { continue };
+            net.quantity -= leg.left;
+            net.revision = net.revision.max(revision);
+            net.holders.remove(id);
+            if !net.holders.is_empty() {
+                continue;
+            }
+            self.net.remove(&leg.symbol);
+            if let Some(day) = leg.symbol.option().map(|option| option.expiration())
+                && let Some(symbols) = self.expirations.get_mut(&day)
+            {
+                symbols.remove(&leg.symbol);
+                if symbols.is_empty() {
+                    self.expirations.remove(&day);
+                }
+            }
+        }
+        for order in &position.orders {
+            self.orders.remove(order.broker_order_id());
+        }
+        self.pending.remove(id);
+        if !self.flat.remove(id) {
+            self.open -= 1;
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Which of the named states a difference is (REC-8), and what else agrees that something is gone (REC-5).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backstop_broker::{Decimal, Symbol};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::compare::{Compared, Difference};
+use crate::drift::{DriftState, Stake};
+use crate::expiry::{Expired, Worth, shares_of};
+use crate::intents::Traded;
+use crate::look::Look;
+use crate::position::Position;
+use crate::reads::ClosedLot;
+use crate::tally::Witness;
+use crate::units::shrinks;
+
+/// The differences of one look, by symbol, with what belongs together.
+#[derive(Debug)]
+pub(crate) struct Differences<'l, 'a> {
+    look: &'l Look<'a>,
+    by_symbol: BTreeMap<&'a Symbol, &'l Difference<'a>>,
+    /// Options that were assigned or exercised, and their shares.
+    assigned: BTreeMap<Symbol, DriftState>,
+    /// What the clearing firm has as closed, by symbol.
+    lots: BTreeMap<&'a Symbol, Vec<&'a ClosedLot>>,
+    latest: Option<(&'a Symbol, u64)>,
+}
+
+impl<'l, 'a> Differences<'l, 'a> {
+    pub(crate) fn new(look: &'l Look<'a>, compared: &'l Compared<'a>) -> Self {
+        let by_symbol = compared.differences.iter().map(|difference| (difference.symbol, difference)).collect();
+        let mut lots: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for lot in look.reads.closed.as_ref().and_then(|read| read.value()).into_iter().flatten() {
+            lots.entry(&lot.symbol).or_default().push(lot);
+        }
+        let mut all = Self { look, by_symbol, assigned: BTreeMap::new(), lots, latest: compared.latest };
+        all.assigned = all.assignments();
+        all
+    }
+
+    /// What a difference looks like.
+    pub(crate) fn state(&self, difference: &Difference<'a>) -> DriftState {
+        let symbol = difference.symbol;
+        if let Some(fault) = difference.row.and_then(|row| row.fault) {
+            return DriftState::Unclear { fault };
+        }
+        let (ours, tracked, delta) = (difference.ours(), difference.tracked, difference.delta());
+        if let Some(orders) = &self.look.orders {
+            if let Some(overfilled) = orders.overfilled.get(symbol) {
+                return DriftState::Overfill { orders: overfilled.clone() };
+            }
+            if let Some(traded) = orders.unbooked.get(symbol).filter(|traded| sum(traded.iter()) == delta) {
+                let orders = traded.iter().map(|traded| traded.order.id.clone()).collect();
+                let is_part = traded.iter().any(|traded| traded.is_part);
+                return if is_part { DriftState::PartialFill { orders } } else { DriftState::Unbooked { orders } };
+            }
+        }
+        if let Some(state) = self.assigned.get(symbol) {
+            return state.clone();
+        }
+        if let Some(orders) = self.manual(difference) {
+            return DriftState::ManualTrade { orders };
+        }
+        if tracked.is_zero() {
+            let overfill = self.closed_too_far(difference);
+            return overfill.map_or(DriftState::Orphan, |orders| DriftState::Overfill { orders });
+        }
+        if ours.is_zero() {
+            if let Ok(Some(expired)) = Expired::at(symbol, self.look.now.wall, self.look.config) {
+                return DriftState::Expired { on: expired.on };
+            }
+            let broken = self.holders(difference).filter(|(_, position)| self.stands(position));
+            let positions: BTreeSet<_> = broken.map(|(id, _)| id.clone()).collect();
+            return if positions.is_empty() { DriftState::Missing } else { DriftState::BrokenSpread { positions } };
+        }
+        if ours.is_sign_negative() != tracked.is_sign_negative() {
+            DriftState::Flipped
+        } else if ours.abs() < tracked.abs() {
+            DriftState::Smaller
+        } else {
+            DriftState::Larger
+        }
+    }
+
+    /// What agrees with the list of positions that so much is gone. `agreed_at` is the change of the book at which the symbol
+    /// was last seen to be there.
+    pub(crate) fn witness(
+        &self,
+        difference: &Difference<'a>,
+        state: &DriftState,
+        agreed_at: Option<u64>,
+    ) -> Option<Witness> {
+        // Two endpoints in each vote: without the orders nobody knows what still works.
+        self.look.orders.as_ref()?;
+        if difference.tracked.is_zero() || !shrinks(difference.tracked, difference.delta()) {
+            return None;
+        }
+        match state {
+            DriftState::Assigned { shares_of, shares, .. } => {
+                return Some(Witness::Shares { symbol: shares_of.clone(), quantity: *shares });
+            }
+            DriftState::ManualTrade { orders } => return Some(Witness::Orders { orders: orders.clone() }),
+            DriftState::Expired { .. } => return self.settled(difference).or_else(|| self.closed_lots(difference)),
+            _ => {}
+        }
+        self.closed_lots(difference)
+            .or_else(|| self.balances(difference, agreed_at))
+            .or_else(|| self.later_leg(agreed_at))
+    }
+
+    /// Whose a difference may be.
+    pub(crate) fn stakes(&self, difference: &Difference<'a>) -> Vec<Stake> {
+        let holders = difference.net.into_iter().flat_map(|net| &net.holders);
+        let stakes = holders.filter_map(|id| {
+            let leg = self.look.book.get(id)?.legs.iter().find(|leg| leg.symbol == *difference.symbol)?;
+            Some(Stake { position: id.clone(), left: leg.left })
+        });
+        stakes.collect()
+    }
+
+    /// Options of which so many are gone as shares of their underlying came or went.
+    fn assignments(&self) -> BTreeMap<Symbol, DriftState> {
+        let mut by_underlying: BTreeMap<&Symbol, Vec<(&'a Symbol, Decimal, Decimal)>> = BTreeMap::new();
+        for (symbol, difference) in &self.by_symbol {
+            let Some(option) = symbol.option() else { continue };
+            let gone = -difference.delta();
+            if self.look.config.cash_settled.contains(option.root()) || !shrinks(difference.tracked, difference.delta())
+            {
+                continue;
+            }
+            let Some((_, position)) = self.holders(difference).next() else { continue };
+            let shares = shares_of(&option, gone);
+            by_underlying.entry(&position.underlying).or_default().push((symbol, gone, shares));
+        }
+        let mut assigned = BTreeMap::new();
+        for (underlying, options) in by_underlying {
+            let Some(moved) = self.by_symbol.get(underlying).map(|shares| shares.delta()) else { continue };
+            let total: Decimal = options.iter().map(|(_, _, shares)| *shares).sum();
+            let alone: Vec<_> = options.iter().filter(|(_, _, shares)| *shares == moved).collect();
+            let which: Vec<_> = match alone.as_slice() {
+                _ if total == moved => options.iter().collect(),
+                [one] => vec![*one],
+                _ => continue,
+            };
+            for (symbol, contracts, shares) in which {
+                let (option, shares_of) = ((*symbol).clone(), underlying.clone());
+                let state = DriftState::Assigned { option, contracts: *contracts, shares_of, shares: *shares };
+                assigned.entry(underlying.clone()).or_insert_with(|| state.clone());
+                assigned.insert((*symbol).clone(), state);
+            }
+        }
+        assigned
+    }
+
+    /// The orders of somebody else that have traded exactly the difference, since it was opened.
+    fn manual(&self, difference: &Difference<'a>) -> Option<BTreeSet<backstop_broker::BrokerOrderId>> {
+        let traded = self.look.orders.as_ref()?.foreign.get(difference.symbol)?;
+        let opened = self.holders(difference).map(|(_, position)| position.opened_at).min();
+        let since = opened.map(|at| earlier(at, self.look.config.names.clock_tolerance));
+        let is_later =
+            |traded: &&Traded<'_>| since.is_none_or(|since| traded.order.created_at.is_some_and(|at| at >= since));
+        let traded: Vec<_> = traded.iter().filter(is_later).collect();
+        let exact = !traded.is_empty() && sum(traded.iter().copied()) == difference.delta();
+        exact.then(|| traded.iter().map(|traded| traded.order.id.clone()).collect())
+    }
+
+    /// The closing orders of positions that are closed, where the broker has the opposite of what they opened.
+    fn closed_too_far(&self, difference: &Difference<'a>) -> Option<BTreeSet<backstop_broker::BrokerOrderId>> {
+        let short = difference.ours().is_sign_negative();
+        let of_other_side = |position: &&Position| {
+            let leg = position.legs.iter().find(|leg| leg.symbol == *difference.symbol);
+            leg.is_some_and(|leg| !leg.opened.is_zero() && leg.opened.is_sign_negative() != short)
+        };
+        let mut positions = self.holders(difference).map(|(_, position)| position).filter(of_other_side).peekable();
+        positions.peek()?;
+        Some(positions.flat_map(|position| &position.orders).map(|order| order.broker_order_id().clone()).collect())
+    }
+
+    /// Whether any leg of a position that should be there is.
+    fn stands(&self, position: &Position) -> bool {
+        position.open_legs().any(|leg| {
+            self.look.rows.as_ref().is_some_and(|rows| rows.get(&leg.symbol).is_some_and(|row| !row.quantity.is_zero()))
+        })
+    }
+
+    fn settled(&self, difference: &Difference<'a>) -> Option<Witness> {
+        let expired = Expired::at(difference.symbol, self.look.now.wall, self.look.config).ok()??;
+        let on = expired.on;
+        if expired.settles_in_cash {
+            return Some(Witness::CashSettled { on });
+        }
+        let underlying = self.holders(difference).next().map(|(_, position)| &position.underlying)?;
+        // Shares that came or went may be its own, whatever the value says: its holder may exercise what is worth nothing.
+        if self.by_symbol.contains_key(underlying) || self.look.config.others.symbols.contains(underlying) {
+            return None;
+        }
+        match expired.worth(underlying, &self.look.reads.settlements) {
+            Worth::Nothing { price } => Some(Witness::OutOfTheMoney { on, price }),
+            Worth::Something | Worth::NotKnown => None,
+        }
+    }
+
+    fn closed_lots(&self, difference: &Difference<'a>) -> Option<Witness> {
+        let lots = self.lots.get(difference.symbol)?;
+        let opened = self.holders(difference).map(|(_, position)| position.opened_at).min()?;
+        // A day of New York is over when the next one has begun in London.
+        let opened = opened.to_zoned(TimeZone::UTC).date().yesterday().ok()?;
+        let of_it = || lots.iter().filter(|lot| lot.closed_on > opened);
+        let closed: Decimal = of_it().map(|lot| lot.quantity.abs()).sum();
+        let last: Date = of_it().map(|lot| lot.closed_on).max()?;
+        (closed >= difference.delta().abs()).then_some(Witness::ClosedLots { last })
+    }
+
+    /// An account that was worth more than its cash, and now is its cash, holds nothing.
+    fn balances(&self, difference: &Difference<'a>, agreed_at: Option<u64>) -> Option<Witness> {
+        let balances = self.look.reads.balances.as_ref()?.value()?;
+        let was_worth = self.look.worth_more_at? >= difference.revision() && agreed_at.is_some();
+        let is_cash = balances.total_equity == balances.total_cash;
+        let holds_nothing = self.look.rows.as_ref()?.hold_nothing();
+        (was_worth && is_cash && holds_nothing).then_some(Witness::Balances { total_cash: balances.total_cash })
+    }
+
+    /// REC-5: a list that has stood still has the other legs too. Only one that was changed since says that it is not so.
+    fn later_leg(&self, agreed_at: Option<u64>) -> Option<Witness> {
+        let (symbol, changed) = self.latest?;
+        (changed > agreed_at?).then(|| Witness::LaterLeg { symbol: symbol.clone() })
+    }
+
+    fn holders(&self, difference: &Difference<'a>) -> impl Iterator<Item = (&'a crate::PositionId, &'a Position)> {
+        let holders = difference.net.into_iter().flat_map(|net| &net.holders);
+        let book = self.look.book;
+        holders.filter_map(move |id| Some((id, book.get(id)?)))
+    }
+}
+
+fn sum<'t, 'a: 't>(traded: impl Iterator<Item = &'t Traded<'a>>) -> Decimal {
+    traded.map(|traded| traded.quantity).sum()
+}
+
+fn earlier(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,106 @@
+//! The walk over both sides: signed net quantities per symbol, ours and the broker's (REC-4).
+
+use std::cmp::Ordering;
+
+use backstop_broker::{Decimal, Symbol};
+
+use crate::book::{Index, Net};
+use crate::config::Others;
+use crate::rows::{Row, Rows};
+
+/// A symbol whose quantities differ.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Difference<'a> {
+    pub(crate) symbol: &'a Symbol,
+    /// What the book has.
+    pub(crate) tracked: Decimal,
+    /// What the broker has, of everybody.
+    pub(crate) broker: Decimal,
+    /// What was declared to be others'.
+    pub(crate) others: Decimal,
+    pub(crate) row: Option<Row<'a>>,
+    pub(crate) net: Option<&'a Net>,
+}
+
+/// What the walk found.
+#[derive(Debug, Default)]
+pub(crate) struct Compared<'a> {
+    /// In the order of the symbols.
+    pub(crate) differences: Vec<Difference<'a>>,
+    /// Of the symbols that are held and agree, the one that was changed last, by a change that the answer has to show.
+    pub(crate) latest: Option<(&'a Symbol, u64)>,
+}
+
+impl Difference<'_> {
+    /// What the broker has that nobody else was declared to hold. Where there is nothing, nobody holds anything.
+    pub(crate) fn ours(&self) -> Decimal {
+        if self.broker.is_zero() { Decimal::ZERO } else { self.broker - self.others }
+    }
+
+    /// What is more than tracked, signed.
+    pub(crate) fn delta(&self) -> Decimal {
+        self.ours() - self.tracked
+    }
+
+    /// The number of the change that last touched it; none of ours did where the book does not have it.
+    pub(crate) fn revision(&self) -> u64 {
+        self.net.map_or(0, |net| net.revision)
+    }
+
+    /// Whether the book has it and the broker has none of it at all.
+    pub(crate) fn is_gone(&self) -> bool {
+        !self.tracked.is_zero() && self.broker.is_zero() && self.row.is_none_or(|row| row.fault.is_none())
+    }
+}
+
+/// Compares in one pass; `settled` is the newest change that the answer has to show.
+pub(crate) fn compare<'a>(rows: &Rows<'a>, index: &'a Index, others: &Others, settled: Option<u64>) -> Compared<'a> {
+    let mut walk = Walk { others, settled, found: Compared::default() };
+    let mut tracked = index.net().iter().peekable();
+    let mut held = rows.iter().peekable();
+    loop {
+        let order = match (tracked.peek(), held.peek()) {
+            (Some((symbol, _)), Some(row)) => (*symbol).cmp(row.symbol),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return walk.found,
+        };
+        let ours = if order == Ordering::Greater { None } else { tracked.next() };
+        let row = if order == Ordering::Less { None } else { held.next() };
+        walk.take(ours, row);
+    }
+}
+
+struct Walk<'a, 'o> {
+    others: &'o Others,
+    settled: Option<u64>,
+    found: Compared<'a>,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn take(&mut self, ours: Option<(&'a Symbol, &'a Net)>, row: Option<&Row<'a>>) {
+        let Some(symbol) = ours.map(|(symbol, _)| symbol).or(row.map(|row| row.symbol)) else { return };
+        // Nothing can be concluded from the row of a symbol that others trade as they like.
+        if !self.others.symbols.is_empty() && self.others.symbols.contains(symbol) {
+            return;
+        }
+        let others = if self.others.quantities.is_empty() { None } else { self.others.quantities.get(symbol) };
+        let difference = Difference {
+            symbol,
+            tracked: ours.map_or(Decimal::ZERO, |(_, net)| net.quantity),
+            broker: row.map_or(Decimal::ZERO, |row| row.quantity),
+            others: others.copied().unwrap_or_default(),
+            row: row.copied(),
+            net: ours.map(|(_, net)| net),
+        };
+        if difference.delta().is_zero() && row.is_none_or(|row| row.fault.is_none()) {
+            let settled = self.settled.is_some_and(|settled| difference.revision() <= settled);
+            let later = self.found.latest.is_none_or(|(_, latest)| latest < difference.revision());
+            if settled && later && !difference.tracked.is_zero() {
+                self.found.latest = Some((symbol, difference.revision()));
+            }
+        } else {
+            self.found.differences.push(difference);
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! One run: every source read once, compared, judged; and what is remembered from run to run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backstop_broker::{Decimal, Symbol};
+use jiff::Timestamp;
+
+use crate::book::Book;
+use crate::classify::Differences;
+use crate::compare::{Compared, Difference, compare};
+use crate::config::{Config, ConfigError, Orphans};
+use crate::corrections::corrections;
+use crate::drift::{Adoption, Correction, Drift, DriftState, Plan};
+use crate::id::PositionId;
+use crate::intents::Intents;
+use crate::look::{Known, Look};
+use crate::moment::Moment;
+use crate::needs;
+use crate::position::Position;
+use crate::proof::{VerifiedClosed, absent, covered};
+use crate::reads::Reads;
+use crate::run::{Glitch, Run, Unjudged};
+use crate::suspicion::Suspicion;
+use crate::tally::{Count, Witness};
+use crate::verdict::{Doubt, Looks, Source, Verdict, left};
+use crate::watermark::Watermark;
+
+/// Holds the book against the broker, run by run. It reads nothing and changes nothing by itself.
+///
+/// What it remembers is what takes several reads to know. A restart forgets it, and begins to count anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconciler {
+    config: Config,
+    watermark: Watermark,
+    /// Symbols that differ, and how often they were seen to.
+    suspicions: BTreeMap<Symbol, Suspicion>,
+    /// Every symbol that differed in the last comparison, judged or not.
+    differing: BTreeSet<Symbol>,
+    /// The change of the book that the last comparison reached.
+    compared: Option<u64>,
+    /// As `compared`, when the account was found to be worth more than its cash.
+    worth_more_at: Option<u64>,
+    /// Positions that their fills have closed, and how often the broker agreed: for the position as it was then.
+    confirming: BTreeMap<PositionId, (u64, Count)>,
+    looks: BTreeMap<PositionId, Looks>,
+    /// Symbols that are closed for entries, since when, and why.
+    shut: BTreeMap<Symbol, (Timestamp, String)>,
+    began: Timestamp,
+}
+
+/// Whether entries in a symbol may pass (REC-9). Exits always may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
+pub enum Gate {
+    /// The last judged comparison found it as it should be.
+    Open,
+    /// It was not.
+    Shut {
+        /// Since when.
+        since: Timestamp,
+        /// Why, for people.
+        because: String,
+    },
+}
+
+impl Reconciler {
+    /// Begins at `now`, with a book that may have changed just before.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field.
+    pub fn new(config: Config, book: &Book, now: Moment) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self {
+            watermark: Watermark::new(config.lag, book.revision(), now.mono),
+            config,
+            suspicions: BTreeMap::new(),
+            differing: BTreeSet::new(),
+            compared: None,
+            worth_more_at: None,
+            confirming: BTreeMap::new(),
+            looks: BTreeMap::new(),
+            shut: BTreeMap::new(),
+            began: now.wall,
+        })
+    }
+
+    /// Notes that the book has changed. To be called when it has; a run does it too, but knows then only that the change was
+    /// made before the run, and judges it later than need be.
+    pub fn observe(&mut self, book: &Book, now: Moment) {
+        self.watermark.observe(book.revision(), now.mono);
+    }
+
+    /// Whether entries in `symbol` may pass.
+    pub fn gate(&self, symbol: &Symbol) -> Gate {
+        if self.compared.is_none() {
+            let because = "the book was not compared with the broker yet".to_owned();
+            return Gate::Shut { since: self.began, because };
+        }
+        match self.shut.get(symbol) {
+            None => Gate::Open,
+            Some((since, because)) => Gate::Shut { since: *since, because: because.clone() },
+        }
+    }
+
+    /// Judges `book` and `intents` by `reads`. The same reads again give the same run.
+    pub fn run(&mut self, book: &Book, intents: &Intents, reads: &Reads, now: Moment) -> Run {
+        self.watermark.observe(book.revision(), now.mono);
+        let config = self.config.clone();
+        let asked = reads.positions.asked;
+        let known = Known {
+            settled: self.watermark.settled(asked.mono),
+            asked_after: self.watermark.asked_after(asked.mono),
+            worth_more_at: self.worth_more_at,
+        };
+        let look = Look::new(&config, book, intents, reads, now, known);
+        let mut run = Run::new(now);
+        run.unread = unread(&look);
+        run.needs = needs::of_orders(&look, intents);
+        if let Some(orders) = &look.orders {
+            run.violations.clone_from(&orders.violations);
+        }
+        run.is_complete = look.rows.is_some() && look.orders.is_some() && look.settled.is_some();
+        let gone = if let Some(rows) = &look.rows {
+            let compared = compare(rows, book.index(), &config.others, look.settled);
+            self.judge(&look, &compared, &mut run)
+        } else {
+            BTreeSet::new()
+        };
+        self.verify(&look, gone, &mut run);
+        run.needs.extend(needs::of_run(&look, &run));
+        run
+    }
+
+    /// Names and counts every difference. Returns the positions to ask about.
+    fn judge<'a>(&mut self, look: &Look<'a>, compared: &Compared<'a>, run: &mut Run) -> BTreeSet<PositionId> {
+        let differences = Differences::new(look, compared);
+        let mut judged: Vec<(&Difference<'a>, DriftState, Option<Witness>)> = Vec::new();
+        for difference in &compared.differences {
+            match look.judge(difference.symbol, difference.revision()) {
+                Ok(()) => {
+                    let state = differences.state(difference);
+                    let witness = differences.witness(difference, &state, self.agreed_at(difference));
+                    judged.push((difference, state, witness));
+                }
+                Err(because) => run.unjudged.push(Unjudged { symbol: difference.symbol.clone(), because }),
+            }
+        }
+        run.glitch = glitch(look, &judged);
+        let asked = look.reads.positions.asked;
+        let mut suspicions = BTreeMap::new();
+        let mut about = BTreeSet::new();
+        for (difference, state, witness) in judged {
+            let mut suspicion = match self.suspicions.get(difference.symbol) {
+                Some(before) if before.is_of(difference) => before.clone(),
+                Some(before) => before.changed(difference),
+                None => Suspicion::new(difference, self.agreed_at(difference)),
+            };
+            // REC-5: nothing is counted of an answer that is in doubt, nor without the orders.
+            if run.glitch.is_none() && look.orders.is_some() {
+                suspicion.count(asked, look.config.absence, witness);
+            }
+            if difference.is_gone() {
+                about.extend(difference.net.into_iter().flat_map(|net| net.holders.iter().cloned()));
+            }
+            let may_belong = differences.stakes(difference);
+            run.drift.push(Drift {
+                symbol: difference.symbol.clone(),
+                tracked: difference.tracked,
+                broker: difference.broker,
+                others: difference.others,
+                plan: Plan::AskPerson,
+                state,
+                may_belong,
+                reads: suspicion.stable().map_or(0, Count::reads),
+            });
+            suspicions.insert(difference.symbol.clone(), suspicion);
+        }
+        // What could not be judged this time is as suspect as it was.
+        for unjudged in &run.unjudged {
+            if let Some(before) = self.suspicions.remove(&unjudged.symbol) {
+                suspicions.insert(unjudged.symbol.clone(), before);
+            }
+        }
+        self.suspicions = suspicions;
+        self.adopt(look, run);
+        run.corrections = corrections(look, run, &self.suspicions);
+        plan(look, run);
+        about.extend(expired(look, run));
+        run.drift.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        self.shut(look, run);
+        self.differing = compared.differences.iter().map(|difference| difference.symbol.clone()).collect();
+        if run.is_complete {
+            self.compared = look.settled;
+            let balances = look.reads.balances.as_ref().and_then(|read| read.value());
+            let worth = balances.is_some_and(|balances| balances.total_equity != balances.total_cash);
+            let has_all = !compared.differences.iter().any(Difference::is_gone);
+            if worth && has_all {
+                self.worth_more_at = look.settled;
+            }
+        }
+        about
+    }
+
+    /// The change of the book at which a symbol that differs was last seen to agree.
+    fn agreed_at(&self, difference: &Difference<'_>) -> Option<u64> {
+        match self.suspicions.get(difference.symbol) {
+            Some(before) => before.agreed_at(),
+            None if self.differing.contains(difference.symbol) => None,
+            None => self.compared.filter(|compared| *compared >= difference.revision()),
+        }
+    }
+
+    fn adopt(&self, look: &Look<'_>, run: &mut Run) {
+        let Orphans::Adopt { stop } = look.config.orphans else { return };
+        for drift in &mut run.drift {
+            let is_nobodys = drift.may_belong.is_empty()
+                && matches!(drift.state, DriftState::Orphan | DriftState::ManualTrade { .. });
+            if !is_nobodys || run.glitch.is_some() || look.none_works(&drift.symbol).is_err() {
+                continue;
+            }
+            let count = self.suspicions.get(&drift.symbol).and_then(Suspicion::stable);
+            let Some(reads) = count.and_then(|count| count.complete(look.config.absence)) else { continue };
+            let (symbol, quantity) = (drift.symbol.clone(), drift.difference());
+            let row = look.rows.as_ref().and_then(|rows| rows.get(&symbol));
+            let price = row.and_then(|row| price(row.cost?, row.quantity, &symbol)).unwrap_or_default();
+            run.adoptions.push(Adoption { symbol, quantity, price, stop, reads });
+            drift.plan = Plan::Adopt;
+        }
+    }
+
+    /// REC-9: what differs is shut; what was judged and agrees is open again. What was not judged stays as it was.
+    fn shut(&mut self, look: &Look<'_>, run: &Run) {
+        let index = look.book.index();
+        let differs: BTreeSet<&Symbol> = run.drift.iter().map(|drift| &drift.symbol).collect();
+        let unjudged: BTreeSet<&Symbol> = run.unjudged.iter().map(|unjudged| &unjudged.symbol).collect();
+        let is_judged = |symbol: &Symbol| {
+            let revision = index.net().get(symbol).map_or(0, |net| net.revision);
+            run.is_complete && look.judge(symbol, revision).is_ok()
+        };
+        self.shut.retain(|symbol, _| differs.contains(symbol) || unjudged.contains(symbol) || !is_judged(symbol));
+        for drift in &run.drift {
+            let since = self.shut.get(&drift.symbol).map_or(look.now.wall, |(since, _)| *since);
+            self.shut.insert(drift.symbol.clone(), (since, drift.to_string()));
+        }
+    }
+
+    /// Asks whether positions are closed: those that should be, those that are missing, those that expired.
+    fn verify(&mut self, look: &Look<'_>, mut about: BTreeSet<PositionId>, run: &mut Run) {
+        let index = look.book.index();
+        about.extend(index.flat().iter().chain(index.pending()).cloned());
+        let asked = look.reads.positions.asked;
+        let mut looks = BTreeMap::new();
+        let mut confirming = BTreeMap::new();
+        for id in about {
+            let Some(position) = look.book.get(&id) else { continue };
+            let before = self.confirming.remove(&id).filter(|(revision, _)| *revision == position.revision);
+            let mut count = before.map(|(_, count)| count);
+            let verdict = match self.verdict(look, (&id, position), &mut count, run.glitch) {
+                Ok(proof) => {
+                    run.closed.push(proof);
+                    None
+                }
+                Err(verdict) => Some(verdict),
+            };
+            if let Some(count) = count {
+                confirming.insert(id.clone(), (position.revision, count));
+            }
+            let Some(verdict) = verdict else { continue };
+            if !position.is_flat() && position.pending.is_none() {
+                run.verdicts.push((id, verdict));
+                continue;
+            }
+            let mut of = self.looks.remove(&id).unwrap_or_else(|| Looks::new(asked));
+            of.again(asked.mono);
+            run.pending.push(of.pending(id.clone(), verdict, &look.config.pauses));
+            looks.insert(id, of);
+        }
+        self.looks = looks;
+        self.confirming = confirming;
+    }
+
+    fn verdict(
+        &self,
+        look: &Look<'_>,
+        (id, position): (&PositionId, &Position),
+        count: &mut Option<Count>,
+        glitch: Option<Glitch>,
+    ) -> Result<VerifiedClosed, Verdict> {
+        let Some(rows) = &look.rows else { return Err(Verdict::cannot_tell(look.not_read(Source::Positions))) };
+        if look.orders.is_none() {
+            return Err(Verdict::cannot_tell(look.not_read(Source::Orders)));
+        }
+        // REC-5: an answer in which much is missing proves nothing of anybody.
+        if let Some(Glitch { missing, open }) = glitch {
+            return Err(Verdict::cannot_tell(Doubt::Glitch { missing, open }));
+        }
+        if position.is_flat() {
+            return covered(look, id, position, count).map_err(|doubts| Verdict::CannotTell { doubts });
+        }
+        look.orders_at_rest(id).map_err(Verdict::cannot_tell)?;
+        let gone = |symbol: &Symbol| rows.quantity(symbol).is_zero();
+        let (away, there): (Vec<_>, Vec<_>) = position.open_legs().partition(|leg| gone(&leg.symbol));
+        if there.is_empty() {
+            return absent(look, id, position, &self.suspicions).map_err(|doubts| Verdict::CannotTell { doubts });
+        }
+        let closed = position.legs.iter().any(|leg| leg.left != leg.opened);
+        if away.is_empty() && !closed {
+            return Err(Verdict::StillOpen);
+        }
+        let is_broken = !away.is_empty() || position.legs.iter().any(|leg| leg.left.is_zero());
+        Err(Verdict::PartlyClosed { left: left(there.into_iter()), is_broken })
+    }
+}
+
+/// REC-5: whether so much is missing, without anything that explains it, that the answer is in doubt and not the book.
+fn glitch(look: &Look<'_>, judged: &[(&Difference<'_>, DriftState, Option<Witness>)]) -> Option<Glitch> {
+    let unexplained = judged.iter().filter(|(difference, state, witness)| {
+        let named = matches!(state, DriftState::Missing | DriftState::BrokenSpread { .. });
+        let explained = !matches!(witness, None | Some(Witness::LaterLeg { .. }));
+        difference.is_gone() && named && !explained
+    });
+    let holders = unexplained.flat_map(|(difference, ..)| difference.net.into_iter().flat_map(|net| &net.holders));
+    let is_open = |id: &&PositionId| look.book.get(id).is_some_and(|position| !position.is_flat());
+    let missing = holders.filter(is_open).collect::<BTreeSet<_>>().len();
+    let open = look.book.index().open();
+    let share = look.config.glitch;
+    let much = missing >= share.positions && missing.saturating_mul(100) >= open.saturating_mul(share.percent.into());
+    // An empty list that nothing agrees with is no evidence, however little should be in it.
+    let nothing = missing > 0 && look.rows.as_ref().is_some_and(crate::rows::Rows::hold_nothing);
+    (much || nothing).then_some(Glitch { missing, open })
+}
+
+/// Options of the book whose last day is over, also where the broker still has them.
+fn expired(look: &Look<'_>, run: &mut Run) -> BTreeSet<PositionId> {
+    let index = look.book.index();
+    let mut about = BTreeSet::new();
+    let today = look.now.wall.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let drift = run.drift.iter().map(|drift| drift.symbol.clone());
+    let differing: BTreeSet<Symbol> =
+        drift.chain(run.unjudged.iter().map(|unjudged| unjudged.symbol.clone())).collect();
+    for (_, symbol) in index.expiring_by(today) {
+        let Some(net) = index.net().get(symbol).filter(|net| !net.quantity.is_zero()) else { continue };
+        let Ok(Some(expired)) = crate::expiry::Expired::at(symbol, look.now.wall, look.config) else { continue };
+        about.extend(net.holders.iter().cloned());
+        let differs = differing.contains(symbol);
+        let Some(row) = look.rows.as_ref().and_then(|rows| rows.get(symbol)).filter(|_| !differs) else { continue };
+        run.drift.push(Drift {
+            symbol: symbol.clone(),
+            tracked: net.quantity,
+            broker: row.quantity,
+            others: look.config.others.quantities.get(symbol).copied().unwrap_or_default(),
+            state: DriftState::Expired { on: expired.on },
+            plan: Plan::AwaitSettlement,
+            may_belong: Vec::new(),
+            reads: 0,
+        });
+    }
+    about
+}
+
+/// What to do about each difference, now that it is known what the run does about it.
+fn plan(look: &Look<'_>, run: &mut Run) {
+    let corrected: BTreeSet<&Symbol> =
+        run.corrections.iter().flat_map(Correction::legs).map(|leg| &leg.symbol).collect();
+    let asks = |reads: u32| if reads < look.config.absence.reads { Plan::LookAgain } else { Plan::AskPerson };
+    for drift in &mut run.drift {
+        if drift.plan == Plan::Adopt {
+            continue;
+        }
+        drift.plan = match &drift.state {
+            DriftState::PartialFill { orders } | DriftState::Unbooked { orders } => {
+                Plan::Book { orders: orders.clone() }
+            }
+            DriftState::Overfill { .. } | DriftState::Flipped => Plan::HaltAndReduce,
+            _ if corrected.contains(&drift.symbol) => Plan::Correct,
+            DriftState::Expired { .. } => Plan::AwaitSettlement,
+            DriftState::BrokenSpread { positions } => Plan::CloseRest { positions: positions.clone() },
+            DriftState::Assigned { .. }
+            | DriftState::ManualTrade { .. }
+            | DriftState::Missing
+            | DriftState::Smaller
+            | DriftState::Larger
+            | DriftState::Orphan
+            | DriftState::Unclear { .. } => asks(drift.reads),
+        };
+    }
+}
+
+fn unread(look: &Look<'_>) -> Vec<Doubt> {
+    let reads = look.reads;
+    let failed = [
+        (Source::Positions, reads.positions.answer.is_err()),
+        (Source::Orders, reads.orders.answer.is_err()),
+        (Source::Balances, reads.balances.as_ref().is_some_and(|read| read.answer.is_err())),
+        (Source::ClosedLots, reads.closed.as_ref().is_some_and(|read| read.answer.is_err())),
+    ];
+    failed.into_iter().filter(|(_, failed)| *failed).map(|(source, _)| look.not_read(source)).collect()
+}
+
+/// What one share cost.
+fn price(cost: Decimal, quantity: Decimal, symbol: &Symbol) -> Option<Decimal> {
+    cost.checked_div(quantity)?.checked_div(symbol.multiplier()).map(|price| price.abs())
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

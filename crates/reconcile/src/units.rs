@@ -1,0 +1,18 @@
+//! Which quantities can be counted without rounding.
+
+use backstop_broker::Decimal;
+
+/// The most of anything that is counted.
+const MOST: i64 = 1_000_000_000_000;
+/// The finest part of a share that is counted. Tradier writes eight places.
+const PLACES: u32 = 10;
+
+/// Whether sums of this and its like are exact: a [`Decimal`] has 28 digits, and rounds beyond them without a word.
+pub(crate) fn is_countable(quantity: Decimal) -> bool {
+    quantity.abs() <= Decimal::from(MOST) && (quantity.scale() <= PLACES || quantity.normalize().scale() <= PLACES)
+}
+
+/// Whether `quantity` comes closer to zero when `by` is added, or to it, and not past it.
+pub(crate) fn shrinks(quantity: Decimal, by: Decimal) -> bool {
+    by.is_sign_negative() != quantity.is_sign_negative() && by.abs() <= quantity.abs()
+}
