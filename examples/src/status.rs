@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use backstop::clock::Timestamp;
 use backstop::file_lock::{LockState, Presence};
+use backstop::rollback::BalanceRead;
 use backstop::{
-    Level, LogJournal, Operation, Past, Position, Pull, SlotId, SlotRow, SlotStanding, Stage, State, Switch, told,
+    CASH, Level, LogJournal, Operation, Past, Position, Pull, SlotId, SlotRow, SlotStanding, Stage, State, Switch, told,
 };
 use serde::Serialize;
 
@@ -103,6 +104,21 @@ struct CashView {
     total: Option<Num>,
     reserved: Num,
     free: Option<Num>,
+    /// What fills took beyond all that; nothing is entered until the account shows that it has it.
+    overdrawn: Option<Num>,
+    /// The newest reading of the account's balance; `null` before the first.
+    read: Option<ReadView>,
+}
+
+/// TXN-7: a reading that failed leaves the one before it in force.
+#[derive(Debug, Serialize)]
+struct ReadView {
+    at: Timestamp,
+    account: Option<Num>,
+    /// What the account had more than the book; below zero, less. The book goes by the account from then on.
+    difference: Option<Num>,
+    /// Why it could not be read or believed.
+    stale: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -141,6 +157,8 @@ pub(crate) fn status(dir: &StateDir, json: bool) -> Result<(), Failure> {
             total: state.account.cash().map(Num),
             reserved: Num(state.account.reserved()),
             free: state.account.free().map(Num),
+            overdrawn: state.account.overdrawn().map(Num),
+            read: read_view(state.account.balance(), state.account.read_at()),
         },
         reconcile: state.reconciled.as_ref().map(|r| ReconcileView {
             at: r.at,
@@ -208,6 +226,18 @@ fn print_past(out: &mut impl Write, past: &Past, json: bool) -> io::Result<()> {
 }
 
 /// Everything that somebody should look at: orders whose outcome is unknown, exits that did not come through, alerts.
+fn read_view(balance: &BalanceRead, at: Option<Timestamp>) -> Option<ReadView> {
+    let stale = match balance {
+        BalanceRead::Stale { reason, .. } => Some(reason.clone()),
+        _ => None,
+    };
+    let (account, difference) = match balance.newest() {
+        Some(compared) => (Some(Num(compared.account)), Some(Num(compared.difference()))),
+        None => (None, None),
+    };
+    at.map(|at| ReadView { at, account, difference, stale })
+}
+
 pub(crate) fn unresolved_lines(state: &State) -> Vec<String> {
     unresolved(state).into_iter().map(|u| format!("{} since {}: {}", u.subject, u.since, u.text)).collect()
 }
@@ -224,7 +254,9 @@ fn unresolved(state: &State) -> Vec<UnresolvedView> {
             rows.push(UnresolvedView { subject: slot.to_string(), since: pending.since, text: pending.reason.clone() });
         }
     }
-    for (subject, alert) in &state.alerts {
+    // A difference of cash that the book has taken over is told beside the cash, and nothing is left to settle.
+    let is_told = |subject: &str| subject == CASH && state.account.overdrawn().is_none();
+    for (subject, alert) in state.alerts.iter().filter(|(subject, _)| !is_told(subject)) {
         if rows.iter().all(|row| row.subject != *subject) {
             rows.push(UnresolvedView { subject: subject.clone(), since: alert.since, text: alert.text.clone() });
         }
@@ -361,6 +393,19 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
     let figure = |amount: Option<Num>| amount.map_or("unknown".to_owned(), |amount| money(amount.0));
     let (total, free) = (figure(status.cash.total), figure(status.cash.free));
     writeln!(out, "cash       {total} in all, {} reserved, {free} free", money(status.cash.reserved.0))?;
+    if let Some(short) = status.cash.overdrawn {
+        writeln!(out, "           OVERDRAWN by {}", money(short.0))?;
+    }
+    if let Some(read) = &status.cash.read {
+        let at = read.at;
+        match (&read.stale, read.difference) {
+            (Some(why), _) => writeln!(out, "           the balance is STALE since {at}: {why}")?,
+            (None, Some(more)) if !more.0.is_zero() => {
+                writeln!(out, "           the account had {} more than the book at {at}", money(more.0))?;
+            }
+            (None, _) => writeln!(out, "           as the account said at {at}")?,
+        }
+    }
     match &status.reconcile {
         Some(r) if r.drift.is_empty() => writeln!(out, "broker     agreed with the book at {}", r.at)?,
         Some(r) => writeln!(out, "broker     DIFFERS from the book in {} symbol(s) at {}", r.drift.len(), r.at)?,

@@ -6,7 +6,7 @@ mod limits;
 mod quotes;
 mod tally;
 
-pub(crate) use cost::least_cost;
+pub(crate) use cost::{least_cost, least_margin};
 pub(crate) use leave::{closing_cash, priced_by_policy};
 pub use limits::{LimitBreach, Limits};
 pub use quotes::MarketView;

@@ -64,8 +64,8 @@ pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, Op
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};
 pub use refusal::{ExitRefusal, Malformed, Refusal};
 pub use state::{
-    Account, Alert, Contradiction, HeldLeg, Issued, Operation, Pending, Placed, Position, Reconciled, Session, SlotRow,
-    SlotStanding, SlotState, Stage, State,
+    Account, Alert, CASH, Contradiction, HeldLeg, Issued, Operation, Pending, Placed, Position, Reconciled, Session,
+    SlotRow, SlotStanding, SlotState, Stage, State,
 };
 pub use sweep::{Fate, Swept, cancel_entries};
 pub use switch::{Level, Pull, PullId, Pulled, Resumed, Standing, Switch, SwitchError};

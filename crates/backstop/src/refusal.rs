@@ -153,10 +153,10 @@ pub enum Malformed {
         /// The leg's symbol.
         symbol: Symbol,
     },
-    /// The amounts to set aside are negative, or less than the order may cost.
+    /// The amounts to set aside are negative, or less than the order may cost and tie up.
     #[error(
-        "{reserve} to reserve and {margin} of margin cannot be right: at least {least} may be spent, and neither may \
-             be negative or the margin above the reserve"
+        "{reserve} to reserve and {margin} of it as margin cannot be right: at least {least} may be spent beside the margin, \
+         and neither may be negative"
     )]
     Amounts {
         /// What was to be set aside while the order may live.
@@ -164,6 +164,14 @@ pub enum Malformed {
         /// What was to be set aside afterwards.
         margin: Decimal,
         /// What the order may cost at its own price.
+        least: Decimal,
+    },
+    /// The margin does not cover what the position can still cost.
+    #[error("{margin} of margin cannot be right: at their expiration the legs can cost {least}")]
+    Margin {
+        /// What was to be set aside.
+        margin: Decimal,
+        /// What the legs can cost.
         least: Decimal,
     },
 }

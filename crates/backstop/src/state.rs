@@ -24,8 +24,8 @@ pub use account::Account;
 pub(crate) use account::hold_of;
 pub use slots::{SlotRow, SlotStanding};
 
-/// What alerts about the account's cash are about.
-pub(crate) const CASH: &str = "cash";
+/// The subject of alerts about the account's cash.
+pub const CASH: &str = "cash";
 
 /// What a desk knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -113,8 +113,9 @@ impl<K: Ord + Hash + Clone> Ledger<K> {
     }
 
     /// Goes on from `books`, as they are after the newest record of the log that they are folded from: in one step for
-    /// everybody else. A [`Reservation`] whose order is in them counts as sent. The others stay set aside on top of them;
-    /// what there is no free cash for any more is given back, and [`Reservation::is_held`] says so.
+    /// everybody else. A [`Reservation`] whose order is in them counts as sent. The others stay set aside on top of them,
+    /// but for those that there is no free cash for any more: whoever writes their orders into the log has to ask the books
+    /// whether they have it.
     pub fn follow(&self, books: Books<K>) {
         let mut live = self.books().lock();
         *live = books.supersede(&live);

@@ -67,12 +67,6 @@ impl<K: Ord + Hash + Clone> Reservation<K> {
         Self { ledger, key: Some(key) }
     }
 
-    /// Whether the cash is still set aside: books that a ledger goes on from may have none for it
-    /// ([`Ledger::follow`]).
-    pub fn is_held(&self) -> bool {
-        self.key.as_ref().is_some_and(|key| self.ledger.books().lock().order(key).is_some())
-    }
-
     /// To be called before the first byte leaves: from here on the order may live, and nothing but evidence frees what is
     /// set aside for it (TXN-6).
     pub fn send(mut self) -> InFlight<K> {

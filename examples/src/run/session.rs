@@ -49,6 +49,8 @@ pub(crate) struct SessionEnd {
     pub(crate) slots: Slots,
     /// The account's cash before the first entry of this run.
     pub(crate) cash_before: Option<Decimal>,
+    /// What the account had more than the book when this run began.
+    pub(crate) cash_found: Option<Decimal>,
     /// The book's cash at the end, by our own fills.
     pub(crate) cash_book: Option<Decimal>,
     /// The broker's cash at the end.
@@ -113,6 +115,7 @@ impl Session {
             let state = self.desk.state();
             end.began_flat = state.positions.is_empty() && state.operations.is_empty();
             end.cash_before = state.account.cash();
+            end.cash_found = state.account.balance().newest().map(|compared| compared.difference());
             end.slots = self.enter_slots().await;
         }
         self.wait_until_flat().await;

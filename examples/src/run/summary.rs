@@ -22,6 +22,8 @@ pub(crate) struct Summary {
     executed: u32,
     limit: u32,
     cash_before: Option<Decimal>,
+    /// What the account had more than the book when the run began.
+    cash_found: Option<Decimal>,
     cash_book: Option<Decimal>,
     cash_broker: Option<Decimal>,
     open_positions: usize,
@@ -75,6 +77,7 @@ impl Summary {
             executed: session.map_or(0, |session| session.executed),
             limit: session.map_or(0, |session| session.limit),
             cash_before: end.cash_before,
+            cash_found: end.cash_found,
             cash_book: end.cash_book,
             cash_broker: end.cash_broker,
             open_positions: state.positions.len(),
@@ -117,6 +120,10 @@ impl Summary {
         write_quotes(&self.quotes, out)?;
         let figure = |amount: Option<Decimal>| amount.map_or("unknown".to_owned(), money);
         writeln!(out, "cash before     {:>14}", figure(self.cash_before))?;
+        if let Some(more) = self.cash_found.filter(|more| !more.is_zero()) {
+            let what = "more at the broker than in the book: no order of this bot explains it";
+            writeln!(out, "                {:>14}  {what}", money(more))?;
+        }
         writeln!(out, "cash now        {:>14}  by our fills", figure(self.cash_book))?;
         let verdict = match (self.cash_broker, self.cash_book) {
             (Some(broker), Some(book)) if broker == book => "to the cent".to_owned(),
@@ -163,6 +170,7 @@ impl Summary {
                 exits_unquoted: &self.quotes.exits,
             },
             cash_before: self.cash_before.map(Num),
+            cash_found: self.cash_found.map(Num),
             cash_book: self.cash_book.map(Num),
             cash_broker: self.cash_broker.map(Num),
             halted: self.halted.as_deref(),
@@ -187,6 +195,7 @@ struct SummaryJson<'a> {
     open_positions: usize,
     quotes: QuotesJson<'a>,
     cash_before: Option<Num>,
+    cash_found: Option<Num>,
     cash_book: Option<Num>,
     cash_broker: Option<Num>,
     halted: Option<&'a str>,

@@ -116,6 +116,14 @@ impl Inner {
         }
     }
 
+    /// What an earlier process said of it is not an alert of this one.
+    pub(super) async fn say_overdrawn(self: &Arc<Self>) {
+        let short = self.state.lock().account.overdrawn();
+        if let Some(short) = short {
+            self.alert(CASH, overdrawn(short)).await;
+        }
+    }
+
     /// TXN-7: once, until a reading is believed again. Every record is a sync.
     async fn note_unread(self: &Arc<Self>, error: &CashError) {
         let record = Record::CashUnread { reason: told(error) };
@@ -127,4 +135,11 @@ impl Inner {
 
 fn is_stale(state: &State) -> bool {
     matches!(state.account.balance(), BalanceRead::Stale { .. })
+}
+
+pub(super) fn overdrawn(short: Decimal) -> String {
+    format!(
+        "what was filled took {short} more than there was by the book: nothing is entered until the account's balance, read \
+         while nothing is in flight, shows that it has it. See whether the account is overdrawn"
+    )
 }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use backstop_broker::Decimal;
-
 use super::Inner;
+use super::cash::overdrawn;
 use crate::journal::JournalError;
 use crate::record::{Batch, Record};
 use crate::state::{CASH, Contradiction, State};
@@ -69,10 +68,9 @@ impl Inner {
             // Law 6: said in the batch in which it happened.
             Some(short) if before != Some(short) => {
                 self.recount.store(true, Ordering::SeqCst);
-                let alert = Batch { at: batch.at, records: vec![overdrawn(short)] };
-                after.apply(&alert)?;
-                batch.records.extend(alert.records);
-                Ok(())
+                let alert = Record::Alert { subject: CASH.to_owned(), text: overdrawn(short) };
+                batch.records.push(alert.clone());
+                after.apply(&Batch { at: batch.at, records: vec![alert] })
             }
             _ => Ok(()),
         });
@@ -137,12 +135,4 @@ impl Inner {
             tracing::error!(error = told(&error), "an alert could not be recorded");
         }
     }
-}
-
-fn overdrawn(short: Decimal) -> Record {
-    let text = format!(
-        "what was filled took {short} more than there was by the book: nothing is entered until the account's balance, read \
-         while nothing is in flight, shows that it has it. See whether the account is overdrawn"
-    );
-    Record::Alert { subject: CASH.to_owned(), text }
 }

@@ -25,11 +25,11 @@ use backstop_trade_guard::{Permit, TradeGuard};
 use super::settle::Rest;
 use super::{Attended, Desk, Inner, RecordError, Running};
 use crate::SlotId;
-use crate::gate::{self, MarketView, least_cost};
+use crate::gate::{self, MarketView, least_cost, least_margin};
 use crate::journal::JournalError;
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::refusal::{Malformed, Refusal};
-use crate::state::hold_of;
+use crate::state::{State, hold_of};
 use crate::switch::Level;
 use crate::told::told;
 
@@ -45,7 +45,8 @@ pub struct EntryPlan {
     /// Cash to set aside while the order may live: its worst case, fees included, above zero. Refused when the order's own
     /// price makes it more.
     pub reserve: Decimal,
-    /// Cash to keep aside while the whole position is open: what a short spread can still cost.
+    /// Cash of it to keep aside while the whole position is open: what a short spread can still cost. Refused when its legs
+    /// can cost more.
     pub margin: Decimal,
 }
 
@@ -285,8 +286,11 @@ impl Proposed {
         let Amounts { reserve: needed, margin } = self.amounts;
         // An order that costs more than can be counted costs more than there is.
         let least = least_cost(&self.order, &self.view).unwrap_or(Decimal::MAX);
-        if needed < least || needed < margin || margin < Decimal::ZERO {
+        if margin < Decimal::ZERO || needed.checked_sub(margin).is_none_or(|for_price| for_price < least) {
             return Err(Malformed::Amounts { reserve: needed, margin, least }.into());
+        }
+        if let Some(least) = least_margin(self.order.legs()).filter(|least| margin < *least) {
+            return Err(Malformed::Margin { margin, least }.into());
         }
         let state = desk.state.lock();
         let mut opening = desk.opening.lock();
@@ -340,11 +344,6 @@ impl Reserved {
         let granted = desk.broker.grant(Priority::Entry, within).await;
         let checked = granted.map_err(Refusal::from).and_then(|grant| {
             last_look(&self.guarded.priced.fresh, desk)?;
-            // Fills that took more than they should may have taken it from this one.
-            if !self.claimed.cash.is_held() {
-                let needed = self.guarded.priced.proposed.amounts.reserve;
-                return Err(Refusal::Cash { needed, free: desk.state.lock().account.free() });
-            }
             Ok(grant)
         });
         match checked {
@@ -368,9 +367,17 @@ impl Budgeted {
         let attended = desk.attend(order.client_order_id());
         let intent =
             Record::Intent { slot: slot.clone(), purpose: Purpose::Open, order: order.clone(), reserve, margin };
-        // Law 2: on disk before the first byte leaves.
-        match desk.commit(vec![intent]).await {
-            Ok(()) => {}
+        // Law 2: on disk before the first byte leaves. TXN-3: and only while the books have the cash, of which fills may have
+        // taken more than they should meanwhile.
+        let is_paid_for = move |state: &State| {
+            state.account.overdrawn().is_none() && state.account.free().is_some_and(|free| reserve <= free)
+        };
+        match desk.commit_if(vec![intent], is_paid_for).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let free = desk.state.lock().account.free();
+                return Err(Stopped::inside(Refusal::Cash { needed: reserve, free }, permit));
+            }
             // A full disk: certainly not written, and the slot may be tried again.
             Err(error @ RecordError::Journal(JournalError::Refused { .. })) => {
                 return Err(Stopped::inside(error, permit));

@@ -102,6 +102,7 @@ impl Inner {
         self.verify_pending(&orders, &held).await;
         let drift = self.drift(&held, held_at, &self.unrecorded(&orders));
         self.note_comparison(&drift).await;
+        self.say_overdrawn().await;
         let open = self.state.lock().operations.len();
         // TXN-3: a balance that was read before something was adopted may hold its fills already.
         if open == 0 && self.recount.load(Ordering::SeqCst) && matches!(self.read_cash().await, Ok(Some(_))) {

@@ -1,5 +1,6 @@
 //! A desk on a simulated broker whose faults, clock, lock and journal are in the test's hands.
 
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -283,6 +284,8 @@ pub(crate) struct Metered {
     /// How long the list of orders and the balances are on their way.
     pub(crate) orders_delay: Mutex<Duration>,
     pub(crate) balances_delay: Mutex<Duration>,
+    /// What the next readings of the account's cash say, whatever it is.
+    pub(crate) balances_say: Mutex<VecDeque<Decimal>>,
     /// What is done to every order that is read by its number.
     pub(crate) rewrite_order: Mutex<Option<fn(&mut Order)>>,
     /// What is done to every list of orders.
@@ -317,6 +320,7 @@ impl Metered {
             lose_answers: AtomicBool::new(false),
             orders_delay: Mutex::default(),
             balances_delay: Mutex::default(),
+            balances_say: Mutex::default(),
             rewrite_order: Mutex::default(),
             rewrite_orders: Mutex::default(),
             rewrite_quotes: Mutex::default(),
@@ -394,7 +398,8 @@ impl Broker for Metered {
         let balances = self.inner.balances().await;
         let delay = *self.balances_delay.lock();
         tokio::time::sleep(delay).await;
-        balances
+        let said = self.balances_say.lock().pop_front();
+        balances.map(|balances| Balances { total_cash: said.unwrap_or(balances.total_cash), ..balances })
     }
 
     async fn market_clock(&self) -> Result<MarketClock, ReadError> {

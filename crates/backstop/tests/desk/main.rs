@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is the message")]
 
 mod bench;
+mod cash;
 mod checkpoints;
 mod comparison;
 mod days;
@@ -13,6 +14,7 @@ mod exits;
 mod guard;
 mod halts;
 mod hostile;
+mod ledger;
 mod resolving;
 mod restarts;
 mod sweeps;
