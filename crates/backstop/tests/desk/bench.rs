@@ -22,6 +22,8 @@ use backstop::{
 use backstop_sim::{FaultKind, FaultPlan, Hours, SimBroker, SimConfig, SimHandle};
 use parking_lot::Mutex;
 
+use crate::budget::Counted;
+
 pub(crate) const SETTLE: Duration = Duration::from_secs(6);
 pub(crate) const ENTRIES: u32 = 4;
 
@@ -299,11 +301,13 @@ pub(crate) struct Metered {
 pub(crate) type Rewrite<T> = fn(&mut T);
 
 /// What the next grants do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Budget {
     Open,
     Shut,
     After(Duration),
+    /// What the limiter says, of quotes too.
+    Counted(Arc<Counted>),
 }
 
 impl Metered {
@@ -335,12 +339,13 @@ impl Broker for Metered {
         self.inner.call_timeout()
     }
 
-    async fn grant(&self, _: Priority, _: Duration) -> Result<Grant, NotGranted> {
-        let budget = *self.budget.lock();
+    async fn grant(&self, priority: Priority, within: Duration) -> Result<Grant, NotGranted> {
+        let budget = self.budget.lock().clone();
         match budget {
             Budget::Open => {}
             Budget::Shut => return Err(NotGranted { after: Duration::from_mins(1) }),
             Budget::After(wait) => tokio::time::sleep(wait).await,
+            Budget::Counted(counted) => counted.leave(priority, within).await?,
         }
         Ok(Grant::unmetered())
     }
@@ -391,6 +396,11 @@ impl Broker for Metered {
     }
 
     async fn quotes(&self, symbols: &[Symbol]) -> Result<Quotes, ReadError> {
+        let budget = self.budget.lock().clone();
+        if let Budget::Counted(counted) = budget {
+            let leave = counted.leave(Priority::Polling, Duration::from_mins(5)).await;
+            leave.map_err(|_| ReadError::Throttled { until: None, detail: String::new() })?;
+        }
         self.inner.quotes(symbols).await.map(|quotes| rewritten(quotes, *self.rewrite_quotes.lock()))
     }
 
