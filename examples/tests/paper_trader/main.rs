@@ -11,6 +11,7 @@ mod halts;
 mod quotes;
 mod resolving;
 mod stages;
+mod storms;
 mod tap;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,8 +133,13 @@ struct Simulator {
 
 impl Simulator {
     fn start(dir: &Path, faults: &str) -> Self {
-        let mut process =
-            Running::start(paper_trader(dir).args(["simulator", "--port", "0", "--faults", faults, "--json"]));
+        Self::with(dir, faults, &[])
+    }
+
+    fn with(dir: &Path, faults: &str, options: &[&str]) -> Self {
+        let mut command = paper_trader(dir);
+        command.args(["simulator", "--port", "0", "--faults", faults, "--json"]).args(options);
+        let mut process = Running::start(&mut command);
         let line = process.await_line("base_url");
         let told: Value = serde_json::from_str(&line).unwrap();
         let field = |name: &str| told[name].as_str().unwrap().to_owned();
