@@ -1,12 +1,15 @@
-//! What happened to naive bots, re-enacted: the code that did it, and the same schedule with the trade guard. The broker
+//! What happened to naive bots, re-enacted: the code that did it, and the same schedule with ours. The broker
 //! is the simulator in memory, the time is virtual, and what is counted is the broker's own ledger.
 
 mod double_entry;
 mod manual_during_automated;
+mod overdraft;
 mod queue_duplicate;
 mod release_in_finally;
 mod retry_after_timeout;
 mod scheduler_double_trigger;
+mod snapshot_restore;
+mod swallowed_error;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
