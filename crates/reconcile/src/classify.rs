@@ -14,6 +14,7 @@ use crate::intents::Traded;
 use crate::look::Look;
 use crate::position::Position;
 use crate::reads::ClosedLot;
+use crate::suspicion::Agreed;
 use crate::tally::Witness;
 use crate::units::shrinks;
 
@@ -26,7 +27,7 @@ pub(crate) struct Differences<'l, 'a> {
     assigned: BTreeMap<Symbol, DriftState>,
     /// What the clearing firm has as closed, by symbol.
     lots: BTreeMap<&'a Symbol, Vec<&'a ClosedLot>>,
-    latest: Option<(&'a Symbol, u64)>,
+    latest: Option<(&'a Symbol, Timestamp)>,
 }
 
 impl<'l, 'a> Differences<'l, 'a> {
@@ -85,13 +86,13 @@ impl<'l, 'a> Differences<'l, 'a> {
         }
     }
 
-    /// What agrees with the list of positions that so much is gone. `agreed_at` is the change of the book at which the symbol
-    /// was last seen to be there.
+    /// What agrees with the list of positions that so much is gone. `agreed` is when the symbol was last seen to be
+    /// there.
     pub(crate) fn witness(
         &self,
         difference: &Difference<'a>,
         state: &DriftState,
-        agreed_at: Option<u64>,
+        agreed: Option<Agreed>,
     ) -> Option<Witness> {
         // Two endpoints in each vote: without the orders nobody knows what still works.
         self.look.orders.as_ref()?;
@@ -106,9 +107,7 @@ impl<'l, 'a> Differences<'l, 'a> {
             DriftState::Expired { .. } => return self.settled(difference).or_else(|| self.closed_lots(difference)),
             _ => {}
         }
-        self.closed_lots(difference)
-            .or_else(|| self.balances(difference, agreed_at))
-            .or_else(|| self.later_leg(agreed_at))
+        self.closed_lots(difference).or_else(|| self.balances(difference, agreed)).or_else(|| self.later_leg(agreed))
     }
 
     /// Whose a difference may be.
@@ -215,18 +214,20 @@ impl<'l, 'a> Differences<'l, 'a> {
     }
 
     /// An account that was worth more than its cash, and now is its cash, holds nothing.
-    fn balances(&self, difference: &Difference<'a>, agreed_at: Option<u64>) -> Option<Witness> {
+    fn balances(&self, difference: &Difference<'a>, agreed: Option<Agreed>) -> Option<Witness> {
         let balances = self.look.reads.balances.as_ref()?.value()?;
-        let was_worth = self.look.worth_more_at? >= difference.revision() && agreed_at.is_some();
+        let was_worth = self.look.worth_more_at? >= difference.revision() && agreed.is_some();
         let is_cash = balances.total_equity == balances.total_cash;
         let holds_nothing = self.look.rows.as_ref()?.hold_nothing();
         (was_worth && is_cash && holds_nothing).then_some(Witness::Balances { total_cash: balances.total_cash })
     }
 
-    /// REC-5: a list that has stood still has the other legs too. Only one that was changed since says that it is not so.
-    fn later_leg(&self, agreed_at: Option<u64>) -> Option<Witness> {
-        let (symbol, changed) = self.latest?;
-        (changed > agreed_at?).then(|| Witness::LaterLeg { symbol: symbol.clone() })
+    /// REC-5: a list that stands still has the other legs too. One with a leg that the broker has touched since this one was
+    /// last seen does not: it was made later.
+    fn later_leg(&self, agreed: Option<Agreed>) -> Option<Witness> {
+        let (symbol, changed_at) = self.latest?;
+        let after = agreed?.asked.checked_add(self.look.config.names.clock_tolerance).ok()?;
+        (changed_at > after).then(|| Witness::LaterLeg { symbol: symbol.clone(), changed_at })
     }
 
     fn holders(&self, difference: &Difference<'a>) -> impl Iterator<Item = (&'a crate::PositionId, &'a Position)> {

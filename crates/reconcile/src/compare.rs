@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use backstop_broker::{Decimal, Symbol};
+use jiff::Timestamp;
 
 use crate::book::{Index, Net};
 use crate::config::Others;
@@ -27,8 +28,8 @@ pub(crate) struct Difference<'a> {
 pub(crate) struct Compared<'a> {
     /// In the order of the symbols.
     pub(crate) differences: Vec<Difference<'a>>,
-    /// Of the symbols that are held and agree, the one that was changed last, by a change that the answer has to show.
-    pub(crate) latest: Option<(&'a Symbol, u64)>,
+    /// Of the symbols that are held and agree, the one that the broker touched last.
+    pub(crate) latest: Option<(&'a Symbol, Timestamp)>,
 }
 
 impl Difference<'_> {
@@ -53,14 +54,14 @@ impl Difference<'_> {
     }
 }
 
-/// Compares in one pass; `settled` is the newest change that the answer has to show.
-pub(crate) fn compare<'a>(rows: &Rows<'a>, index: &'a Index, others: &Others, settled: Option<u64>) -> Compared<'a> {
-    let mut walk = Walk { others, settled, found: Compared::default() };
+/// Compares in one pass.
+pub(crate) fn compare<'a>(rows: &Rows<'a>, index: &'a Index, others: &Others) -> Compared<'a> {
+    let mut walk = Walk { others, found: Compared::default() };
     let mut tracked = index.net().iter().peekable();
     let mut held = rows.iter().peekable();
     loop {
         let order = match (tracked.peek(), held.peek()) {
-            (Some((symbol, _)), Some(row)) => (*symbol).cmp(row.symbol),
+            (Some((symbol, _)), Some(row)) => (*symbol).cmp(row.symbol()),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (None, None) => return walk.found,
@@ -73,13 +74,12 @@ pub(crate) fn compare<'a>(rows: &Rows<'a>, index: &'a Index, others: &Others, se
 
 struct Walk<'a, 'o> {
     others: &'o Others,
-    settled: Option<u64>,
     found: Compared<'a>,
 }
 
 impl<'a> Walk<'a, '_> {
     fn take(&mut self, ours: Option<(&'a Symbol, &'a Net)>, row: Option<&Row<'a>>) {
-        let Some(symbol) = ours.map(|(symbol, _)| symbol).or(row.map(|row| row.symbol)) else { return };
+        let Some(symbol) = ours.map(|(symbol, _)| symbol).or(row.map(Row::symbol)) else { return };
         // Nothing can be concluded from the row of a symbol that others trade as they like.
         if !self.others.symbols.is_empty() && self.others.symbols.contains(symbol) {
             return;
@@ -94,11 +94,12 @@ impl<'a> Walk<'a, '_> {
             net: ours.map(|(_, net)| net),
         };
         if difference.delta().is_zero() && row.is_none_or(|row| row.fault.is_none()) {
-            let settled = self.settled.is_some_and(|settled| difference.revision() <= settled);
-            let later = self.found.latest.is_none_or(|(_, latest)| latest < difference.revision());
-            if settled && later && !difference.tracked.is_zero() {
-                self.found.latest = Some((symbol, difference.revision()));
-            }
+            let changed = row.and_then(|row| row.position.acquired_at).filter(|_| !difference.tracked.is_zero());
+            self.found.latest = match (self.found.latest, changed) {
+                (Some((_, latest)), Some(changed)) if latest >= changed => self.found.latest,
+                (_, Some(changed)) => Some((symbol, changed)),
+                (latest, None) => latest,
+            };
         } else {
             self.found.differences.push(difference);
         }

@@ -81,6 +81,8 @@ pub(crate) fn filled(number: u32, label: Option<&str>, legs: &[(&str, i64, Posit
 pub(crate) struct World {
     pub(crate) now: u64,
     pub(crate) held: BTreeMap<Symbol, Decimal>,
+    /// When each was last moved.
+    pub(crate) touched: BTreeMap<Symbol, u64>,
     pub(crate) orders: Vec<Order>,
     pub(crate) book: Book,
     pub(crate) intents: Intents,
@@ -99,6 +101,7 @@ impl World {
         Self {
             now: 0,
             held: BTreeMap::new(),
+            touched: BTreeMap::new(),
             orders: Vec::new(),
             reconciler: Reconciler::new(config, &book, at(0)).unwrap(),
             book,
@@ -125,6 +128,7 @@ impl World {
 
     /// Moves what is really held.
     pub(crate) fn move_held(&mut self, text: &str, signed: i64) {
+        self.touched.insert(symbol(text), self.now);
         let quantity = self.held.entry(symbol(text)).or_default();
         *quantity += Decimal::from(signed);
         if quantity.is_zero() {
@@ -193,7 +197,13 @@ impl World {
     }
 
     pub(crate) fn rows(&self) -> Vec<BrokerPosition> {
-        self.held.iter().map(|(symbol, quantity)| row(symbol.as_str(), &quantity.to_string())).collect()
+        let row = |(symbol, quantity): (&Symbol, &Decimal)| BrokerPosition {
+            symbol: symbol.clone(),
+            quantity: *quantity,
+            cost_basis: None,
+            acquired_at: self.touched.get(symbol).map(|second| at(*second).wall),
+        };
+        self.held.iter().map(row).collect()
     }
 
     /// The truth, as the broker tells it now.

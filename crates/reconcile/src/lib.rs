@@ -27,7 +27,8 @@
 //!   Every difference is a [`Drift`], with the positions that it may belong to.
 //! * **REC-5** Absence is counted in reads that are spaced, complete, and each beside a complete list of orders in which nothing
 //!   works on the symbol; and each needs a [`Witness`]: orders of somebody else that traded exactly it, an account down to its
-//!   cash, the clearing firm's report, or another leg with a change that is later than the last look that had it. So a list
+//!   cash, the clearing firm's report, or another leg that the broker has touched since the last
+//!   look that had it. So a list
 //!   that stands still, or is empty for an hour, is not one vote. Where too much is missing at once, or all of it with no
 //!   witness, nothing is concluded from that answer about anybody ([`Glitch`]).
 //! * **REC-6** What changes the book returns a [`Change`] with its evidence, and [`Book::replay`] makes the same book of them.

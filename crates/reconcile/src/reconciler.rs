@@ -20,7 +20,7 @@ use crate::position::Position;
 use crate::proof::{VerifiedClosed, absent, covered};
 use crate::reads::Reads;
 use crate::run::{Glitch, Run, Unjudged};
-use crate::suspicion::Suspicion;
+use crate::suspicion::{Agreed, Suspicion};
 use crate::tally::{Count, Witness};
 use crate::verdict::{Doubt, Looks, Source, Verdict, left};
 use crate::watermark::Watermark;
@@ -36,8 +36,8 @@ pub struct Reconciler {
     suspicions: BTreeMap<Symbol, Suspicion>,
     /// Every symbol that differed in the last comparison, judged or not.
     differing: BTreeSet<Symbol>,
-    /// The change of the book that the last comparison reached.
-    compared: Option<u64>,
+    /// The last comparison that was complete.
+    compared: Option<Agreed>,
     /// As `compared`, when the account was found to be worth more than its cash.
     worth_more_at: Option<u64>,
     /// Positions that their fills have closed, and how often the broker agreed: for the position as it was then.
@@ -121,7 +121,7 @@ impl Reconciler {
         }
         run.is_complete = look.rows.is_some() && look.orders.is_some() && look.settled.is_some();
         let gone = if let Some(rows) = &look.rows {
-            let compared = compare(rows, book.index(), &config.others, look.settled);
+            let compared = compare(rows, book.index(), &config.others);
             self.judge(&look, &compared, &mut run)
         } else {
             BTreeSet::new()
@@ -139,7 +139,7 @@ impl Reconciler {
             match look.judge(difference.symbol, difference.revision()) {
                 Ok(()) => {
                     let state = differences.state(difference);
-                    let witness = differences.witness(difference, &state, self.agreed_at(difference));
+                    let witness = differences.witness(difference, &state, self.agreed(difference));
                     judged.push((difference, state, witness));
                 }
                 Err(because) => run.unjudged.push(Unjudged { symbol: difference.symbol.clone(), because }),
@@ -153,7 +153,7 @@ impl Reconciler {
             let mut suspicion = match self.suspicions.get(difference.symbol) {
                 Some(before) if before.is_of(difference) => before.clone(),
                 Some(before) => before.changed(difference),
-                None => Suspicion::new(difference, self.agreed_at(difference)),
+                None => Suspicion::new(difference, self.agreed(difference)),
             };
             // REC-5: nothing is counted of an answer that is in doubt, nor without the orders.
             if run.glitch.is_none() && look.orders.is_some() {
@@ -190,7 +190,7 @@ impl Reconciler {
         self.shut(look, run);
         self.differing = compared.differences.iter().map(|difference| difference.symbol.clone()).collect();
         if run.is_complete {
-            self.compared = look.settled;
+            self.compared = look.settled.map(|revision| Agreed { revision, asked: asked.wall });
             let balances = look.reads.balances.as_ref().and_then(|read| read.value());
             let worth = balances.is_some_and(|balances| balances.total_equity != balances.total_cash);
             let has_all = !compared.differences.iter().any(Difference::is_gone);
@@ -201,12 +201,12 @@ impl Reconciler {
         about
     }
 
-    /// The change of the book at which a symbol that differs was last seen to agree.
-    fn agreed_at(&self, difference: &Difference<'_>) -> Option<u64> {
+    /// When a symbol that differs was last seen to agree.
+    fn agreed(&self, difference: &Difference<'_>) -> Option<Agreed> {
         match self.suspicions.get(difference.symbol) {
-            Some(before) => before.agreed_at(),
+            Some(before) => before.agreed(),
             None if self.differing.contains(difference.symbol) => None,
-            None => self.compared.filter(|compared| *compared >= difference.revision()),
+            None => self.compared.filter(|compared| compared.revision >= difference.revision()),
         }
     }
 
@@ -222,7 +222,7 @@ impl Reconciler {
             let Some(reads) = count.and_then(|count| count.complete(look.config.absence)) else { continue };
             let (symbol, quantity) = (drift.symbol.clone(), drift.difference());
             let row = look.rows.as_ref().and_then(|rows| rows.get(&symbol));
-            let price = row.and_then(|row| price(row.cost?, row.quantity, &symbol)).unwrap_or_default();
+            let price = row.and_then(|row| price(row.position.cost_basis?, row.quantity, &symbol)).unwrap_or_default();
             run.adoptions.push(Adoption { symbol, quantity, price, stop, reads });
             drift.plan = Plan::Adopt;
         }

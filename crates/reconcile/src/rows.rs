@@ -24,11 +24,17 @@ pub enum RowFault {
 /// What the broker has of one symbol.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'a> {
-    pub(crate) symbol: &'a Symbol,
+    /// The first of its rows.
+    pub(crate) position: &'a Position,
     /// The sum of its rows, signed.
     pub(crate) quantity: Decimal,
-    pub(crate) cost: Option<Decimal>,
     pub(crate) fault: Option<RowFault>,
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn symbol(&self) -> &'a Symbol {
+        &self.position.symbol
+    }
 }
 
 /// All of it.
@@ -62,7 +68,7 @@ impl<'a> Rows<'a> {
     }
 
     pub(crate) fn get(&self, symbol: &Symbol) -> Option<&Row<'a>> {
-        let at = self.0.binary_search_by(|row| row.symbol.cmp(symbol)).ok()?;
+        let at = self.0.binary_search_by(|row| row.symbol().cmp(symbol)).ok()?;
         self.0.get(at)
     }
 
@@ -78,7 +84,7 @@ impl<'a> Rows<'a> {
 }
 
 fn row(position: &Position) -> Row<'_> {
-    let Position { symbol, quantity, cost_basis, .. } = position;
+    let Position { symbol, quantity, .. } = position;
     let fault = if !is_countable(*quantity) {
         Some(RowFault::Uncountable)
     } else if quantity.scale() != 0 && !quantity.fract().is_zero() && symbol.option().is_some() {
@@ -86,11 +92,10 @@ fn row(position: &Position) -> Row<'_> {
     } else {
         None
     };
-    Row { symbol, quantity: *quantity, cost: *cost_basis, fault }
+    Row { position, quantity: *quantity, fault }
 }
 
 fn merge(before: &mut Row<'_>, more: &Position) {
-    before.cost = before.cost.zip(more.cost_basis).and_then(|(a, b)| a.checked_add(b));
     if before.fault == Some(RowFault::Uncountable) || !is_countable(more.quantity) {
         before.fault = Some(RowFault::Uncountable);
         return;

@@ -1,6 +1,7 @@
 //! A difference that lasts: how often it was seen, and with which witnesses.
 
 use backstop_broker::Decimal;
+use jiff::Timestamp;
 
 use crate::compare::Difference;
 use crate::config::Repeat;
@@ -13,22 +14,31 @@ pub(crate) struct Suspicion {
     tracked: Decimal,
     broker: Decimal,
     revision: u64,
-    /// The change of the book up to which the symbol was last seen to agree; `None`: it never was.
-    agreed_at: Option<u64>,
+    /// `None`: it was never seen to agree as it is.
+    agreed: Option<Agreed>,
     /// Reads that showed the same.
     stable: Option<Count>,
     /// Those of them that a witness agreed with.
     witnessed: Option<Count>,
 }
 
+/// A look at which a symbol agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    /// The change of the book that the list had to show.
+    pub(crate) revision: u64,
+    /// When it was asked for.
+    pub(crate) asked: Timestamp,
+}
+
 impl Suspicion {
-    /// `agreed_at` is the change of the book at the last look, if the symbol agreed then.
-    pub(crate) fn new(difference: &Difference<'_>, agreed_at: Option<u64>) -> Self {
+    /// `agreed` is the last look, if the symbol agreed then.
+    pub(crate) fn new(difference: &Difference<'_>, agreed: Option<Agreed>) -> Self {
         Self {
             tracked: difference.tracked,
             broker: difference.broker,
             revision: difference.revision(),
-            agreed_at: agreed_at.filter(|at| *at >= difference.revision()),
+            agreed: agreed.filter(|at| at.revision >= difference.revision()),
             stable: None,
             witnessed: None,
         }
@@ -41,7 +51,7 @@ impl Suspicion {
 
     /// The same symbol with another difference: the count begins anew.
     pub(crate) fn changed(&self, difference: &Difference<'_>) -> Self {
-        Self::new(difference, self.agreed_at)
+        Self::new(difference, self.agreed)
     }
 
     pub(crate) fn count(&mut self, asked: Moment, repeat: Repeat, witness: Option<Witness>) {
@@ -56,8 +66,8 @@ impl Suspicion {
         self.broker.is_zero() && !self.tracked.is_zero()
     }
 
-    pub(crate) fn agreed_at(&self) -> Option<u64> {
-        self.agreed_at
+    pub(crate) fn agreed(&self) -> Option<Agreed> {
+        self.agreed
     }
 
     pub(crate) fn stable(&self) -> Option<&Count> {

@@ -4,7 +4,7 @@ use super::*;
 use crate::fixture::{dec, row as broker_row, symbol};
 
 fn told(rows: &[Position]) -> Vec<(String, Decimal, Option<RowFault>)> {
-    Rows::new(rows).iter().map(|row| (row.symbol.to_string(), row.quantity, row.fault)).collect()
+    Rows::new(rows).iter().map(|row| (row.symbol().to_string(), row.quantity, row.fault)).collect()
 }
 
 #[test]
@@ -53,7 +53,7 @@ proptest! {
         wanted.sort();
         wanted.dedup();
         let sorted = Rows::new(&rows);
-        prop_assert!(sorted.iter().map(|row| row.symbol).eq(wanted.iter()));
+        prop_assert!(sorted.iter().map(Row::symbol).eq(wanted.iter()));
         for name in &wanted {
             let times = names.iter().filter(|other| other.as_str() == name.as_str()).count();
             prop_assert_eq!(sorted.quantity(name), Decimal::from(times));

@@ -95,16 +95,27 @@ fn a_list_that_stands_still_is_no_vote_and_one_that_shows_a_later_change_is() {
     world.open("q", &[("QQQ", 1)]);
     world.wait(60);
     drop(world.run());
+    assert_eq!(world.now, 180);
     // The positions endpoint stands still at a list from before SPY: other legs are in it, and it is old.
     let run = world.run_for(60, |reads| reads.positions.answer = Ok(vec![row("QQQ", "1")]));
     assert_eq!(closed(&run), 0);
-    // QQQ is changed after SPY was last seen, and the list has the change: now it is missed from a list that is newer.
-    world.open("q", &[("QQQ", 1)]);
-    world.wait(60);
-    let run = world.run_for(6, |reads| reads.positions.answer = Ok(vec![row("QQQ", "2")]));
-    let [proof] = run.closed.as_slice() else { panic!("{run:?}") };
-    let Evidence::Absence { legs } = proof.evidence() else { panic!() };
-    assert_eq!(legs[0].reads.witnesses, [Witness::LaterLeg { symbol: symbol("QQQ") }].into());
+    // QQQ is touched after SPY was last seen, and the list has that: it is missed from a list that was made later. A minute is
+    // what the two clocks may differ by.
+    let seen = at(180).wall;
+    for (after, wanted) in [(60, 0), (61, 1)] {
+        let mut world = world.clone();
+        let later = seen + jiff::SignedDuration::from_secs(after);
+        let run = world.run_for(6, |reads| {
+            let mut qqq = row("QQQ", "1");
+            qqq.acquired_at = Some(later);
+            reads.positions.answer = Ok(vec![qqq]);
+        });
+        assert_eq!(closed(&run), wanted, "{after}");
+        let Some(proof) = run.closed.first() else { continue };
+        let Evidence::Absence { legs } = proof.evidence() else { panic!() };
+        let witness = Witness::LaterLeg { symbol: symbol("QQQ"), changed_at: later };
+        assert_eq!(legs[0].reads.witnesses, [witness].into());
+    }
 }
 
 #[test]
@@ -253,10 +264,17 @@ fn when_much_of_the_book_is_missing_at_once_nothing_is_concluded_from_that_answe
     world.wait(60);
     drop(world.run());
     // A later change, that the answers show: without the guard each of them would be a vote.
+    world.wait(120);
     world.open("d", &[("DIA", 1)]);
+    let late = |quantity: &str, world: &World| {
+        let mut dia = row("DIA", quantity);
+        dia.acquired_at = Some(at(world.now).wall);
+        dia
+    };
+    let dia = late("2", &world);
     for _ in 0..30 {
         world.wait(60);
-        let run = world.run_with(|reads| reads.positions.answer = Ok(vec![row("CAT", "1"), row("DIA", "2")]));
+        let run = world.run_with(|reads| reads.positions.answer = Ok(vec![row("CAT", "1"), dia.clone()]));
         let glitch = run.glitch.unwrap();
         assert_eq!((glitch.missing, glitch.open), (2, 4));
         assert_eq!(closed(&run), 0);
@@ -264,7 +282,7 @@ fn when_much_of_the_book_is_missing_at_once_nothing_is_concluded_from_that_answe
         assert_eq!(run.drift.len(), 2, "and it is told");
     }
     // One of four is no glitch.
-    let most = || vec![row("BAC", "1"), row("CAT", "1"), row("DIA", "2")];
+    let most = || vec![row("BAC", "1"), row("CAT", "1"), dia.clone()];
     let run = world.run_for(10, |reads| reads.positions.answer = Ok(most()));
     assert!(run.glitch.is_none());
     assert_eq!(closed(&run), 2);
