@@ -25,6 +25,8 @@ pub(crate) fn limited(config: TradierConfig, is_local: bool) -> Result<TradierCo
         let text = format!("{VARIABLE} is for a simulator on this machine; Tradier's limits are known: unset it");
         return Err(Failure::Usage(text));
     }
+    // The state directory remembers. Where it does not, all counts as used up for a minute; and where its file cannot be used
+    // either, Tradier's answers say what is left.
     config.with_documented_limits(Start::Probe).map_err(|error| refuse(&error))
 }
 

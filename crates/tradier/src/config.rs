@@ -168,7 +168,7 @@ impl TradierConfig {
 
     /// Every request passes the request budget that Tradier documents, of which `start` is known (RATE-1 to RATE-5): 120 a
     /// minute for reads of the account and as many for market data, 60 for orders; in the sandbox 60 for each. Of
-    /// orders, a sixth is kept for exits and cancels, and another one for entries.
+    /// orders, a sixth is kept for exits and cancels, and another one for entries; of reads, a sixth passes in ten seconds.
     ///
     /// Tradier says in its answers what is left, so [`Start::Probe`] is for every start of which nothing is known.
     ///
@@ -195,7 +195,8 @@ impl TradierConfig {
         Self { budget: Some(budget), ..self }
     }
 
-    /// The limits are shared with all processes that give the same file (RATE-6). Does nothing without limits.
+    /// The limits are shared with all processes that give the same file (RATE-6), and with those after this one (RATE-5). A new
+    /// file counts as used up, unless the start is [`Start::Unused`]. Does nothing without limits.
     #[must_use]
     pub fn with_shared_window(self, path: PathBuf) -> Self {
         let budget = self.budget.map(|budget| Budgeting { shared: Some(path), ..budget });

@@ -72,11 +72,21 @@
 //! # The request budget
 //!
 //! With [`TradierConfig::with_documented_limits`] every request passes a [`RateLimiter`](backstop_rate_limiter::RateLimiter)
-//! before it goes on the wire (RATE-1 to RATE-6), in the three classes that Tradier counts. A submit takes its budget in
-//! [`grant`](backstop_broker::Broker::grant), a cancel at exit priority, everything else as polling; a read that would wait
-//! longer than its call may take is [`Throttled`](backstop_broker::ReadError::Throttled), a cancel or a submit without leave
+//! before it goes on the wire (RATE-1 to RATE-6), in the three classes that Tradier counts; over them it documents no
+//! total. A submit takes its budget in [`grant`](backstop_broker::Broker::grant), a cancel at exit priority, everything
+//! else as polling; a read that would wait longer than its call may take is
+//! [`Throttled`](backstop_broker::ReadError::Throttled), a cancel or a submit without leave
 //! [`NoBudget`](backstop_broker::NotSent::NoBudget): neither was sent. Each answer's headers, 429 and `Quota Violation` tighten
 //! the budget until the server's window ends. Without limits, which is the default, nobody counts.
+//!
+//! Of orders, a sixth is kept for exits and another one for entries. Of reads, no more than a sixth passes in ten seconds: a
+//! burst that used up the minute would leave nobody to see what becomes of an order for the rest of it. Tradier's window is
+//! anchored at its first request; ours slides, which is stricter, and two seconds longer, for requests that are longer on their
+//! way than others (the limiter's documentation says why that is enough).
+//!
+//! [`TradierConfig::with_shared_window`] keeps the grants in a file, for processes beside this one and after it. A new file
+//! counts as used up for a minute unless the start is [`Start::Unused`]. [`Tradier::budget_use`] tells what passed, and how
+//! long it waited.
 //!
 //! # When to take something else
 //!

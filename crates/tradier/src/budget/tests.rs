@@ -4,6 +4,7 @@ use backstop_clock::ManualClock;
 use backstop_rate_limiter::TokioTimer;
 
 use super::*;
+use crate::waits::{ClassUse, Waits};
 
 fn budget(clock: &Arc<ManualClock>) -> Budget {
     let limits = documented(&BaseUrl::new(BaseUrl::SANDBOX).unwrap()).unwrap();
@@ -40,4 +41,50 @@ async fn entries_leave_a_sixth_of_all_orders_to_exits() {
     assert_eq!(granted, [50, 10]);
     let refused = budget.grant(Priority::Exit, Duration::from_secs(10)).await.unwrap_err();
     assert_eq!(refused.after, MINUTE + MARGIN);
+}
+
+#[tokio::test]
+async fn of_a_minutes_reads_a_sixth_passes_in_ten_seconds() {
+    let clock = Arc::new(ManualClock::new("2030-01-02T15:00:00Z".parse().unwrap()));
+    let budget = budget(&clock);
+    let mut granted = Vec::new();
+    for _ in 0..7 {
+        let mut count = 0;
+        while budget.leave(RateClass::Standard, Priority::Polling, Duration::ZERO).await.is_ok() {
+            count += 1;
+        }
+        granted.push(count);
+        clock.advance(MINUTE / SPREAD + MARGIN);
+    }
+    // The minute, with its margin, ends before the seventh.
+    assert_eq!(granted, [10; 7]);
+}
+
+#[tokio::test]
+async fn what_passed_and_what_did_not_is_counted_by_class_and_priority() {
+    let clock = Arc::new(ManualClock::new("2030-01-02T15:00:00Z".parse().unwrap()));
+    let budget = budget(&clock);
+    let read = |within| budget.leave(RateClass::MarketData, Priority::Polling, within);
+    for _ in 0..10 {
+        drop(read(Duration::ZERO).await.unwrap());
+    }
+    assert!(read(Duration::ZERO).await.is_err());
+    // Somebody who gives up after three seconds.
+    let mut waits = Box::pin(read(MINUTE));
+    assert!(std::future::poll_fn(|context| std::task::Poll::Ready(waits.as_mut().poll(context).is_pending())).await);
+    clock.advance(Duration::from_secs(3));
+    drop(waits);
+    assert!(budget.grant(Priority::Exit, Duration::ZERO).await.is_ok());
+    let refused = HeaderMap::new();
+    budget.heard(
+        RateClass::Trading,
+        &budget.leave(RateClass::Trading, Priority::Entry, MINUTE).await.unwrap(),
+        &refused,
+        true,
+    );
+    let so_far = budget.so_far();
+    let polls = Waits { granted: 10, refused: 2, longest: Duration::from_secs(3) };
+    assert_eq!(so_far.market_data, ClassUse { polls, ..ClassUse::default() });
+    assert_eq!((so_far.trading.exits.granted, so_far.trading.entries.granted, so_far.trading.turned_away), (1, 1, 1));
+    assert_eq!(so_far.standard, ClassUse::default());
 }
