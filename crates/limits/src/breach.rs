@@ -133,6 +133,12 @@ pub enum Breach {
         /// The leg.
         symbol: Symbol,
     },
+    /// There is no price of what is held, so that nobody knows what the session has lost.
+    #[error("there is no new price of {symbol}, which is held, to count by what the session has lost")]
+    NoMark {
+        /// What is held.
+        symbol: Symbol,
+    },
     /// An amount is more than can be counted.
     #[error("an amount of the order, or of what is open, is too large to be counted")]
     Uncountable,

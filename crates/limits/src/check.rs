@@ -1,16 +1,20 @@
 //! The check of one order.
 
-use backstop_broker::{Decimal, OrderRequest};
+use backstop_broker::{Decimal, OrderRequest, Symbol};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::breach::{Breach, Refused};
 use crate::config::Config;
 use crate::counters::{Counters, Kind};
 use crate::exposure::Exposure;
 use crate::price::{References, Unjudged, compared, notional};
+use crate::usage::Usage;
 
-/// Limits in use. [`Limits::start`] makes them.
-#[derive(Debug, Clone)]
+/// Limits in use. [`Limits::start`] makes them. Read back from a journal they are what they were: checked when they were
+/// taken into use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Limits {
     config: Config,
 }
@@ -25,8 +29,9 @@ pub struct Look<'a> {
     pub exposure: &'a Exposure,
     /// What was done so far.
     pub counters: &'a Counters,
-    /// What the open positions have brought so far, at prices at which they could be left; below zero is a loss.
-    pub open_result: Decimal,
+    /// What the open positions have brought so far, at prices at which they could be left; below zero is a loss. An error
+    /// names a symbol that is held and has no price: then nobody knows what is lost, and there are no entries.
+    pub open_result: Result<Decimal, &'a Symbol>,
     /// The time of day.
     pub now: Timestamp,
 }
@@ -66,8 +71,12 @@ impl Limits {
             return Ok(Within { notional: Decimal::ZERO });
         }
         let mut breaches = Vec::new();
+        self.judge_size(order, &mut breaches);
         let notional = self.judge_prices(order, look, &mut breaches);
-        self.judge_exposure(order, look, notional, &mut breaches);
+        self.judge_exposure(order, look, &mut breaches);
+        if let Some(notional) = notional {
+            self.judge_value(look, notional, &mut breaches);
+        }
         self.judge_counts(order, kind, look, &mut breaches);
         match Refused::for_breaches(breaches) {
             Some(refused) => Err(refused),
@@ -75,16 +84,59 @@ impl Limits {
         }
     }
 
-    /// Size, value and price of the order itself; returns its value, if it has one.
-    fn judge_prices(&self, order: &OrderRequest, look: Look<'_>, breaches: &mut Vec<Breach>) -> Option<Decimal> {
-        let config = &self.config;
+    /// The same by what needs no price of the order's legs, for whoever has none yet: no leave to send it, which only
+    /// [`check`](Limits::check) gives. `look.references` is not asked.
+    ///
+    /// # Errors
+    /// [`Refused`], with every limit that the order would break whatever its price.
+    pub fn check_unpriced(&self, order: &OrderRequest, kind: &Kind, look: Look<'_>) -> Result<(), Refused> {
+        if !order.opens() {
+            return Ok(());
+        }
+        let mut breaches = Vec::new();
+        self.judge_size(order, &mut breaches);
+        self.judge_exposure(order, look, &mut breaches);
+        self.judge_counts(order, kind, look, &mut breaches);
+        Refused::for_breaches(breaches).map_or(Ok(()), Err)
+    }
+
+    /// How much of each limit is used, for people; of those that are judged order by order there is nothing to say.
+    #[must_use]
+    pub fn usage(&self, kind: &Kind, look: Look<'_>) -> Vec<Usage> {
+        let Look { exposure, counters, .. } = look;
+        let count = |count: usize| Decimal::from(u64::try_from(count).unwrap_or(u64::MAX));
+        let lost = counters.lost(look.open_result.unwrap_or_default()).max(Decimal::ZERO);
+        let messages = counters.recent_messages(self.config.messages.seconds, look.now);
+        let row = |name, used, limit| Usage { name, used, limit };
+        vec![
+            row("positions", count(exposure.positions()), self.config.positions.into()),
+            row("gross_notional", exposure.notional().unwrap_or(Decimal::MAX), self.config.gross_notional),
+            row("entries", counters.entries().into(), self.config.entries.into()),
+            row("loss", lost, self.config.loss),
+            row("repeats", counters.repeated(kind).into(), self.config.repeats.into()),
+            row("messages.count", messages.into(), self.config.messages.count.into()),
+        ]
+    }
+
+    /// What a session has lost by `counters` and at `open_result`, if it is so much that there are no more entries.
+    #[must_use]
+    pub fn lost_all(&self, counters: &Counters, open_result: Decimal) -> Option<Decimal> {
+        Some(counters.lost(open_result)).filter(|lost| *lost >= self.config.loss)
+    }
+
+    fn judge_size(&self, order: &OrderRequest, breaches: &mut Vec<Breach>) {
+        let limit = self.config.order_quantity;
         for leg in order.legs() {
             let asked = leg.quantity.get();
-            if asked > config.order_quantity {
-                let symbol = leg.symbol.clone();
-                breaches.push(Breach::OrderQuantity { symbol, asked, limit: config.order_quantity });
+            if asked > limit {
+                breaches.push(Breach::OrderQuantity { symbol: leg.symbol.clone(), asked, limit });
             }
         }
+    }
+
+    /// Value and price of the order itself; returns its value, if it has one.
+    fn judge_prices(&self, order: &OrderRequest, look: Look<'_>, breaches: &mut Vec<Breach>) -> Option<Decimal> {
+        let config = &self.config;
         let judged = notional(order, look.references).and_then(|notional| {
             let compared = compared(order, look.references)?;
             Ok((notional, compared))
@@ -120,13 +172,7 @@ impl Limits {
     }
 
     /// The order on top of what is open or may become so.
-    fn judge_exposure(
-        &self,
-        order: &OrderRequest,
-        look: Look<'_>,
-        notional: Option<Decimal>,
-        breaches: &mut Vec<Breach>,
-    ) {
+    fn judge_exposure(&self, order: &OrderRequest, look: Look<'_>, breaches: &mut Vec<Breach>) {
         let (config, exposure) = (&self.config, look.exposure);
         if !config.underlyings.contains(order.underlying()) {
             breaches.push(Breach::NotAllowed { underlying: order.underlying().clone() });
@@ -145,11 +191,13 @@ impl Limits {
                 breaches.push(Breach::Opposite { symbol: leg.symbol.clone() });
             }
         }
-        let Some(notional) = notional else { return };
-        match exposure.notional().and_then(|open| open.checked_add(notional)) {
-            Some(notional) if notional > config.gross_notional => {
-                breaches.push(Breach::GrossNotional { notional, limit: config.gross_notional });
-            }
+    }
+
+    /// Its value on top of all that.
+    fn judge_value(&self, look: Look<'_>, notional: Decimal, breaches: &mut Vec<Breach>) {
+        let limit = self.config.gross_notional;
+        match look.exposure.notional().and_then(|open| open.checked_add(notional)) {
+            Some(notional) if notional > limit => breaches.push(Breach::GrossNotional { notional, limit }),
             Some(_) => {}
             None => breaches.push(Breach::Uncountable),
         }
@@ -162,8 +210,10 @@ impl Limits {
         if entries >= config.entries {
             breaches.push(Breach::Entries { entries, limit: config.entries });
         }
-        let lost = counters.lost(look.open_result);
-        if lost >= config.loss {
+        if let Err(symbol) = look.open_result {
+            breaches.push(Breach::NoMark { symbol: symbol.clone() });
+        }
+        if let Some(lost) = self.lost_all(counters, look.open_result.unwrap_or_default()) {
             breaches.push(Breach::Loss { lost, limit: config.loss });
         }
         let executed = counters.repeated(kind);

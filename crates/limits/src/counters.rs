@@ -27,7 +27,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What a session did so far, and what outlives it. Its memory is bounded by what may be
+/// What a session did so far, and what outlives it. [`forget`](Counters::forget) bounds its memory by what may be
 /// sent within the spans of [`Config::messages`] and [`Config::look_alikes`].
 ///
 /// Whoever sends an order counts it first: one that then does not leave was counted for nothing, which is the safe side.
@@ -78,20 +78,26 @@ impl Counters {
     }
 
     /// Counts an entry that is about to be sent.
-    pub fn entry(&mut self, order: &OrderRequest, config: &Config, now: Timestamp) {
+    pub fn entry(&mut self, order: &OrderRequest, now: Timestamp) {
         self.entries = self.entries.saturating_add(1);
         let now = self.orders.back().map_or(now, |(last, _)| now.max(*last));
         self.orders.push_back((now, likeness(order)));
-        let from = beginning(now, config.look_alikes.seconds);
-        while self.orders.front().is_some_and(|(at, _)| *at <= from) {
-            self.orders.pop_front();
-        }
     }
 
     /// Counts a message to the broker that is about to be sent: an order, a change or a cancel.
-    pub fn message(&mut self, config: &Config, now: Timestamp) {
+    pub fn message(&mut self, now: Timestamp) {
         let now = self.messages.back().map_or(now, |last| now.max(*last));
         self.messages.push_back(now);
+    }
+
+    /// Drops what is too long ago for the limits of `config` to look back at. Call it after counting.
+    pub fn forget(&mut self, config: &Config) {
+        if let Some((newest, _)) = self.orders.back() {
+            let from = beginning(*newest, config.look_alikes.seconds);
+            while self.orders.front().is_some_and(|(at, _)| *at <= from) {
+                self.orders.pop_front();
+            }
+        }
         let bound = usize::try_from(config.messages.count).unwrap_or(usize::MAX);
         while self.messages.len() > bound {
             self.messages.pop_front();

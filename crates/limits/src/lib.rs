@@ -55,6 +55,7 @@ mod config;
 mod counters;
 mod exposure;
 mod price;
+mod usage;
 
 pub use breach::{Breach, Refused};
 pub use change::{Loosened, TightenError};
@@ -63,6 +64,7 @@ pub use config::{Collar, Config, ConfigError, Rate};
 pub use counters::{Counters, Kind};
 pub use exposure::{Exposure, Holding};
 pub use price::{Reference, References};
+pub use usage::Usage;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

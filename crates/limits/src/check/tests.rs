@@ -78,6 +78,7 @@ struct Desk {
     exposure: Exposure,
     counters: Counters,
     open_result: Decimal,
+    unpriced: Option<Symbol>,
 }
 
 impl Default for Desk {
@@ -88,6 +89,7 @@ impl Default for Desk {
             exposure: Exposure::new(),
             counters: Counters::default(),
             open_result: Decimal::ZERO,
+            unpriced: None,
         }
     }
 }
@@ -100,9 +102,13 @@ impl Desk {
     }
 
     fn check(&self, order: &OrderRequest) -> Result<Within, Refused> {
-        let Self { limits, references, exposure, counters, open_result } = self;
-        let look = Look { references, exposure, counters, open_result: *open_result, now: now() };
-        limits.check(order, &kind(), look)
+        self.limits.check(order, &kind(), self.look())
+    }
+
+    fn look(&self) -> Look<'_> {
+        let Self { references, exposure, counters, .. } = self;
+        let open_result = self.unpriced.as_ref().map_or(Ok(self.open_result), Err);
+        Look { references, exposure, counters, open_result, now: now() }
     }
 
     fn breaches(&self, order: &OrderRequest) -> Vec<Breach> {
@@ -271,14 +277,14 @@ fn an_order_does_not_meet_its_own_opposite() {
 // proves: LIMIT-2
 #[test]
 fn entries_losses_and_repeats_are_counted_and_end_the_entries() {
-    let (limits, entry) = (config(), shares("SPY", Side::Buy, 1, limit("560")));
+    let entry = shares("SPY", Side::Buy, 1, limit("560"));
     let mut desk = Desk::default();
     desk.counters.begin_session("20260105-1");
     let others = ["560.01", "560.02", "560.03", "560.04", "560.05"];
     for (count, price) in others.into_iter().enumerate() {
         let long_ago = now() - jiff::SignedDuration::from_mins(5);
         assert_eq!(desk.breaches(&entry), [], "after {count}");
-        desk.counters.entry(&shares("SPY", Side::Buy, 1, limit(price)), &limits, long_ago);
+        desk.counters.entry(&shares("SPY", Side::Buy, 1, limit(price)), long_ago);
     }
     assert_eq!(desk.breaches(&entry), [Breach::Entries { entries: 5, limit: 5 }]);
     desk.counters.begin_session("20260105-1");
@@ -329,6 +335,17 @@ fn all_that_stands_against_an_order_is_told_at_once() {
     );
 }
 
+// proves: LIMIT-2
+#[test]
+fn while_nobody_knows_what_is_lost_there_are_no_entries() {
+    let entry = shares("SPY", Side::Buy, 1, limit("560"));
+    let mut desk = Desk { unpriced: Some(symbol("QQQ")), ..Desk::default() };
+    assert_eq!(desk.breaches(&entry), [Breach::NoMark { symbol: symbol("QQQ") }]);
+    desk.counters.closed(dec("-500"));
+    let lost = Breach::Loss { lost: dec("500"), limit: dec("500") };
+    assert_eq!(desk.breaches(&entry), [Breach::NoMark { symbol: symbol("QQQ") }, lost]);
+}
+
 fn exit(quantity: u32) -> OrderRequest {
     order("SPY", vec![leg("SPY", Side::Sell, PositionEffect::Close, quantity)], OrderKind::Market)
 }
@@ -355,8 +372,9 @@ fn any_desk() -> impl Strategy<Value = Desk> {
         }
         for (order, seconds) in sent {
             let at = now() + jiff::SignedDuration::from_secs(seconds);
-            desk.counters.entry(&order, &config(), at);
-            desk.counters.message(&config(), at);
+            desk.counters.entry(&order, at);
+            desk.counters.message(at);
+            desk.counters.forget(&config());
         }
         desk.counters.closed(result.into());
         (0..executed).for_each(|_| desk.counters.executed(&kind()));
@@ -370,6 +388,17 @@ proptest! {
         let mut blind = Desk { references: BTreeMap::new(), ..desk };
         blind.exposure.held(held("GME", "GME", 1, "99999999"));
         prop_assert!(blind.check(&exit(quantity)).is_ok());
+    }
+
+    #[test]
+    fn what_needs_no_price_is_told_without_one(desk in any_desk(), order in any_order()) {
+        let priced = |breach: &Breach| {
+            matches!(breach, Breach::OrderNotional { .. } | Breach::GrossNotional { .. } | Breach::Collar { .. }
+                | Breach::NoReference { .. } | Breach::Uncountable)
+        };
+        let unpriced: Vec<_> = desk.breaches(&order).into_iter().filter(|breach| !priced(breach)).collect();
+        let told = desk.limits.check_unpriced(&order, &kind(), desk.look());
+        prop_assert_eq!(told.err().map(|refused| refused.breaches().to_vec()).unwrap_or_default(), unpriced);
     }
 
     // proves: LIMIT-2

@@ -24,7 +24,7 @@ fn buy(quantity: u32) -> OrderRequest {
 #[test]
 fn a_look_alike_counts_for_as_long_as_was_said_and_another_quantity_is_none() {
     let mut counters = Counters::default();
-    counters.entry(&buy(3), &config(), at(0));
+    counters.entry(&buy(3), at(0));
     for (millis, count) in [(0, 1), (29_999, 1), (30_000, 0), (-5_000, 1)] {
         assert_eq!(counters.look_alikes(&buy(3), 30, at(millis)), count, "after {millis} ms");
     }
@@ -45,7 +45,8 @@ proptest! {
             real += step.max(0);
             for _ in 0..=count {
                 if counters.recent_messages(seconds, at(shown)) < count {
-                    counters.message(&config, at(shown));
+                    counters.message(at(shown));
+                    counters.forget(&config);
                     sent.push(real);
                 }
             }
@@ -62,7 +63,8 @@ proptest! {
         let (mut counters, mut time) = (Counters::default(), 0);
         for step in steps {
             time += step;
-            counters.entry(&buy(1), &config(), at(time));
+            counters.entry(&buy(1), at(time));
+            counters.forget(&config());
             let oldest = counters.orders.front().unwrap().0;
             prop_assert!(oldest > at(time - 30_000));
         }
