@@ -6,11 +6,13 @@ mod commit;
 mod entry;
 mod exit;
 mod halt;
+mod limits;
 mod listed;
 mod reconcile;
 mod resolve;
 mod settle;
 mod verify;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -20,11 +22,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use backstop_broker::{
-    Broker, BrokerOrderId, ClientOrderId, Leg, MarketClock, OrderList, PositionEffect, Progress, Quotes, ReadError,
-    Symbol,
+    Broker, BrokerOrderId, ClientOrderId, Decimal, MarketClock, OrderList, OrderRequest, PositionEffect, Progress,
+    Quotes, ReadError, Symbol,
 };
 use backstop_clock::{Clock, Mono, Timestamp};
 use backstop_file_lock::{Lock, RaiseError};
+use backstop_limits::{Config as LimitsConfig, ConfigError, Loosened};
 use backstop_quote::{Feed, Fresh, Need, Policy, Quote, Refusal as QuoteRefusal};
 use backstop_rollback::Ledger;
 use backstop_trade_guard::{self as trade_guard, ClaimStore, TradeGuard};
@@ -32,7 +35,7 @@ use jiff::civil::Date;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
-use crate::gate::{self, Limits, MarketView, QuoteTally};
+use crate::gate::{self, MarketView, Marks, QuoteTally};
 use crate::ids::StrategyName;
 use crate::journal::Journal;
 use crate::record::{Batch, Record};
@@ -42,11 +45,13 @@ use crate::{SessionId, SlotId};
 
 use claims::JournalClaims;
 use listed::Rows;
+use wire::Wire;
 
 pub use cash::CashError;
 pub use commit::RecordError;
 pub use entry::{EntryEnd, EntryPlan};
 pub use exit::{ExitAt, ExitEnd, ExitPlan};
+pub use limits::{AllowError, Loosening, TightenError};
 pub use reconcile::Comparison;
 pub use resolve::{Claim, ClaimedFill, Operator, ResolveError};
 
@@ -61,8 +66,11 @@ pub struct DeskConfig {
     pub home: String,
     /// Whose orders these are.
     pub strategy: StrategyName,
-    /// How much may be open.
-    pub limits: Limits,
+    /// What may be done at most (LIMIT-1). `None` is not "no limits" but no entries: for a desk that only settles what is
+    /// left behind.
+    pub limits: Option<LimitsConfig>,
+    /// Who answers for limits that are looser than those on record; `None`: they may not be. Not asked where they are not.
+    pub loosening: Option<Loosening>,
     /// What a quote must be to be traded on.
     pub freshness: Policy,
     /// Between two looks at an order.
@@ -99,6 +107,18 @@ pub enum OpenError {
         /// Whose it was taken for.
         wanted: String,
     },
+    /// A limit that cannot be meant (LIMIT-1).
+    #[error(transparent)]
+    Limits(ConfigError),
+    /// Limits are looser than those on record, and nobody answers for it by name and reason.
+    #[error(
+        "limits would be looser than those on record, and nobody answers for it by name and reason: {}",
+        loosened.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    Loosens {
+        /// Which.
+        loosened: Vec<Loosened>,
+    },
     /// The lock file was deleted or replaced some time ago, and its fence number could not be raised above those of the
     /// journal.
     #[error(transparent)]
@@ -125,6 +145,8 @@ pub struct Desk {
 pub(crate) struct Inner {
     config: DeskConfig,
     broker: Arc<dyn Broker>,
+    /// The same, with its count.
+    wire: Arc<Wire>,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
     lock: Lock,
@@ -145,12 +167,14 @@ pub(crate) struct Inner {
     feed: Mutex<Feed>,
     /// What became of them.
     tally: Mutex<QuoteTally>,
+    /// At what prices what is held could be left.
+    marks: Mutex<Marks>,
     /// Which refusals were written down, and when.
     refused: Mutex<BTreeMap<(SlotId, &'static str), Mono>>,
     /// The cash: the account of the state, and on top of it what entries have set aside whose intent is not on disk yet.
     ledger: Ledger<SlotId>,
-    /// The legs of these entries.
-    opening: Mutex<BTreeMap<SlotId, Vec<Leg>>>,
+    /// These entries.
+    opening: Mutex<BTreeMap<SlotId, Entering>>,
     /// The first failure of the journal.
     failed: Mutex<Option<String>>,
     /// Operations that a task of this process looks after; the reconciler leaves them alone.
@@ -183,6 +207,14 @@ struct OpenSession {
     id: SessionId,
     /// The most entries that this strategy may have in it; `None` for none.
     limit: Option<NonZeroU16>,
+}
+
+/// An entry that is within the limits and about to be written down.
+#[derive(Debug)]
+struct Entering {
+    order: OrderRequest,
+    /// What it is worth to the limits.
+    notional: Decimal,
 }
 
 /// One moment on both clocks.
@@ -228,6 +260,7 @@ impl Desk {
         if let Some(found) = state.home.clone().filter(|home| *home != config.home) {
             return Err(OpenError::OtherHome { found, wanted: config.home });
         }
+        let limits = limits::start(config.limits.as_ref(), config.loosening.as_ref(), &state)?;
         // LOCK-5: a file that was deleted counts from one again; the journal remembers.
         lock.raise_fence_above(state.fence)?;
         // HALT-1: what stood when the last process looked, stands, also if its records were deleted since.
@@ -238,10 +271,12 @@ impl Desk {
         let guard = TradeGuard::open(NonZeroU16::MAX, Arc::clone(&clock), Arc::clone(&claims) as Arc<dyn ClaimStore>);
         let guard = guard.map_err(|error| OpenError::Claims(error.into()))?;
         let feed = Mutex::new(Feed::new(config.freshness.clone()));
+        let wire = Arc::new(Wire::new(broker));
         let inner = Inner {
             opened: Moment::now(&*clock),
             config,
-            broker,
+            broker: Arc::clone(&wire) as Arc<dyn Broker>,
+            wire,
             clock,
             journal,
             lock,
@@ -257,6 +292,7 @@ impl Desk {
             changed: Mutex::default(),
             feed,
             tally: Mutex::default(),
+            marks: Mutex::default(),
             refused: Mutex::default(),
             opening: Mutex::default(),
             failed: Mutex::default(),
@@ -275,7 +311,8 @@ impl Desk {
         };
         let inner = Arc::new(inner);
         claims.write_to(&inner);
-        inner.commit(vec![opened]).await?;
+        inner.wire.halts(&inner);
+        inner.commit(std::iter::once(opened).chain(limits).collect()).await?;
         inner.settle_claims().await.map_err(OpenError::Claims)?;
         inner.note_switch().await;
         let guard = inner.guard.named("the strategy").unwrap_or_else(|_| inner.guard.clone());
@@ -309,6 +346,9 @@ impl Desk {
         per_day: Option<u32>,
     ) -> Result<SessionId, SessionError> {
         let inner = &self.inner;
+        if inner.config.limits.is_none() {
+            return Err(SessionError::NoLimits);
+        }
         // GUARD-6: one wrong answer must not shut the days until then. No exchange is more than a day away from UTC.
         let today = inner.clock.wall().to_zoned(jiff::tz::TimeZone::UTC).date();
         if (day - today).get_days().unsigned_abs() > 1 {
@@ -391,6 +431,7 @@ impl Desk {
         let clock = self.market_clock().await?;
         let quotes = self.inner.broker.quotes(symbols).await?;
         let refused = self.inner.receive(symbols, &quotes);
+        self.inner.halt_for_loss().await;
         Ok(MarketView::new(asked, clock, quotes, refused))
     }
 
@@ -424,6 +465,7 @@ impl Desk {
         let quotes = self.inner.broker.quotes(symbols).await?;
         // They show that the feed is alive, and are what an entry is held against.
         let _told = self.inner.receive(symbols, &quotes);
+        self.inner.halt_for_loss().await;
         Ok(quotes)
     }
 
@@ -489,6 +531,7 @@ impl Inner {
     fn receive(&self, symbols: &[Symbol], quotes: &Quotes) -> Vec<QuoteRefusal> {
         let refused = gate::receive(&mut self.feed.lock(), symbols, quotes, &*self.clock);
         self.tally.lock().came(symbols, quotes, &refused);
+        self.marks.lock().take(quotes, &refused, self.clock.mono());
         refused
     }
 
@@ -563,6 +606,9 @@ impl Drop for Running {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
+    /// The desk was opened without limits, so it opens nothing (LIMIT-1).
+    #[error("the desk was opened without limits, and opens nothing without them")]
+    NoLimits,
     /// The day's orders could not be read, so names might be used twice.
     #[error("the day's orders could not be read")]
     Broker(#[from] ReadError),

@@ -8,7 +8,7 @@ mod tally;
 
 pub(crate) use cost::{least_cost, least_margin};
 pub(crate) use leave::{closing_cash, priced_by_policy};
-pub use limits::{LimitBreach, Limits};
+pub(crate) use limits::{Marks, references};
 pub use quotes::MarketView;
 pub(crate) use quotes::{check_limit, judge, judge_one, receive};
 pub use tally::QuoteTally;

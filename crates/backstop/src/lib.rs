@@ -55,10 +55,10 @@ mod switch;
 mod told;
 
 pub use desk::{
-    CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan,
-    OpenError, Operator, RecordError, ResolveError, SessionError,
+    AllowError, CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd,
+    ExitPlan, Loosening, OpenError, Operator, RecordError, ResolveError, SessionError, TightenError,
 };
-pub use gate::{LimitBreach, Limits, MarketView, QuoteTally};
+pub use gate::{MarketView, QuoteTally};
 pub use ids::{InvalidName, SessionId, SlotId, StrategyName};
 pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, OpenJournalError, Past, Upkeep};
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};
@@ -74,6 +74,7 @@ pub use told::told;
 pub use backstop_broker as broker;
 pub use backstop_clock as clock;
 pub use backstop_file_lock as file_lock;
+pub use backstop_limits as limits;
 pub use backstop_quote as quote;
 pub use backstop_rollback as rollback;
 pub use backstop_trade_guard as trade_guard;

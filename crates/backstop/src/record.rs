@@ -4,6 +4,7 @@
 //! happen, and what is in one survives a crash.
 
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest, Symbol};
+use backstop_limits::{Kind, Limits};
 use backstop_trade_guard as trade_guard;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,29 @@ pub enum Record {
         /// The most entries that it may have.
         limit: u32,
     },
+    /// Limits were taken into use: when a bot started with other ones than before, or because somebody tightened them.
+    LimitsSet {
+        /// All of them.
+        limits: Limits,
+        /// What of it is wider than it was, for people; only a start widens anything (LIMIT-1).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        loosened: Vec<String>,
+        /// Who answers for it; nobody for the first ones and for a start with tighter ones.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// Why, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A person has looked at what a strategy does again and again, and allows as many executions once more.
+    RepeatsAllowed {
+        /// Which kind: the strategy's name.
+        kind: Kind,
+        /// Who.
+        by: String,
+        /// Why, for people.
+        reason: String,
+    },
     /// An entry was turned away before anything was sent.
     Refused {
         /// The slot that it was for.
@@ -75,6 +99,9 @@ pub enum Record {
         reserve: Decimal,
         /// Cash set aside while the position is open, if all of it is filled.
         margin: Decimal,
+        /// What the order is worth, as the limits judged it. Zero for an exit, and where a former version wrote it.
+        #[serde(default)]
+        notional: Decimal,
     },
     /// The broker took an order, or it was found at the broker.
     Accepted {
@@ -89,6 +116,13 @@ pub enum Record {
         client_order_id: ClientOrderId,
         /// Why, for people.
         reason: String,
+    },
+    /// A cancel is about to be asked for.
+    Canceling {
+        /// Our name for the order.
+        client_order_id: ClientOrderId,
+        /// The broker's.
+        broker_order_id: BrokerOrderId,
     },
     /// An order is at rest: nothing more will happen to it.
     Finished {

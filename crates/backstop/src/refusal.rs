@@ -1,16 +1,15 @@
 //! Why an entry or an exit was turned away before anything was sent.
 
-use std::fmt;
 use std::time::Duration;
 
 use backstop_broker::{ClientOrderId, Decimal, InvalidId, InvalidOrder, NotGranted, Symbol};
+use backstop_limits::{Breach, Refused};
 use backstop_quote::{Expired, LimitAstray, NotFresh};
 use backstop_rollback::LedgerError;
 use backstop_trade_guard as trade_guard;
 
 use crate::SlotId;
 use crate::desk::RecordError;
-use crate::gate::LimitBreach;
 use crate::switch::Pull;
 
 /// Why an entry was turned away. For each of the preconditions of DESK-1 there is one; nothing reached the broker.
@@ -35,9 +34,12 @@ pub enum Refusal {
     /// The order cannot be expressed.
     #[error("the order is not well formed")]
     Malformed(#[from] Malformed),
-    /// Limits would be broken.
-    #[error("limits: {}", Listed(.0))]
-    Limits(Vec<LimitBreach>),
+    /// Limits would be broken: all of them that would, each with its figure and bound.
+    #[error(transparent)]
+    Limits(#[from] Refused),
+    /// The desk was opened without limits.
+    #[error("the desk was opened without limits, and opens nothing without them")]
+    NoLimits,
     /// The guard said no: which layer, who is inside, since when, and how many entries the session had (GUARD-4).
     #[error(transparent)]
     Guard(#[from] trade_guard::Refusal),
@@ -97,7 +99,7 @@ impl Refusal {
             Self::Halted { .. } => "halt",
             Self::LockLost => "lock",
             Self::Malformed(_) => "order",
-            Self::Limits(_) => "limits",
+            Self::Limits(_) | Self::NoLimits => "limits",
             Self::Guard(trade_guard::Refusal::Store { .. }) | Self::Record(_) => "journal",
             Self::Guard(_) | Self::OtherSession { .. } | Self::SlotUsed { .. } => "guard",
             Self::Quote(_) | Self::QuoteExpired(_) | Self::LimitPrice(_) => "quote",
@@ -111,10 +113,21 @@ impl Refusal {
         match self {
             Self::Quote(_) | Self::QuoteExpired(_) | Self::LimitPrice(_) | Self::Budget(_) | Self::Recovering => true,
             // What is in the way may be gone by then.
-            Self::Limits(breaches) => breaches.iter().all(|breach| matches!(breach, LimitBreach::Opposite { .. })),
+            Self::Limits(refused) => refused.breaches().iter().all(|breach| {
+                matches!(
+                    breach,
+                    Breach::Opposite { .. }
+                        | Breach::Collar { .. }
+                        | Breach::NoReference { .. }
+                        | Breach::NoMark { .. }
+                        | Breach::LookAlikes { .. }
+                        | Breach::Messages { .. }
+                )
+            }),
             // The account's cash was not read yet.
             Self::Cash { free, .. } => free.is_none(),
             Self::Stopping
+            | Self::NoLimits
             | Self::Halted { .. }
             | Self::LockLost
             | Self::Malformed(_)
@@ -257,15 +270,4 @@ pub enum ExitRefusal {
         /// What the adapter said.
         source: NotGranted,
     },
-}
-
-struct Listed<'a, T>(&'a [T]);
-
-impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, item) in self.0.iter().enumerate() {
-            write!(f, "{}{item}", if index == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
 }

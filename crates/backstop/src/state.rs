@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, Leg, OrderRequest, Symbol};
+use backstop_limits::{Counters, Limits};
 use backstop_rollback::LedgerError;
 use backstop_trade_guard::Claims;
 use jiff::Timestamp;
@@ -18,10 +19,12 @@ use crate::{SessionId, SlotId};
 
 mod account;
 mod late;
+mod limits;
 mod slots;
 
 pub use account::Account;
 pub(crate) use account::hold_of;
+pub(crate) use limits::kind_of;
 pub use slots::{SlotRow, SlotStanding};
 
 /// The subject of alerts about the account's cash.
@@ -46,6 +49,13 @@ pub struct State {
     /// What the entry guard has written down; nothing in a checkpoint of a version whose guard had no store.
     #[serde(default)]
     pub claims: Claims,
+    /// The limits in use, or last in use; none before anybody set any.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+    /// What the limits count. Empty in a checkpoint of a version without them: what was done before it counts for nothing
+    /// here; the session's entries are bounded by the guard all the same.
+    #[serde(default)]
+    pub counters: Counters,
     /// Entries of the newest session's day, over all its sessions.
     pub entries_of_day: u32,
     /// Every client order id of the two newest days that had a session, and of what is not at rest.
@@ -99,6 +109,9 @@ pub struct Operation {
     pub order: OrderRequest,
     /// Cash to set aside while all that it opens is held.
     pub margin: Decimal,
+    /// What it is worth, as the limits judged it.
+    #[serde(default)]
+    pub notional: Decimal,
     /// How far it has come.
     pub stage: Stage,
     /// The broker's name for it, once known.
@@ -285,9 +298,12 @@ impl State {
                 }
             }
             Record::Attempt { of } => self.claims.apply(of),
-            Record::Intent { slot, purpose, order, reserve, margin } => {
-                self.intend(slot, *purpose, order, (*reserve, *margin), at)?;
+            Record::LimitsSet { limits, .. } => self.limits = Some(limits.clone()),
+            Record::RepeatsAllowed { kind, .. } => self.counters.allow_repeats(kind),
+            Record::Intent { slot, purpose, order, reserve, margin, notional } => {
+                self.intend(slot, *purpose, order, (*reserve, *margin, *notional), at)?;
             }
+            Record::Canceling { .. } => self.count_message(at),
             Record::Accepted { client_order_id, broker_order_id } => {
                 let operation = self.operation(client_order_id)?;
                 if operation.broker_order_id.as_ref().is_some_and(|known| known != broker_order_id) {
@@ -314,7 +330,9 @@ impl State {
             }
             Record::Closed { slot, .. } => {
                 self.position(slot)?;
-                self.positions.remove(slot);
+                if let Some(position) = self.positions.remove(slot) {
+                    self.count_result(&position);
+                }
                 self.account.forget(slot).map_err(|error| uncountable(&error, slot))?;
                 self.alerts.remove(&slot.to_string());
             }
@@ -355,6 +373,7 @@ impl State {
                     self.traded = held.chain(working.map(|leg| &leg.symbol)).cloned().collect();
                 }
                 self.slots.retain(|_, state| *state == SlotState::InFlight);
+                self.counters.begin_session(&id.to_string());
                 *newest = Some(Session { id, limit, executed: 0, refused: 0 });
             }
         }
@@ -365,7 +384,7 @@ impl State {
         slot: &SlotId,
         purpose: Purpose,
         order: &OrderRequest,
-        (reserve, margin): (Decimal, Decimal),
+        (reserve, margin, notional): (Decimal, Decimal, Decimal),
         at: Timestamp,
     ) -> Result<(), Contradiction> {
         let id = order.client_order_id();
@@ -373,6 +392,7 @@ impl State {
             return Err(contradiction("a second intent of", id));
         }
         self.turnover = self.turnover.saturating_add(1);
+        self.count_intent(purpose, order, at);
         self.traded.extend(order.legs().iter().map(|leg| leg.symbol.clone()));
         match purpose {
             Purpose::Open => {
@@ -390,6 +410,7 @@ impl State {
             purpose,
             order: order.clone(),
             margin,
+            notional,
             stage: Stage::Pending,
             broker_order_id: None,
             since: at,
@@ -466,6 +487,7 @@ impl State {
         if self.slots.insert(slot.clone(), SlotState::Executed) == Some(SlotState::Executed) {
             return;
         }
+        self.count_execution(slot);
         if let Some(session) = self.session.as_mut().filter(|session| session.id.day == slot.session.day) {
             self.entries_of_day = self.entries_of_day.saturating_add(1);
             if session.id == slot.session {

@@ -53,6 +53,12 @@ pub enum NotSent {
         /// How long it would have taken.
         detail: String,
     },
+    /// Somebody between the bot and the broker did not let it pass.
+    #[error("held back ({detail}); nothing was sent")]
+    HeldBack {
+        /// Why.
+        detail: String,
+    },
     /// The request cannot be expressed in this broker's protocol.
     #[error("this broker cannot express the request ({detail}); nothing was sent")]
     Unsupported {
@@ -93,6 +99,8 @@ pub enum DoubtCause {
     Throttled,
     /// An answer that is neither a confirmation nor a refusal.
     Unreadable,
+    /// One like it went out before, and this one was held back.
+    HeldBack,
 }
 
 impl fmt::Display for DoubtCause {
@@ -103,6 +111,7 @@ impl fmt::Display for DoubtCause {
             Self::ServerError { status } => write!(f, "server answered {status}"),
             Self::Throttled => f.write_str("too many requests"),
             Self::Unreadable => f.write_str("unreadable answer"),
+            Self::HeldBack => f.write_str("held back after one like it"),
         }
     }
 }

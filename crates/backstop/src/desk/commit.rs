@@ -93,6 +93,7 @@ impl Inner {
             return Err(error.into());
         }
         self.note_changes(&batch);
+        self.wire.written(&batch);
         let mut state = self.state.lock();
         // TXN-3: the ledger is what the records say, and nothing else but what is reserved for the next of them.
         self.ledger.follow(after.account.books().clone());

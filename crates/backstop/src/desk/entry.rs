@@ -9,6 +9,9 @@
 //!   halt       limits     quotes    guard      cash       budget      journal     once more: quotes, lock, halt
 //! ```
 //!
+//! Limits that need a price are asked with the others where there is a fresh one, so that all that stands against an order is
+//! told together; and all of them once more where the cash is reserved, beside the entries that are about to be written down.
+//!
 //! The quotes come before the guard, whose claim is a record on disk: a strategy that asks again at every poll until they
 //! are good writes nothing.
 
@@ -18,12 +21,13 @@ use std::time::Duration;
 
 use backstop_broker::{Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Symbol, TimeInForce};
 use backstop_clock::Clock as _;
+use backstop_limits::References;
 use backstop_quote::{Fresh, NotFresh, Now, Spread};
 use backstop_rollback::Reservation;
 use backstop_trade_guard::{Permit, TradeGuard};
 
 use super::settle::Rest;
-use super::{Attended, Desk, Inner, RecordError, Running};
+use super::{Attended, Desk, Entering, Inner, RecordError, Running};
 use crate::SlotId;
 use crate::gate::{self, MarketView, least_cost, least_margin};
 use crate::journal::JournalError;
@@ -127,8 +131,10 @@ impl Inner {
     }
 
     async fn note_refusal(self: &Arc<Self>, slot: &SlotId, refusal: &Refusal) {
-        if matches!(refusal, Refusal::Halted { .. }) {
-            self.note_switch().await;
+        match refusal {
+            Refusal::Halted { .. } => drop(self.note_switch().await),
+            Refusal::Limits(_) => self.halt_for_loss().await,
+            _ => {}
         }
         let (gate, now) = (refusal.gate(), self.clock.mono());
         let is_new = {
@@ -229,18 +235,23 @@ impl Proposed {
     }
 
     fn limited(self, desk: &Inner) -> Result<Limited, Refusal> {
-        let breaches = desk.config.limits.breaches(&self.order, &desk.state.lock(), &[]);
-        if breaches.is_empty() { Ok(Limited(self)) } else { Err(Refusal::Limits(breaches)) }
+        let fresh = gate::judge(&desk.feed.lock(), &self.view, &self.order, &*desk.clock).map_err(Refusal::from);
+        let spread = fresh.as_ref().ok().and_then(|fresh| fresh.at(Now::of(&*desk.clock)).ok());
+        desk.check_limits(&self.slot, &self.order, spread.map(gate::references).as_ref())?;
+        Ok(Limited { proposed: self, fresh })
     }
 }
 
-/// Within the limits.
-struct Limited(Proposed);
+/// Within the limits; without fresh quotes within those that need none.
+struct Limited {
+    proposed: Proposed,
+    fresh: Result<Fresh<Spread>, Refusal>,
+}
 
 impl Limited {
     fn priced(self, desk: &Inner) -> Result<Priced, Refusal> {
-        let Self(proposed) = self;
-        let fresh = gate::judge(&desk.feed.lock(), &proposed.view, &proposed.order, &*desk.clock)?;
+        let Self { proposed, fresh } = self;
+        let fresh = fresh?;
         gate::check_limit(fresh.at(Now::of(&*desk.clock))?.prices(), &proposed.order)?;
         Ok(Priced { proposed, fresh })
     }
@@ -274,7 +285,9 @@ struct Guarded {
 
 impl Guarded {
     fn reserved(self, desk: &Arc<Inner>) -> Result<Reserved, Stopped> {
-        match self.priced.proposed.reserve(desk) {
+        let Priced { proposed, fresh } = &self.priced;
+        let references = fresh.at(Now::of(&*desk.clock)).map(gate::references).map_err(Refusal::from);
+        match references.and_then(|references| proposed.reserve(desk, &references)) {
             Ok(claimed) => Ok(Reserved { guarded: self, claimed }),
             Err(refusal) => Err(Stopped::inside(refusal, self.permit)),
         }
@@ -282,7 +295,8 @@ impl Guarded {
 }
 
 impl Proposed {
-    fn reserve(&self, desk: &Arc<Inner>) -> Result<Claimed, Refusal> {
+    /// Sets its cash aside, within every limit.
+    fn reserve(&self, desk: &Arc<Inner>, references: &References) -> Result<Claimed, Refusal> {
         let Amounts { reserve: needed, margin } = self.amounts;
         // An order that costs more than can be counted costs more than there is.
         let least = least_cost(&self.order, &self.view).unwrap_or(Decimal::MAX);
@@ -294,12 +308,8 @@ impl Proposed {
         }
         let state = desk.state.lock();
         let mut opening = desk.opening.lock();
-        // Once more, with the entries that passed the limits a moment ago and are not written down yet.
-        let legs: Vec<&[Leg]> = opening.values().map(|legs| &**legs).collect();
-        let breaches = desk.config.limits.breaches(&self.order, &state, &legs);
-        if !breaches.is_empty() {
-            return Err(Refusal::Limits(breaches));
-        }
+        // LIMIT-2: once more, with the entries that passed the limits a moment ago and are not written down yet.
+        let notional = desk.judge_limits(&state, &opening, (&self.slot, &self.order), Some(references))?;
         if let Some(short) = state.account.overdrawn() {
             return Err(Refusal::Overdrawn { short });
         }
@@ -308,8 +318,8 @@ impl Proposed {
         }
         // TXN-3: one step with the look at what is free, so that two entries cannot both see the same cash.
         let cash = desk.ledger.reserve(self.slot.clone(), &hold_of(&self.order, needed, margin))?;
-        opening.insert(self.slot.clone(), self.order.legs().to_vec());
-        Ok(Claimed { cash, opening: Opening { desk: Arc::clone(desk), slot: self.slot.clone() } })
+        opening.insert(self.slot.clone(), Entering { order: self.order.clone(), notional });
+        Ok(Claimed { cash, opening: Opening { desk: Arc::clone(desk), slot: self.slot.clone() }, notional })
     }
 }
 
@@ -317,9 +327,11 @@ impl Proposed {
 struct Claimed {
     cash: Reservation<SlotId>,
     opening: Opening,
+    /// What the order is worth to the limits.
+    notional: Decimal,
 }
 
-/// Its legs, which others must not meet.
+/// The order, which counts for others' limits.
 struct Opening {
     desk: Arc<Inner>,
     slot: SlotId,
@@ -362,11 +374,11 @@ struct Budgeted {
 impl Budgeted {
     async fn recorded(self, desk: &Arc<Inner>) -> Result<Recorded, Stopped> {
         let Self { grant, reserved: Reserved { guarded: Guarded { permit, priced }, claimed } } = self;
-        let Claimed { cash, opening } = claimed;
+        let Claimed { cash, opening, notional } = claimed;
         let Priced { proposed: Proposed { slot, order, amounts: Amounts { reserve, margin }, .. }, fresh } = priced;
         let attended = desk.attend(order.client_order_id());
-        let intent =
-            Record::Intent { slot: slot.clone(), purpose: Purpose::Open, order: order.clone(), reserve, margin };
+        let purpose = Purpose::Open;
+        let intent = Record::Intent { slot: slot.clone(), purpose, order: order.clone(), reserve, margin, notional };
         // Law 2: on disk before the first byte leaves. TXN-3: and only while the books have the cash, of which fills may have
         // taken more than they should meanwhile.
         let is_paid_for = move |state: &State| {

@@ -150,8 +150,8 @@ impl Inner {
         let short = self.held_short(slot).await;
         let Claimed { order, attempt, attended, unquoted } = self.claim_exit(slot, plan, &short)?;
         let purpose = Purpose::Close { attempt };
-        let (reserve, margin) = (Decimal::ZERO, Decimal::ZERO);
-        let intent = Record::Intent { slot: slot.clone(), purpose, order: order.clone(), reserve, margin };
+        let (reserve, margin, notional) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
+        let intent = Record::Intent { slot: slot.clone(), purpose, order: order.clone(), reserve, margin, notional };
         let mut records = vec![intent];
         if let Some(because) = &unquoted {
             self.tally.lock().exit_unquoted(because);
@@ -290,6 +290,7 @@ impl Inner {
         let record = Record::Closed { slot: slot.clone(), evidence };
         // Not written when somebody else has spent a proof of it meanwhile: it is closed all the same.
         let written = self.commit_if(vec![record], move |state| state.positions.contains_key(&slot)).await;
+        self.halt_for_loss().await;
         written.map(|_| ()).map_err(|error| told(&error))
     }
 

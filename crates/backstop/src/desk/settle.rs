@@ -13,7 +13,7 @@ use backstop_clock::{Mono, Timestamp};
 use tokio::time::sleep;
 
 use super::reconcile::several;
-use super::{Inner, Moment};
+use super::{Inner, Moment, Running};
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::state::Operation;
 use crate::switch::Level;
@@ -278,7 +278,7 @@ impl Inner {
         self.halt_aloud(id.as_str(), text).await;
     }
 
-    async fn cancel_if_due(&self, id: &ClientOrderId, operation: &Operation, order: &Order, surplus: bool) {
+    async fn cancel_if_due(self: &Arc<Self>, id: &ClientOrderId, operation: &Operation, order: &Order, surplus: bool) {
         let now = self.clock.mono();
         // By either clock: the wall clock knows of the time before this process, and may be set back.
         let age = Duration::try_from(self.clock.wall().duration_since(operation.since)).unwrap_or_default();
@@ -296,7 +296,7 @@ impl Inner {
 
     /// Asks for a cancel, unless the broker has just taken one. Whatever it answers, the order's own status decides: the
     /// fill may win.
-    pub(super) async fn cancel(&self, id: &ClientOrderId, broker_order_id: &BrokerOrderId) {
+    pub(super) async fn cancel(self: &Arc<Self>, id: &ClientOrderId, broker_order_id: &BrokerOrderId) {
         let now = self.clock.mono();
         let key = (id.clone(), broker_order_id.clone());
         let asked = self.canceled.lock().get(&key).is_some_and(|at| now.since(*at) < self.config.settle);
@@ -304,6 +304,13 @@ impl Inner {
         if asked || !self.lock.still_held() {
             return;
         }
+        // LIMIT-2: counted, and not waited for: no disk holds up a cancel.
+        let (inner, running) = (Arc::clone(self), Running::new(self));
+        let record = Record::Canceling { client_order_id: id.clone(), broker_order_id: broker_order_id.clone() };
+        tokio::spawn(async move {
+            let _running = running;
+            inner.note(vec![record]).await;
+        });
         let outcome = self.broker.cancel(broker_order_id).await;
         tracing::debug!(order = %broker_order_id, ?outcome, "cancel");
         if let Outcome::Accepted(()) = outcome {

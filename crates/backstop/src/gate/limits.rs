@@ -1,83 +1,79 @@
-//! Pre-trade limits: pure checks of an order against what is open.
+//! What held positions are worth to the limits: the last prices at which they could be left.
 
-use std::collections::BTreeSet;
-use std::fmt;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use backstop_broker::{Leg, OrderRequest, Side, Symbol};
+use backstop_broker::{Decimal, Quotes, Symbol};
+use backstop_clock::Mono;
+use backstop_limits::{Reference, References};
+use backstop_quote::{Refusal, Spread};
 
 use crate::State;
-use crate::record::Purpose;
 
-/// How much may be open. There is no default: a limit that nobody set is no limit (LIMIT-1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Positions at once, orders that may still become one included.
-    pub max_positions: u32,
-    /// Shares or contracts of any leg of one order.
-    pub max_quantity: u32,
+/// How long a price of what is held says what it is worth. Longer than any sensible pause between two looks at a position; an
+/// entry itself is priced by fresh quotes.
+const GOOD_FOR: Duration = Duration::from_mins(1);
+
+/// The last usable prices of each symbol that was looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Marks(BTreeMap<Symbol, Mark>);
+
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    /// Zero where nobody bids.
+    bid: Decimal,
+    ask: Option<Decimal>,
+    at: Mono,
 }
 
-/// A limit that an order would break.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LimitBreach {
-    /// Too many positions.
-    Positions {
-        /// Open, working and unknown ones.
-        open: usize,
-        /// The bound.
-        max: u32,
-    },
-    /// A leg that would meet its own opposite: the broker merges all that is held of a symbol into one row, so it would
-    /// refuse the order, or take it for the close of another position.
-    Opposite {
-        /// The symbol.
-        symbol: Symbol,
-    },
-    /// Too many shares or contracts.
-    Quantity {
-        /// What the order asks for.
-        asked: u32,
-        /// The bound.
-        max: u32,
-    },
-}
-
-impl fmt::Display for LimitBreach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Positions { open, max } => write!(f, "{open} position(s) are open or may be, the limit is {max}"),
-            Self::Opposite { symbol } => {
-                write!(
-                    f,
-                    "{symbol} is held or being opened in the opposite direction, and the broker would merge the two"
-                )
+impl Marks {
+    /// Takes in what came, but for what was `refused`, and forgets what is too old.
+    pub(crate) fn take(&mut self, quotes: &Quotes, refused: &[Refusal], now: Mono) {
+        self.0.retain(|_, mark| now.since(mark.at) <= GOOD_FOR);
+        for quote in &quotes.quotes {
+            if refused.iter().all(|refusal| refusal.symbol != quote.symbol) {
+                let bid = quote.bid.price.value().unwrap_or_default();
+                self.0.insert(quote.symbol.clone(), Mark { bid, ask: quote.ask.price.value(), at: now });
             }
-            Self::Quantity { asked, max } => write!(f, "a leg of {asked}, the limit is {max}"),
         }
     }
+
+    fn of(&self, symbol: &Symbol, now: Mono) -> Option<Mark> {
+        self.0.get(symbol).copied().filter(|mark| now.since(mark.at) <= GOOD_FOR)
+    }
+
+    /// What one of `symbol` is worth at most.
+    pub(crate) fn worth(&self, symbol: &Symbol, now: Mono) -> Option<Decimal> {
+        self.of(symbol, now).map(|mark| mark.ask.unwrap_or_default().max(mark.bid))
+    }
+
+    /// What the positions of the book have brought so far if they were left now: what is long at the bid, what is short at
+    /// the ask.
+    ///
+    /// # Errors
+    /// A symbol that is held and has no price.
+    pub(crate) fn open_result(&self, state: &State, now: Mono) -> Result<Decimal, Symbol> {
+        let mut result = Decimal::ZERO;
+        for position in state.positions.values() {
+            result = result.saturating_add(position.cash_flow);
+            for leg in position.legs.iter().filter(|leg| !leg.quantity.is_zero()) {
+                let price = self
+                    .of(&leg.symbol, now)
+                    .and_then(|mark| if leg.quantity.is_sign_negative() { mark.ask } else { Some(mark.bid) });
+                let value =
+                    price.and_then(|price| leg.quantity.checked_mul(price)?.checked_mul(leg.symbol.multiplier()));
+                result = result.saturating_add(value.ok_or_else(|| leg.symbol.clone())?);
+            }
+        }
+        Ok(result)
+    }
 }
 
-impl Limits {
-    /// Every limit that `order` would break on top of `state` and of the legs of `claimed` entries that are about to be
-    /// written down. What is working or unknown counts as open (LIMIT-2).
-    pub(crate) fn breaches(self, order: &OrderRequest, state: &State, claimed: &[&[Leg]]) -> Vec<LimitBreach> {
-        let entries = || state.operations.values().filter(|operation| operation.purpose == Purpose::Open);
-        // One that is closed by its fills and awaits the broker's word takes nobody's place.
-        let positions = state.positions.values().filter(|position| !position.is_flat()).count();
-        let open = positions + entries().count() + claimed.len();
-        let held = state.positions.values().flat_map(|position| &position.legs);
-        let held = held
-            .filter(|leg| !leg.quantity.is_zero())
-            .map(|leg| (&leg.symbol, if leg.quantity.is_sign_negative() { Side::Sell } else { Side::Buy }));
-        let opening = entries().map(|entry| entry.order.legs()).chain(claimed.iter().copied()).flatten();
-        let taken: BTreeSet<_> = held.chain(opening.map(|leg| (&leg.symbol, leg.side))).collect();
-        let opposite = order.legs().iter().filter(|leg| taken.contains(&(&leg.symbol, leg.side.opposite())));
-        let opposite = opposite.map(|leg| LimitBreach::Opposite { symbol: leg.symbol.clone() });
-        let asked = order.legs().iter().map(|leg| leg.quantity.get()).max().unwrap_or(0);
-        let positions = (open >= usize::try_from(self.max_positions).unwrap_or(usize::MAX))
-            .then_some(LimitBreach::Positions { open, max: self.max_positions });
-        let quantity = (asked > self.max_quantity).then_some(LimitBreach::Quantity { asked, max: self.max_quantity });
-        positions.into_iter().chain(quantity).chain(opposite).collect()
-    }
+/// The prices that an order is judged by. A leg without both sides has none.
+pub(crate) fn references(spread: &Spread) -> References {
+    let references = spread.legs().iter().filter_map(|(leg, quote)| {
+        let (bid, ask) = (quote.bid.price.value()?, quote.ask.price.value()?);
+        Some((leg.symbol.clone(), Reference { bid, ask }))
+    });
+    references.collect()
 }

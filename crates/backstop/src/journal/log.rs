@@ -238,6 +238,9 @@ fn may_wait(batch: &Batch) -> bool {
                 | Record::Alert { .. }
                 | Record::Attempt { of: trade_guard::Record { event: Event::Claimed { .. }, .. } }
                 | Record::Intent { purpose: Purpose::Open, .. }
+                | Record::RepeatsAllowed { .. }
+                // It tells: the cancel is asked for all the same.
+                | Record::Canceling { .. }
         )
     })
 }

@@ -26,8 +26,8 @@ fn intent(slot: &SlotId, purpose: Purpose, quantity: u32) -> (ClientOrderId, Rec
     };
     let symbol = leg.symbol.clone();
     let order = OrderRequest::new(id.clone(), symbol, vec![leg], OrderKind::Market, TimeInForce::Day).unwrap();
-    let (reserve, margin) = (Decimal::from(1_000), Decimal::from(100));
-    (id, Record::Intent { slot: slot.clone(), purpose, order, reserve, margin })
+    let (reserve, margin, notional) = (Decimal::from(1_000), Decimal::from(100), Decimal::from(900));
+    (id, Record::Intent { slot: slot.clone(), purpose, order, reserve, margin, notional })
 }
 
 fn filled(side: Side, quantity: u32, price: u32) -> Vec<Fill> {

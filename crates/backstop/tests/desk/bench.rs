@@ -14,9 +14,10 @@ use backstop::broker::{
 };
 use backstop::clock::{Clock, ManualClock, Timestamp};
 use backstop::file_lock::{Claim, Lock};
+use backstop::limits::{Collar, Config as LimitsConfig, Rate};
 use backstop::quote::{Policy, PolicyConfig};
 use backstop::{
-    Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan, Journal, JournalError, Limits, MarketView,
+    Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan, Journal, JournalError, MarketView,
     MemoryJournal, OpenError, Record, SlotId, State, StrategyName, Switch,
 };
 use backstop_sim::{FaultKind, FaultPlan, Hours, SimBroker, SimConfig, SimHandle};
@@ -162,12 +163,32 @@ pub(crate) fn config() -> DeskConfig {
     DeskConfig {
         home: "test".to_owned(),
         strategy: StrategyName::new("test").unwrap(),
-        limits: Limits { max_positions: 3, max_quantity: 100 },
+        limits: Some(limits()),
+        loosening: None,
         freshness: Policy::new(freshness()).unwrap(),
         poll: Duration::from_millis(250),
         fill_timeout: Duration::from_secs(3),
         settle: SETTLE,
         clock_tolerance: Duration::from_secs(1),
+    }
+}
+
+/// Three positions, and everything else wider than any test needs that is not about it.
+pub(crate) fn limits() -> LimitsConfig {
+    let often = Rate { count: 1_000, seconds: 60 };
+    LimitsConfig {
+        order_quantity: 100,
+        order_notional: Decimal::from(1_000_000),
+        gross_notional: Decimal::from(10_000_000),
+        collar: Collar { bps: 5_000, least: Decimal::from(1_000) },
+        positions: 3,
+        positions_per_underlying: 3,
+        entries: 1_000,
+        loss: Decimal::from(1_000_000),
+        repeats: 1_000,
+        look_alikes: often,
+        messages: often,
+        underlyings: [spy()].into(),
     }
 }
 

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::broker::ClientOrderId;
-use backstop::{Desk, DeskConfig, EntryEnd, Limits, MemoryJournal, Refusal, SlotId};
+use backstop::limits::Config as LimitsConfig;
+use backstop::{Desk, DeskConfig, EntryEnd, MemoryJournal, Refusal, SlotId};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, DyingJournal, Enter, config, flatten, plan};
+use crate::bench::{Bench, DyingJournal, Enter, config, flatten, limits, plan};
 
 const SLOTS: u32 = 20;
 const LIMIT: u32 = 8;
@@ -28,7 +29,8 @@ fn faults() -> FaultPlan {
 }
 
 fn roomy() -> DeskConfig {
-    DeskConfig { limits: Limits { max_positions: 20, max_quantity: 1_000 }, ..config() }
+    let limits = LimitsConfig { positions: 20, positions_per_underlying: 20, ..limits() };
+    DeskConfig { limits: Some(limits), ..config() }
 }
 
 async fn begin(desk: &Desk) {

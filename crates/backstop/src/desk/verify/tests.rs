@@ -26,7 +26,10 @@ fn intent(name: &str, purpose: Purpose) -> (ClientOrderId, Record) {
     };
     let leg = Leg { symbol: spy(), side, effect, quantity: Quantity::new(10).unwrap() };
     let order = OrderRequest::new(id.clone(), spy(), vec![leg], OrderKind::Market, TimeInForce::Day).unwrap();
-    (id, Record::Intent { slot, purpose, order, reserve: Decimal::ZERO, margin: Decimal::ZERO })
+    (
+        id,
+        Record::Intent { slot, purpose, order, reserve: Decimal::ZERO, margin: Decimal::ZERO, notional: Decimal::ZERO },
+    )
 }
 
 fn filled(id: ClientOrderId, side: Side, quantity: u32) -> Record {

@@ -137,7 +137,17 @@ fn intent(slot: &SlotId, purpose: Purpose) -> (ClientOrderId, Record) {
     let leg = Leg { symbol: "SPY".parse().unwrap(), side, effect, quantity: Quantity::new(1).unwrap() };
     let symbol = leg.symbol.clone();
     let order = OrderRequest::new(id.clone(), symbol, vec![leg], OrderKind::Market, TimeInForce::Day).unwrap();
-    (id, Record::Intent { slot: slot.clone(), purpose, order, reserve: Decimal::ZERO, margin: Decimal::ZERO })
+    (
+        id,
+        Record::Intent {
+            slot: slot.clone(),
+            purpose,
+            order,
+            reserve: Decimal::ZERO,
+            margin: Decimal::ZERO,
+            notional: Decimal::ZERO,
+        },
+    )
 }
 
 // proves: WAL-8

@@ -1,0 +1,63 @@
+//! What the limits count and what is open by the records (LIMIT-2).
+
+use backstop_broker::{Decimal, OrderRequest, Symbol};
+use backstop_limits::{Exposure, Holding, Kind};
+use jiff::Timestamp;
+
+use super::{HeldLeg, Position, State};
+use crate::SlotId;
+use crate::record::Purpose;
+
+impl State {
+    /// All that is open or may become so, without a position that its fills have closed: it takes nobody's place. `price` is
+    /// the market's for one of a symbol, where it is known; a position is worth that or what it was opened at, whichever is
+    /// more.
+    pub(crate) fn exposure(&self, price: impl Fn(&Symbol) -> Option<Decimal>) -> Exposure {
+        let mut exposure = Exposure::new();
+        for position in self.positions.values() {
+            let worth = |leg: &HeldLeg| {
+                let price = price(&leg.symbol).map_or(leg.price, |price| price.max(leg.price));
+                let value = leg.quantity.abs().checked_mul(price)?.checked_mul(leg.symbol.multiplier());
+                value.map(|value| value.abs())
+            };
+            // More than can be counted is more than any limit.
+            let values = position.legs.iter().map(|leg| worth(leg).unwrap_or(Decimal::MAX));
+            let notional = values.fold(Decimal::ZERO, Decimal::saturating_add);
+            let legs = position.legs.iter().map(|leg| (leg.symbol.clone(), leg.quantity)).collect();
+            exposure.held(Holding { underlying: position.underlying.clone(), legs, notional });
+        }
+        for entry in self.operations.values().filter(|operation| operation.purpose == Purpose::Open) {
+            exposure.may_open(&entry.order, entry.notional);
+        }
+        exposure
+    }
+
+    pub(super) fn count_intent(&mut self, purpose: Purpose, order: &OrderRequest, at: Timestamp) {
+        if purpose == Purpose::Open {
+            self.counters.entry(order, at);
+        }
+        self.count_message(at);
+    }
+
+    pub(super) fn count_message(&mut self, at: Timestamp) {
+        self.counters.message(at);
+        if let Some(limits) = &self.limits {
+            self.counters.forget(limits.config());
+        }
+    }
+
+    pub(super) fn count_execution(&mut self, slot: &SlotId) {
+        self.counters.executed(&kind_of(slot));
+    }
+
+    /// What a position that leaves the book has brought. One whose end was not measured by fills brings no gain.
+    pub(super) fn count_result(&mut self, position: &Position) {
+        let result = position.cash_flow;
+        self.counters.closed(if position.is_flat() { result } else { result.min(Decimal::ZERO) });
+    }
+}
+
+/// What executions of a slot's strategy have in common.
+pub(crate) fn kind_of(slot: &SlotId) -> Kind {
+    Kind::new(slot.strategy.to_string())
+}
