@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use backstop::broker::Decimal;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
@@ -172,7 +173,49 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) live: bool,
     #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    #[command(flatten)]
     pub(crate) market: MarketArgs,
+}
+
+/// What may be done at most. What is not said stays as it is on record in the state directory; where nothing is, the default
+/// is taken and recorded. With --live each has to be given.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LimitArgs {
+    /// What a session may lose, on paper or for good; then it is halted [default: 10000].
+    #[arg(long, value_name = "AMOUNT")]
+    pub(crate) max_loss: Option<Decimal>,
+    /// Positions at once; orders that may still become one count [default: 100].
+    #[arg(long, value_name = "N")]
+    pub(crate) max_positions: Option<u32>,
+    /// Shares or contracts of any leg of one order [default: 10000].
+    #[arg(long, value_name = "N")]
+    pub(crate) max_quantity: Option<u32>,
+    /// The value of one order: all its legs, whether bought or sold [default: 100000].
+    #[arg(long, value_name = "AMOUNT")]
+    pub(crate) max_order_value: Option<Decimal>,
+    /// The value of all that is open or may become so [default: 500000].
+    #[arg(long, value_name = "AMOUNT")]
+    pub(crate) max_exposure: Option<Decimal>,
+    /// All limits from a JSON file, such as limits.example.json of backstop-limits, instead of the options.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["max_loss", "max_positions", "max_quantity", "max_order_value", "max_exposure"]
+    )]
+    pub(crate) limits: Option<PathBuf>,
+    /// The limits may be looser than those on record. --by and --reason are recorded.
+    #[arg(long, requires_all = ["by", "reason"])]
+    pub(crate) loosen_limits: bool,
+    /// The strategy may be executed as often again as its limit of repeated executions says. --by and --reason are recorded.
+    #[arg(long, requires_all = ["by", "reason"])]
+    pub(crate) allow_repeats: bool,
+    /// Who answers for it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
 }
 
 /// What the simulator does.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use backstop::file_lock::AcquireError;
 use backstop::wal::{JournalError, OpenError as LogError, ReadError};
-use backstop::{OpenError, OpenJournalError, RecordError, ResolveError, SwitchError, told};
+use backstop::{AllowError, OpenError, OpenJournalError, RecordError, ResolveError, SwitchError, told};
 
 /// Why the program cannot go on. The text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +16,12 @@ pub(crate) enum Failure {
     Lock(#[from] AcquireError),
     #[error(transparent)]
     Journal(#[from] OpenJournalError),
+    #[error("{}; add --loosen-limits --by NAME --reason TEXT if that is meant", told(.0))]
+    Loosens(OpenError),
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Allow(#[from] AllowError),
+    #[error(transparent)]
+    Open(OpenError),
     #[error(transparent)]
     Switch(#[from] SwitchError),
     #[error(
@@ -53,7 +57,14 @@ impl Failure {
             | Self::Lock(
                 AcquireError::NotAFile { .. } | AcquireError::WritableByAll { .. } | AcquireError::NetworkFs { .. },
             )
-            | Self::Open(OpenError::OtherHome { .. } | OpenError::SettleTooShort { .. } | OpenError::NoPause) => 2,
+            | Self::Loosens(_)
+            | Self::Allow(AllowError::Nameless)
+            | Self::Open(
+                OpenError::OtherHome { .. }
+                | OpenError::SettleTooShort { .. }
+                | OpenError::NoPause
+                | OpenError::Limits(_),
+            ) => 2,
             Self::Lock(AcquireError::Held { .. })
             | Self::Journal(OpenJournalError::Log(JournalError::Open(LogError::Locked(AcquireError::Held {
                 ..
@@ -72,6 +83,7 @@ impl Failure {
             Self::Lock(_)
             | Self::Journal(_)
             | Self::Open(_)
+            | Self::Allow(_)
             | Self::Switch(_)
             | Self::NotPulled(_)
             | Self::StateDir { .. }
@@ -79,6 +91,12 @@ impl Failure {
             | Self::Broker(_)
             | Self::Output(_) => 1,
         })
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        if matches!(error, OpenError::Loosens { .. }) { Self::Loosens(error) } else { Self::Open(error) }
     }
 }
 

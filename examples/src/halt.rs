@@ -85,7 +85,7 @@ pub(crate) fn resume(args: &ResumeArgs, common: &Common) -> Result<(), Failure> 
 }
 
 /// Who sits here, as far as that is known. A halt does not wait for a name.
-fn somebody() -> String {
+pub(crate) fn somebody() -> String {
     let named =
         ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
     named.unwrap_or_else(|| "somebody".to_owned())

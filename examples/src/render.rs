@@ -39,6 +39,16 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         Record::CashRead { total } => format!("cash        {total} at the broker"),
         Record::CashUnread { reason } => format!("cash        unknown: {reason}"),
         Record::SessionBegun { session, limit } => format!("session     {session} with {limit} slot(s)"),
+        Record::LimitsSet { loosened, by, reason, .. } => {
+            let by = by.as_deref().unwrap_or("the start");
+            let why = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+            if loosened.is_empty() {
+                format!("limits      set by {by}{why}")
+            } else {
+                format!("LIMITS      loosened by {by}{why} ({})", loosened.join(", "))
+            }
+        }
+        Record::RepeatsAllowed { kind, by, reason } => format!("allowed     more of {kind} by {by}: {reason}"),
         Record::Refused { slot, gate, reason } => {
             format!("refused     {slot} by {gate}: {}", without_prefix(gate, reason))
         }
@@ -57,6 +67,8 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         Record::Accepted { client_order_id, broker_order_id } => {
             format!("accepted    {client_order_id} is order {broker_order_id}")
         }
+        // What comes of it shows in the order's end.
+        Record::Canceling { .. } => return None,
         Record::Doubted { client_order_id, reason } => format!("UNKNOWN     {client_order_id}: {reason}"),
         Record::Finished { client_order_id, end, fills } => {
             format!("at rest     {client_order_id}: {}", finished(end, fills))

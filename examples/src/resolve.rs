@@ -9,8 +9,8 @@ use backstop::clock::{Clock, SystemClock};
 use backstop::file_lock::{Claim as Holder, Lock};
 use backstop::quote::{Policy, PolicyConfig};
 use backstop::{
-    Claim, ClaimedFill, Desk, DeskConfig, Limits, LogJournal, Operator, ResolveError, SlotId, Stage, State, Switch,
-    Upkeep, told,
+    Claim, ClaimedFill, Desk, DeskConfig, LogJournal, Operator, ResolveError, SlotId, Stage, State, Switch, Upkeep,
+    told,
 };
 
 use crate::cli::{Common, MarketArgs, ResolveArgs};
@@ -172,7 +172,8 @@ async fn open(subject: &Subject, args: &ResolveArgs, dir: &StateDir) -> Result<(
     let config = DeskConfig {
         home,
         strategy: strategy.ok_or_else(|| Failure::Usage("it names no strategy".to_owned()))?,
-        limits: Limits { max_positions: 0, max_quantity: 0 },
+        limits: None,
+        loosening: None,
         freshness: Policy::new(PolicyConfig::tradier()).map_err(|error| Failure::Usage(error.to_string()))?,
         poll: POLL,
         fill_timeout: settle,

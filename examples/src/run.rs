@@ -1,6 +1,7 @@
 //! `run`: one session, from the lock to the summary.
 
 mod calendar;
+mod limits;
 mod session;
 mod settings;
 mod signals;
@@ -44,9 +45,12 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     let signals = Signals::listen()?;
 
     let wired = wiring::connect(target, &dir, settings.settle, &clock).await?;
-    let (config, state) = (settings.desk(wired.home.clone())?, contents.state);
+    let (config, state) = (settings.desk(wired.home.clone(), &contents.state)?, contents.state);
     let (broker, journal) = (wired.broker.clone(), Arc::new(journal));
     let desk = Desk::open(config, broker, Arc::clone(&clock), lock, switch, journal, state).await?;
+    if let Some((by, reason)) = settings.limits.allows_repeats() {
+        desk.allow_repeats(by, reason).await?;
+    }
 
     let settings = Arc::new(settings);
     let view = Arc::new(View::start(&desk, common.json, &wired.described, &settings));

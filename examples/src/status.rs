@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use backstop::clock::Timestamp;
+use backstop::clock::{Clock, SystemClock, Timestamp};
 use backstop::file_lock::{LockState, Presence};
 use backstop::rollback::BalanceRead;
 use backstop::{
@@ -23,6 +23,8 @@ struct Status {
     slots: Vec<SlotView>,
     positions: Vec<PositionView>,
     operations: Vec<OperationView>,
+    /// By the records; a loss on paper is not in it.
+    limits: Vec<LimitView>,
     unresolved: Vec<UnresolvedView>,
     cash: CashView,
     reconcile: Option<ReconcileView>,
@@ -92,6 +94,14 @@ struct OperationView {
     client_order_id: String,
 }
 
+/// How much of a limit is used.
+#[derive(Debug, Serialize)]
+pub(crate) struct LimitView {
+    name: &'static str,
+    used: Num,
+    limit: Num,
+}
+
 #[derive(Debug, Serialize)]
 struct UnresolvedView {
     subject: String,
@@ -152,6 +162,7 @@ pub(crate) fn status(dir: &StateDir, json: bool) -> Result<(), Failure> {
         }),
         positions: state.positions.iter().map(position_view).collect(),
         operations: state.operations.values().map(operation_view).collect(),
+        limits: limits_used(&state),
         unresolved: unresolved(&state),
         cash: CashView {
             total: state.account.cash().map(Num),
@@ -339,6 +350,23 @@ fn position_view((slot, position): (&SlotId, &Position)) -> PositionView {
     }
 }
 
+/// How much of the limits is used.
+pub(crate) fn limits_used(state: &State) -> Vec<LimitView> {
+    let used = state.limits_used(SystemClock::new().wall()).into_iter();
+    used.map(|row| LimitView { name: row.name, used: Num(row.used), limit: Num(row.limit) }).collect()
+}
+
+/// The same in one line.
+pub(crate) fn limits_line(rows: &[LimitView]) -> String {
+    let rows = rows.iter().map(|row| {
+        let name = row.name.trim_end_matches(".count").replace('_', " ");
+        let figure =
+            |amount: Num| if amount.0.is_integer() { amount.0.normalize().to_string() } else { money(amount.0) };
+        format!("{name} {} of {}", figure(row.used), figure(row.limit))
+    });
+    rows.collect::<Vec<_>>().join(", ")
+}
+
 /// Everything that is being closed, or was and is not confirmed, is pending.
 fn state_word(position: &Position) -> &'static str {
     if position.pending_close.is_some() || position.is_flat() { "pending_close" } else { "open" }
@@ -389,6 +417,9 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
         if let Some(next) = &slot.next {
             writeln!(out, "           {next}")?;
         }
+    }
+    if !status.limits.is_empty() {
+        writeln!(out, "limits     {}", limits_line(&status.limits))?;
     }
     let figure = |amount: Option<Num>| amount.map_or("unknown".to_owned(), |amount| money(amount.0));
     let (total, free) = (figure(status.cash.total), figure(status.cash.free));

@@ -112,9 +112,6 @@ fn tradier(args: &RunArgs, settle: Duration) -> Result<TradierConfig, Failure> {
                 .to_owned()
         }));
     }
-    if args.live && args.entries_per_day.is_none() {
-        return Err(Failure::Usage("--live needs --entries-per-day M, the most entries of one day".to_owned()));
-    }
     let credentials = Credentials::from_env().map_err(usage)?;
     let config = timeouts(TradierConfig::new(base_url, credentials), settle);
     let is_local = is_local(config.base_url());

@@ -100,9 +100,10 @@ impl Limits {
         Refused::for_breaches(breaches).map_or(Ok(()), Err)
     }
 
-    /// How much of each limit is used, for people; of those that are judged order by order there is nothing to say.
+    /// How much of each limit is used, for people; of those that are judged order by order there is nothing to say. Of
+    /// repeated executions the kind with the most is told.
     #[must_use]
-    pub fn usage(&self, kind: &Kind, look: Look<'_>) -> Vec<Usage> {
+    pub fn usage(&self, look: Look<'_>) -> Vec<Usage> {
         let Look { exposure, counters, .. } = look;
         let count = |count: usize| Decimal::from(u64::try_from(count).unwrap_or(u64::MAX));
         let lost = counters.lost(look.open_result.unwrap_or_default()).max(Decimal::ZERO);
@@ -113,7 +114,7 @@ impl Limits {
             row("gross_notional", exposure.notional().unwrap_or(Decimal::MAX), self.config.gross_notional),
             row("entries", counters.entries().into(), self.config.entries.into()),
             row("loss", lost, self.config.loss),
-            row("repeats", counters.repeated(kind).into(), self.config.repeats.into()),
+            row("repeats", counters.most_repeated().into(), self.config.repeats.into()),
             row("messages.count", messages.into(), self.config.messages.count.into()),
         ]
     }

@@ -135,6 +135,10 @@ impl Counters {
         self.repeats.get(kind).copied().unwrap_or(0)
     }
 
+    pub(crate) fn most_repeated(&self) -> u32 {
+        self.repeats.values().copied().max().unwrap_or(0)
+    }
+
     pub(crate) fn look_alikes(&self, order: &OrderRequest, seconds: u32, now: Timestamp) -> u32 {
         let legs = likeness(order);
         let alike = self.orders.iter().filter(|(_, other)| *other == legs).map(|(at, _)| *at);

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use backstop::broker::{Quantity, Symbol};
 use backstop::quote::{self, Policy, PolicyConfig, Stamps};
-use backstop::{DeskConfig, Limits, StrategyName};
+use backstop::{DeskConfig, State, StrategyName};
 
 use super::calendar::Calendar;
+use super::limits::LimitSettings;
 use crate::cli::{BrokerKind, RunArgs, StrategyKind};
 use crate::failure::Failure;
 use crate::strategy::{Equity, Spread, Strategy};
@@ -29,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) calendar: Calendar,
     /// How old the quotes are declared to be.
     pub(crate) delayed_quotes: Option<Duration>,
+    pub(crate) limits: LimitSettings,
     freshness: Policy,
 }
 
@@ -43,8 +45,10 @@ impl Settings {
         let strategy = strategy(args)?;
         // Recorded SPXW quotes are 265 to 311 basis points wide at the median, shares in continuous trading below 10.
         let max_spread = args.max_spread.unwrap_or(if matches!(strategy, Strategy::Spread(_)) { 1_000 } else { 100 });
+        let limits = LimitSettings::of(args, strategy.reference())?;
         let settings = Self {
             strategy,
+            limits,
             entries: args.entries,
             entries_per_day: match args.entries_per_day {
                 Some(most) => Some(
@@ -79,13 +83,14 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The desk's side of it.
-    pub(crate) fn desk(&self, home: String) -> Result<DeskConfig, Failure> {
+    /// The desk's side of it, after what is on record.
+    pub(crate) fn desk(&self, home: String, state: &State) -> Result<DeskConfig, Failure> {
         let strategy = StrategyName::new(self.strategy.name()).map_err(|error| Failure::Usage(error.to_string()))?;
         Ok(DeskConfig {
             home,
             strategy,
-            limits: Limits { max_positions: self.entries, max_quantity: 10_000 },
+            limits: Some(self.limits.after(state)),
+            loosening: self.limits.loosening(state),
             freshness: self.freshness.clone(),
             poll: self.poll,
             fill_timeout: self.fill_timeout,

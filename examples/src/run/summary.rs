@@ -12,7 +12,7 @@ use super::session::{SessionEnd, Slots};
 use super::spent::Spent;
 use crate::failure::Failure;
 use crate::render::{Num, money};
-use crate::status;
+use crate::status::{self, LimitView};
 
 /// How a session went.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(crate) struct Summary {
     open_positions: usize,
     quotes: QuoteTally,
     halted: Option<String>,
+    limits: Vec<LimitView>,
     unresolved: Vec<String>,
     /// Whether the change of cash is what this run earned: nothing was open before it or is after it.
     has_result: bool,
@@ -83,6 +84,7 @@ impl Summary {
             open_positions: state.positions.len(),
             quotes: end.quotes.clone(),
             halted: state.halted().map(ToString::to_string),
+            limits: status::limits_used(state),
             unresolved,
             has_result: end.began_flat
                 && state.positions.is_empty()
@@ -118,6 +120,7 @@ impl Summary {
         )?;
         writeln!(out, "open positions  {}", self.open_positions)?;
         write_quotes(&self.quotes, out)?;
+        writeln!(out, "limits          {}", status::limits_line(&self.limits))?;
         let figure = |amount: Option<Decimal>| amount.map_or("unknown".to_owned(), money);
         writeln!(out, "cash before     {:>14}", figure(self.cash_before))?;
         if let Some(more) = self.cash_found.filter(|more| !more.is_zero()) {
@@ -174,6 +177,7 @@ impl Summary {
             cash_book: self.cash_book.map(Num),
             cash_broker: self.cash_broker.map(Num),
             halted: self.halted.as_deref(),
+            limits: &self.limits,
             unresolved: &self.unresolved,
             requests: self.spent,
             too_many_requests: self.truth.as_ref().map(|truth| truth.too_many),
@@ -199,6 +203,7 @@ struct SummaryJson<'a> {
     cash_book: Option<Num>,
     cash_broker: Option<Num>,
     halted: Option<&'a str>,
+    limits: &'a [LimitView],
     unresolved: &'a [String],
     requests: Spent,
     too_many_requests: Option<u64>,

@@ -1,7 +1,7 @@
 //! What the limits count and what is open by the records (LIMIT-2).
 
 use backstop_broker::{Decimal, OrderRequest, Symbol};
-use backstop_limits::{Exposure, Holding, Kind};
+use backstop_limits::{Exposure, Holding, Kind, Look, References, Usage};
 use jiff::Timestamp;
 
 use super::{HeldLeg, Position, State};
@@ -30,6 +30,20 @@ impl State {
             exposure.may_open(&entry.order, entry.notional);
         }
         exposure
+    }
+
+    /// How much of the limits is used by the records: what is open counts at what it was opened at, and a loss on paper is
+    /// not known here. Empty before limits were set.
+    pub fn limits_used(&self, now: Timestamp) -> Vec<Usage> {
+        let flat = self.positions.values().filter(|position| position.is_flat()).map(|position| position.cash_flow);
+        let look = Look {
+            references: &References::new(),
+            exposure: &self.exposure(|_| None),
+            counters: &self.counters,
+            open_result: Ok(flat.fold(Decimal::ZERO, Decimal::saturating_add)),
+            now,
+        };
+        self.limits.as_ref().map(|limits| limits.usage(look)).unwrap_or_default()
     }
 
     pub(super) fn count_intent(&mut self, purpose: Purpose, order: &OrderRequest, at: Timestamp) {
