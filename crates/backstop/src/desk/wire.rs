@@ -121,3 +121,6 @@ impl Broker for Wire {
         self.broker.market_clock().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,6 +188,15 @@ fn record(kind: u32, number: u32, day: i8, some: u32) -> Record {
             let broker_order_id = some.to_string().parse().unwrap();
             Record::Adopted { client_order_id, broker_order_id, fills: filled(Side::Buy, 1 + number, 80) }
         }
+        15 => {
+            let mut config: backstop_limits::Config =
+                serde_json::from_str(include_str!("../../../limits/limits.example.json")).unwrap();
+            config.look_alikes.seconds = 1 + some;
+            let limits = backstop_limits::Limits::start(config, None).unwrap().0;
+            Record::LimitsSet { limits, loosened: vec![], by: Some(reason.clone()), reason: Some(reason) }
+        }
+        16 if some < 5 => Record::RepeatsAllowed { kind: kind_of(&slot), by: reason.clone(), reason },
+        16 => Record::Canceling { client_order_id, broker_order_id: some.to_string().parse().unwrap() },
         12 | 13 => {
             let side = if purpose == Purpose::Open { Side::Buy } else { Side::Sell };
             finished(&client_order_id, filled(side, 1 + some % 10, 90))
@@ -200,7 +209,7 @@ proptest! {
     // proves: WAL-6
     #[test]
     fn a_state_that_was_written_down_goes_on_as_if_it_had_not_been(
-        rolls in prop::collection::vec((0u32..19, 0u32..3, 0i8..3, 0u32..10), 1..120)
+        rolls in prop::collection::vec((0u32..21, 0u32..3, 0i8..3, 0u32..10), 1..120)
     ) {
         let mut state = State::default();
         let mut restored = State::default();

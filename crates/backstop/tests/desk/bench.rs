@@ -108,11 +108,20 @@ impl Bench {
         journal: Arc<dyn Journal>,
         history: &[Batch],
     ) -> Result<Desk, OpenError> {
+        self.open_on(config, journal, State::replay(history).unwrap()).await
+    }
+
+    /// The same after a checkpoint.
+    pub(crate) async fn open_on(
+        &self,
+        config: DeskConfig,
+        journal: Arc<dyn Journal>,
+        state: State,
+    ) -> Result<Desk, OpenError> {
         self.locks.fetch_add(1, Ordering::SeqCst);
         let claim = Claim { label: "test".to_owned(), since: self.clock.wall() };
         let lock = Lock::acquire(self.lock_path(), &claim).unwrap();
         let broker: Arc<dyn Broker> = self.broker.clone();
-        let state = State::replay(history).unwrap();
         Desk::open(config, broker, Arc::clone(&self.clock), lock, self.switch(), journal, state).await
     }
 

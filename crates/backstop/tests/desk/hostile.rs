@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::broker::Decimal;
-use backstop::{Batch, EntryEnd, MemoryJournal};
+use backstop::{Batch, EntryEnd, MemoryJournal, Record};
 use backstop_sim::{FaultKind, FaultPlan};
 
 use crate::bench::{Bench, ENTRIES, enter, flatten, leave};
@@ -48,6 +48,16 @@ pub(crate) async fn session(seed: u64) -> (BTreeMap<FaultKind, u64>, Vec<Batch>)
     let opened = ledger.opening_orders_by_tag();
     assert!(opened.values().all(|count| *count == 1), "seed {seed}: {opened:?}");
     assert!(opened.len() <= ENTRIES as usize, "seed {seed}: {opened:?}");
+    let mut intents: BTreeMap<String, usize> = BTreeMap::new();
+    for record in journal.batches().iter().flat_map(|batch| &batch.records) {
+        if let Record::Intent { order, .. } = record {
+            *intents.entry(order.client_order_id().to_string()).or_default() += 1;
+        }
+    }
+    for request in &ledger.requests {
+        let left = intents.get_mut(request.tag.as_deref().unwrap()).filter(|left| **left > 0);
+        *left.unwrap_or_else(|| panic!("seed {seed}: {request:?} has no intent of its own")) -= 1;
+    }
     assert!(ledger.positions.is_empty(), "seed {seed}: {:?}", ledger.positions);
     assert_eq!(desk.state().account.cash(), Some(ledger.cash), "seed {seed}: to the cent");
     assert_eq!(desk.state().account.reserved(), Decimal::ZERO, "seed {seed}");
@@ -55,7 +65,7 @@ pub(crate) async fn session(seed: u64) -> (BTreeMap<FaultKind, u64>, Vec<Batch>)
     (ledger.faults, journal.batches())
 }
 
-// proves: DESK-2, DESK-3, TXN-3
+// proves: DESK-2, DESK-3, TXN-3, LIMIT-3
 #[tokio::test(start_paused = true)]
 async fn over_many_hostile_sessions_no_slot_has_two_orders_and_not_a_cent_is_lost() {
     // BACKSTOP_SEED=n repeats one seed; BACKSTOP_SEEDS=n runs more of them.

@@ -16,6 +16,8 @@ mod guard;
 mod halts;
 mod hostile;
 mod ledger;
+mod limits;
+mod limits_set;
 mod resolving;
 mod restarts;
 mod sweeps;
