@@ -21,6 +21,13 @@
 //! order that may have left has its intent there. [`LogJournal`] keeps it in a write-ahead log; [`Journal`] is the wall
 //! behind which another store could stand.
 //!
+//! # Limits
+//!
+//! What may be done at most is said in [`DeskConfig::limits`], all of it, and judged by the crate [`limits`]. Fills, intents and
+//! closes move the counters, which are part of the state. What is held has to be looked at once a minute ([`Desk::look`],
+//! [`Desk::quotes`]): without a price of it nobody knows what the session has lost, and entries are refused. A session that
+//! has lost its limit is halted. Cancels of [`cancel_entries`], which another process asks for, do not count as messages.
+//!
 //! # What is not covered
 //!
 //! * **Two state directories that trade one account under one strategy's name.** The names of orders are unique within a
