@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::broker::{ClientOrderId, Decimal, OrderKind, Quantity};
-use backstop::{Batch, Desk, DeskConfig, EntryEnd, Limits, MemoryJournal, Purpose, Record, Refusal, State};
+use backstop::limits::Config as LimitsConfig;
+use backstop::{Batch, Desk, DeskConfig, EntryEnd, MemoryJournal, Purpose, Record, Refusal, State};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, DyingJournal, Enter, config, flatten, leave, plan};
+use crate::bench::{Bench, DyingJournal, Enter, config, flatten, leave, limits, plan};
 
 const SLOTS: u32 = 12;
 
@@ -46,7 +47,8 @@ fn faults(dice: &mut Dice) -> FaultPlan {
 }
 
 fn roomy() -> DeskConfig {
-    DeskConfig { limits: Limits { max_positions: 20, max_quantity: 1_000 }, ..config() }
+    let limits = LimitsConfig { positions: 20, positions_per_underlying: 20, order_quantity: 1_000, ..limits() };
+    DeskConfig { limits: Some(limits), ..config() }
 }
 
 async fn begin(desk: &Desk) {
