@@ -193,11 +193,11 @@ pub(crate) fn limits() -> LimitsConfig {
         positions: 3,
         positions_per_underlying: 3,
         entries: 1_000,
-        loss: Decimal::from(1_000_000),
+        loss: Decimal::from(100_000_000),
         repeats: 1_000,
         look_alikes: often,
         messages: often,
-        underlyings: [spy()].into(),
+        underlyings: [spy(), "SPX".parse().unwrap()].into(),
     }
 }
 
