@@ -21,7 +21,34 @@ pub(crate) struct Budget {
     /// The newest grant. Callers read the clock before they get the lock, so one may come with an earlier reading than
     /// the one before it; and a clock that jumps back stands still here until it has caught up. Either grants nothing extra.
     newest: Tick,
+    room: Room,
 }
+
+/// So many units of a class, of whatever priority, may be granted without a look at any window. Nothing once anything has
+/// changed but by these grants.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    units: usize,
+    of: Class,
+}
+
+impl Room {
+    const NONE: Self = Self { units: 0, of: Class::FIRST };
+}
+
+/// It says nothing that the windows do not: with more of it or less, a budget is the same.
+impl PartialEq for Room {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Room {}
+
+/// The most units that are looked ahead for, and which part of the smallest window: one that is nearly full is looked at
+/// each time.
+const AHEAD: usize = 32;
+const PART: usize = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Account {
@@ -30,6 +57,8 @@ struct Account {
     /// For each priority: the most that one request may weigh, and how many units are kept from it.
     most: [usize; Priority::COUNT],
     kept: [u64; Priority::COUNT],
+    /// How many units are looked ahead for.
+    ahead: usize,
     said: Ceilings,
     /// Units granted from the beginning.
     granted: u64,
@@ -66,10 +95,11 @@ impl Budget {
             let most = |priority| own.iter().chain(&total).map(|track| track.most(priority)).min().unwrap_or(0);
             let kept = |priority| own.as_ref().or(total.as_ref()).map_or(0, |track| track.kept_from(priority) as u64);
             let (most, kept) = (Priority::ALL.map(most), Priority::ALL.map(kept));
-            Account { own, most, kept, said: Ceilings::default(), granted: 0, pending: 0, unlearnt: None }
+            let ahead = (*Priority::Polling.of(&most) / PART).min(AHEAD);
+            Account { own, most, kept, ahead, said: Ceilings::default(), granted: 0, pending: 0, unlearnt: None }
         };
         let classes = limits.classes.iter().map(account).collect();
-        Self { total, classes, newest: Tick::NEVER }
+        Self { total, classes, newest: Tick::NEVER, room: Room::NONE }
     }
 
     /// How many units of those ahead of a request matter for it.
@@ -155,6 +185,52 @@ impl Budget {
         self.total.as_ref().is_none_or(|total| total.is_free(now, request.priority, units(request)))
     }
 
+    /// Grants `request` at `now`, or later where a grant was, if it may be granted: what [`is_free`](Self::is_free) and
+    /// [`grant`](Self::grant) do, in one look, because most of all requests come this way.
+    #[expect(clippy::inline_always, reason = "returned through memory, a permit costs a tenth of the whole")]
+    #[inline(always)]
+    pub(crate) fn take_if_free(&mut self, now: Tick, request: Request) -> Option<Permit> {
+        let now = self.at_least_newest(now);
+        let weight = units(request);
+        // RATE-1: what fits into every window at one moment fits at every later one, while nothing else is granted.
+        match self.room.units.checked_sub(weight).filter(|_| self.room.of == request.class) {
+            Some(left) => self.room.units = left,
+            None => self.look_for_room(now, request)?,
+        }
+        self.newest = now;
+        let account = self.classes.get_mut(request.class.index())?;
+        account.granted += u64::from(request.weight.get());
+        let count = account.granted;
+        if let Some(own) = &mut account.own {
+            own.charge(now, weight);
+        }
+        if let Some(total) = &mut self.total {
+            total.charge(now, weight);
+        }
+        Some(Permit { class: request.class, at: now, count })
+    }
+
+    /// Whether there is room for `request` at `now`; and whether there is for more behind it.
+    #[inline(never)]
+    fn look_for_room(&mut self, now: Tick, request: Request) -> Option<()> {
+        self.room = Room::NONE;
+        if !self.may_weigh(request) || !self.is_free(now, request) {
+            return None;
+        }
+        let account = self.classes.get(request.class.index())?;
+        // What the server said is looked at each time.
+        if account.unlearnt.is_some() || !account.said.is_empty() {
+            return Some(());
+        }
+        let ahead = account.ahead;
+        // For whatever priority: polling has the least.
+        let free = |track: &Track| track.is_free(now, Priority::Polling, units(request) + ahead);
+        if account.own.as_ref().is_none_or(free) && self.total.as_ref().is_none_or(free) {
+            self.room = Room { units: ahead, of: request.class };
+        }
+        Some(())
+    }
+
     /// Promises what [`blocked`](Self::blocked) said may be granted: it counts as used until it is fetched, so whoever
     /// fetches it late takes nothing from a later window.
     pub(crate) fn promise(&mut self, request: Request) {
@@ -187,6 +263,7 @@ impl Budget {
 
     /// RATE-4: after the request of `count`, the server lets `left` more of its class pass until `until`.
     pub(crate) fn tighten(&mut self, now: Tick, class: Class, count: u64, left: u64, until: Tick) {
+        self.room = Room::NONE;
         if let Some(account) = self.classes.get_mut(class.index()) {
             account.said.add(now, count + left, until);
         }
@@ -207,6 +284,7 @@ impl Budget {
     /// The server said that it has counted `used` units of `class`: those that were not granted here count as granted
     /// now, later than they were. Whether that was news.
     pub(crate) fn learn(&mut self, now: Tick, class: Class, used: u64) -> bool {
+        self.room = Room::NONE;
         let Some(account) = self.classes.get_mut(class.index()) else { return false };
         if account.unlearnt.take().is_none_or(|until| until <= now) {
             return false;
@@ -267,6 +345,7 @@ impl Budget {
     /// RATE-6: another process granted a unit of the class, or of the total, at `at`.
     #[cfg(unix)]
     pub(crate) fn granted_elsewhere(&mut self, ring: Ring, at: Tick) {
+        self.room = Room::NONE;
         let track = match ring {
             Ring::Total => self.total.as_mut(),
             Ring::Of(class) => self.classes.get_mut(class.index()).and_then(|account| {
@@ -281,6 +360,7 @@ impl Budget {
     }
 
     fn each_track(&mut self, request: Request, act: impl Fn(&mut Track)) {
+        self.room = Room::NONE;
         if let Some(own) = self.classes.get_mut(request.class.index()).and_then(|account| account.own.as_mut()) {
             act(own);
         }

@@ -15,7 +15,7 @@ use crate::request::{Permit, Priority, Refused, Request};
 #[cfg(unix)]
 use crate::shared::{Shared, SharedError, stamp};
 use crate::start::{Remembered, Start};
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::tick::{Tick, nanos};
 use crate::word::ServerWord;
 
@@ -126,9 +126,24 @@ impl RateLimiter {
         if !guarded.is_shared()
             && let Some(permit) = guarded.queue.take_at_once(now, request)
         {
-            self.changed(&mut guarded);
+            if guarded.hinted {
+                self.changed(&mut guarded);
+            }
             return Ok(permit);
         }
+        self.take_or_say(guarded, now, request, hint)
+    }
+
+    /// What is left of [`try_acquire`](Self::try_acquire). Apart, so that what most requests take stays short.
+    #[cold]
+    #[inline(never)]
+    fn take_or_say(
+        &self,
+        mut guarded: MutexGuard<'_, Guarded>,
+        now: Tick,
+        request: Request,
+        hint: Option<&AtomicU64>,
+    ) -> Result<Permit, Refused> {
         let (now, taken) = self.shared_first(&mut guarded, now, |queue, now| queue.try_take(now, request))?;
         match taken {
             Ok(permit) => {
@@ -230,6 +245,7 @@ impl RateLimiter {
     }
 
     /// RATE-2: what was refused before says nothing of what is now.
+    #[cold]
     fn changed(&self, guarded: &mut Guarded) {
         if guarded.hinted {
             guarded.hinted = false;

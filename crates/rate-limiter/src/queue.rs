@@ -88,10 +88,11 @@ impl Queue {
     }
 
     /// Grants `request` now if nobody waits and it may be granted.
+    #[expect(clippy::inline_always, reason = "see `Budget::take_if_free`")]
+    #[inline(always)]
     pub(crate) fn take_at_once(&mut self, now: Tick, request: Request) -> Option<Permit> {
-        let now = self.budget.at_least_newest(now);
-        let free = self.waiting == 0 && self.budget.may_weigh(request) && self.budget.is_free(now, request);
-        free.then(|| self.grant(now, request))
+        // Nobody waits, so nothing is known of the end of a line that would have to be forgotten.
+        if self.waiting == 0 { self.budget.take_if_free(now, request) } else { None }
     }
 
     /// Grants `request` now, or says at which moment it could be; then nothing has changed.
@@ -100,6 +101,7 @@ impl Queue {
         let now = self.budget.at_least_newest(now);
         if self.waiting == 0 {
             let granted = self.take_at_once(now, request);
+            self.granted = granted.is_some().then_some(request);
             return granted.ok_or_else(|| Full::Until(self.legal_at(now, request)));
         }
         self.settle(now);

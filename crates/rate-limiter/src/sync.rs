@@ -1,16 +1,16 @@
 //! Atomics and locks: the only file that names `parking_lot`, `loom`, or the atomics of the standard library.
 
 #[cfg(not(all(test, loom)))]
-pub(crate) use self::real::{AtomicU64, Mutex};
+pub(crate) use self::real::{AtomicU64, Mutex, MutexGuard};
 
 #[cfg(all(test, loom))]
-pub(crate) use self::model::{AtomicU64, Mutex};
+pub(crate) use self::model::{AtomicU64, Mutex, MutexGuard};
 
 pub(crate) use std::sync::atomic::Ordering;
 
 #[cfg(not(all(test, loom)))]
 mod real {
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
     pub(crate) use std::sync::atomic::AtomicU64;
 }
 
@@ -18,7 +18,7 @@ mod real {
 mod model {
     //! loom's mutex in `parking_lot`'s shape.
 
-    use loom::sync::MutexGuard;
+    pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::AtomicU64;
 
     #[derive(Debug)]

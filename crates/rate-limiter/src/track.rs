@@ -69,6 +69,7 @@ impl Track {
     }
 
     /// RATE-1: whether [`legal_at`](Self::legal_at) is `now` or earlier, with nobody ahead.
+    #[inline]
     pub(crate) fn is_free(&self, now: Tick, priority: Priority, weight: usize) -> bool {
         let all = self.ring.len() + self.pending + weight - 1;
         let free = |rule: &Rule| {
@@ -89,6 +90,7 @@ impl Track {
     }
 
     /// Grants `weight` units at `now`, which no unit in the ring is later than.
+    #[inline]
     pub(crate) fn charge(&mut self, now: Tick, weight: usize) {
         for _ in 0..weight {
             if let Some(place) = self.ring.get_mut(self.oldest) {
@@ -119,6 +121,7 @@ impl Track {
         self.ring.len()
     }
 
+    #[inline]
     fn nth(&self, place: usize) -> Tick {
         let place = self.oldest + place;
         let place = if place < self.ring.len() { place } else { place - self.ring.len() };

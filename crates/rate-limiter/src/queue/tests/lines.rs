@@ -166,3 +166,21 @@ proptest! {
 fn before(at: Tick) -> Tick {
     at.before(std::time::Duration::from_nanos(1))
 }
+
+// proves: RATE-1, RATE-5
+#[test]
+fn what_one_class_learns_of_the_total_counts_for_what_another_has_room_for() {
+    let (total, own) = ([window(40, 100)], [window(30, 100)]);
+    let limits = Limits::with_classes(&total, &[&own, &own]).unwrap();
+    let mut queue = queue(&limits);
+    queue.budget.learn_until(tick(1_100));
+    let (first, second) = (request(Priority::Polling, 1), request(Priority::Polling, 1).in_class(Class::nth(1)));
+    for probe in [first, second] {
+        assert!(queue.try_take(tick(1_000), probe).is_ok());
+    }
+    queue.learn(tick(1_000), first.class, 1);
+    assert!(queue.try_take(tick(1_000), first).is_ok(), "and there is room for more");
+    // Somebody else has used up what is shared.
+    queue.learn(tick(1_000), second.class, 40);
+    assert!(matches!(queue.try_take(tick(1_001), first), Err(Full::Until(at)) if at == tick(1_100)));
+}

@@ -29,7 +29,9 @@ enum Step {
 }
 
 fn windows() -> impl Strategy<Value = Vec<Window>> {
-    let window = (1..4_u32, 1..12_u64, 0..3_u64, 0..3_u32, 0..2_u32);
+    // Small ones, which are full at once, and such as have room for requests that are not looked at one by one.
+    let units = prop_oneof![3 => 1..4_u32, 2 => 4..24_u32];
+    let window = (units, 1..12_u64, 0..3_u64, 0..3_u32, 0..2_u32);
     prop::collection::vec(window, 1..3).prop_map(|drawn| {
         let (mut max, mut length) = (0, 0);
         let grow = |(more, longer, margin, exits, entries): (u32, u64, u64, u32, u32)| {
@@ -61,7 +63,7 @@ fn requests() -> impl Strategy<Value = Request> {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        4 => requests().prop_map(Step::Try),
+        6 => requests().prop_map(Step::Try),
         4 => (requests(), prop::option::of(0..60_u64)).prop_map(|(request, within)| Step::Join(request, within)),
         4 => (0..8_usize).prop_map(Step::Poll),
         2 => (0..8_usize).prop_map(Step::Leave),
@@ -69,7 +71,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (1..30_u64).prop_map(Step::Back),
         1 => (0..3_u8, 0..5_u64, 1..30_u64).prop_map(|(class, left, long)| Step::Said(Class::nth(class), left, long)),
     ];
-    prop::collection::vec(step, 1..60)
+    prop::collection::vec(step, 1..80)
 }
 
 struct Run {
