@@ -184,3 +184,12 @@ fn what_one_class_learns_of_the_total_counts_for_what_another_has_room_for() {
     queue.learn(tick(1_000), second.class, 40);
     assert!(matches!(queue.try_take(tick(1_001), first), Err(Full::Until(at)) if at == tick(1_100)));
 }
+
+// proves: RATE-3
+#[test]
+fn what_is_kept_for_exits_is_kept_of_what_was_looked_at_ahead() {
+    let limits = Limits::new(&[window(20, 100).with_reserve(5, 0).unwrap()]).unwrap();
+    let mut queue = queue(&limits);
+    let mut granted = |priority| (0..30).filter(|_| queue.try_take(tick(1_000), request(priority, 1)).is_ok()).count();
+    assert_eq!([granted(Priority::Polling), granted(Priority::Exit)], [15, 5]);
+}
