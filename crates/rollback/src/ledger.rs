@@ -181,7 +181,8 @@ impl<K: Ord + Hash + Clone> Ledger<K> {
         self.books().lock().close(key, &part)
     }
 
-    /// Everything at one moment. Costs tens of microseconds, however many positions there are.
+    /// Everything at one moment. It is a few pointers, however many positions there are; whoever changes something after it copies
+    /// the small part that it shared.
     pub fn snapshot(&self) -> Snapshot<K> {
         let books = self.books().lock();
         Snapshot { balances: books.balances, orders: books.orders.clone(), positions: books.positions.clone() }

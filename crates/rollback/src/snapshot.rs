@@ -9,51 +9,67 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::books::Balances;
 
-/// How many parts a table has. A writer copies at most one part that a look still shares; a look costs one pointer a part.
-const PARTS: usize = 256;
+/// How many parts a table has, and how many parts each of those. A look costs one pointer; a writer copies at most this many
+/// twice, and one small part, of what a look still shares.
+const WIDTH: usize = 32;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Table<K, V> {
-    parts: Vec<Arc<BTreeMap<K, V>>>,
+    parts: Shared<Shared<Arc<BTreeMap<K, V>>>>,
 }
+
+type Shared<T> = Arc<Vec<T>>;
 
 impl<K: Ord + Hash + Clone, V: Clone> Table<K, V> {
     pub(crate) fn new() -> Self {
-        Self { parts: vec![Arc::default(); PARTS] }
+        // All of them one and the same, until they differ.
+        let (part, width) = (Arc::default(), 0..WIDTH);
+        let parts = Arc::new(width.clone().map(|_| Arc::clone(&part)).collect());
+        Self { parts: Arc::new(width.map(|_| Arc::clone(&parts)).collect()) }
     }
 
-    fn part_of(key: &K) -> usize {
+    fn place_of(key: &K) -> (usize, usize) {
         // Not keyed: whoever chooses the keys is the bot itself.
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
-        usize::try_from(hash % PARTS as u64).unwrap_or_default()
+        let digit = |hash: u64| usize::try_from(hash % WIDTH as u64).unwrap_or_default();
+        (digit(hash), digit(hash / WIDTH as u64))
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.parts.get(Self::part_of(key))?.get(key)
+        let (outer, inner) = Self::place_of(key);
+        self.parts.get(outer)?.get(inner)?.get(key)
+    }
+
+    /// The part that a key belongs to, shared with nobody.
+    fn own(&mut self, key: &K) -> Option<&mut BTreeMap<K, V>> {
+        let (outer, inner) = Self::place_of(key);
+        let parts = Arc::make_mut(Arc::make_mut(&mut self.parts).get_mut(outer)?);
+        parts.get_mut(inner).map(Arc::make_mut)
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        if let Some(part) = self.parts.get_mut(Self::part_of(&key)) {
-            Arc::make_mut(part).insert(key, value);
+        if let Some(part) = self.own(&key) {
+            part.insert(key, value);
         }
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let part = self.parts.get_mut(Self::part_of(key))?;
         // Not before it is known to be there: that would copy what is shared.
-        part.get(key)?;
-        Arc::make_mut(part).remove(key)
+        self.get(key)?;
+        self.own(key)?.remove(key)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.parts.iter().flat_map(|part| part.iter())
+        self.parts.iter().flat_map(|parts| parts.iter()).flat_map(|part| part.iter())
     }
 }
 
 /// Written down it is one map, in the order of its keys.
 impl<K: Ord + Serialize, V: Serialize> Serialize for Table<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.parts.iter().flat_map(|part| part.iter()).collect::<BTreeMap<_, _>>())
+        serializer.collect_map(
+            self.parts.iter().flat_map(|parts| parts.iter()).flat_map(|part| part.iter()).collect::<BTreeMap<_, _>>(),
+        )
     }
 }
 
