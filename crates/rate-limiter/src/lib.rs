@@ -73,7 +73,8 @@
 //!
 //! # Cost
 //!
-//! A grant is a reading of the clock, a lock, one look for each window and one entry for each unit; a refusal that nothing
+//! A grant is a reading of the clock, a lock, one look for each window (where there is much room, one for up to 32 grants) and
+//! one entry for each unit; a refusal that nothing
 //! has changed since is a reading of the clock and of one atomic. Memory: 8 bytes for each unit of the largest window of each
 //! class. A wait costs a look-up in a sorted map; one with a deadline asks for the moment of its turn, which is known from
 //! the one before if nothing has changed but the length of the line, and is counted through the line otherwise.
