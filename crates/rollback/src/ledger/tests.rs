@@ -4,3 +4,5 @@ mod cases;
 mod kept;
 #[cfg(loom)]
 mod models;
+#[cfg(not(loom))]
+mod stops;
