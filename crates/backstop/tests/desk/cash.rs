@@ -51,9 +51,15 @@ async fn of_two_entries_that_together_overdraw_exactly_one_passes_and_the_naive_
         let naive = tokio::join!(naive(&desk, plan.reserve), naive(&desk, plan.reserve));
         assert_eq!(naive, (true, true), "both have seen the same cash");
         *bench.broker.budget.lock() = budget;
-        let slot = |number| desk.slot(number).unwrap();
-        let (first, second) = tokio::join!(desk.try_to(slot(1), plan.clone()), desk.try_to(slot(2), plan));
-        assert!(is_short_of_cash(&first) != is_short_of_cash(&second), "{first:?} {second:?}");
+        let begun = bench.clock.mono();
+        let enter = async |number| {
+            let end = desk.try_to(desk.slot(number).unwrap(), plan.clone()).await;
+            (is_short_of_cash(&end), bench.clock.mono().since(begun))
+        };
+        let (first, second) = tokio::join!(enter(1), enter(2));
+        assert!(first.0 != second.0, "{first:?} {second:?}");
+        let refused = if first.0 { first.1 } else { second.1 };
+        assert!(refused < Duration::from_millis(200), "before it waits for anything: {refused:?}");
         assert_eq!(bench.requests(), 1);
     }
 }
