@@ -21,6 +21,15 @@
 //! order that may have left has its intent there. [`LogJournal`] keeps it in a write-ahead log; [`Journal`] is the wall
 //! behind which another store could stand.
 //!
+//! # Cash
+//!
+//! The cash is part of the state ([`Account`]): what an entry may cost is set aside before its intent, for as long as its order may
+//! live (TXN-6), and settled by its fills in the batch that ends it. A start compares with the account's balance
+//! ([`Desk::read_cash`]).
+//!
+//! The records of earlier versions are read. A checkpoint of a version that kept its cash otherwise is refused, with nothing
+//! changed: close what is open with that version, and begin a new state directory.
+//!
 //! # Limits
 //!
 //! What may be done at most is said in [`DeskConfig::limits`], all of it, and judged by the crate [`limits`]. Fills, intents and
@@ -42,6 +51,9 @@
 //!   own where it tells it, and by which orders were known before. An order of somebody else's that was made before a submit,
 //!   that no list had shown by then, and that its broker stamps later than its own clock by more than the tolerance, would
 //!   count as a later one.
+//! * **Fees.** No broker's report names them. They belong into the worst case that an entry sets aside, and leave the book's
+//!   cash with the next balance that is read while nothing is in flight.
+//! * **What short calls and short shares can cost**, which has no bound. Their margin is the strategy's word.
 //! * **A working entry that is not in the records.** It halts, is alerted and named by [`cancel_entries`]; it is canceled by
 //!   nobody, because it may be another bot's.
 //!

@@ -235,3 +235,88 @@ fn a_state_of_a_later_version_is_refused_and_not_cut_to_what_this_one_knows() {
     let later = text.replacen('{', r#"{"margin_call":null,"#, 1);
     assert!(serde_json::from_str::<State>(&text).is_ok() && serde_json::from_str::<State>(&later).is_err());
 }
+
+#[test]
+fn the_records_of_a_version_that_added_its_cash_up_otherwise_are_read_and_its_checkpoints_refused() {
+    let batch = r#"{"at":"2030-01-02T15:00:00Z","records":[{"type":"cash_read","total":"10000"},{"type":"intent",
+        "slot":"test-20300102-1-1","purpose":"open","order":{"client_order_id":"bs-test-20300102-1-1-open-1","underlying":"SPY",
+        "legs":[{"symbol":"SPY","side":"buy","effect":"open","quantity":10}],"kind":{"type":"limit","price":"90"},
+        "time_in_force":"day"},"reserve":"900","margin":"0"}]}"#;
+    let state = State::replay(&[serde_json::from_str(batch).unwrap()]).unwrap();
+    assert_eq!((state.account.cash(), state.account.reserved()), (Some(Decimal::from(10_000)), Decimal::from(900)));
+    let text = serde_json::to_string(&State::default()).unwrap();
+    let earlier = text.replacen('{', r#"{"cash":"10000","#, 1);
+    assert!(serde_json::from_str::<State>(&earlier).unwrap_err().to_string().contains("`cash`"));
+}
+
+fn spread(slot: &SlotId, quantity: u32) -> (ClientOrderId, Record) {
+    let id = slot.open_order(1).unwrap();
+    let legs = [("SPXW300102P05870000", Side::Sell), ("SPXW300102P05860000", Side::Buy)].map(|(symbol, side)| Leg {
+        symbol: symbol.parse().unwrap(),
+        side,
+        effect: PositionEffect::Open,
+        quantity: Quantity::new(quantity).unwrap(),
+    });
+    let kind = OrderKind::Credit { price: Decimal::ONE };
+    let order = OrderRequest::new(id.clone(), "SPX".parse().unwrap(), legs.to_vec(), kind, TimeInForce::Day).unwrap();
+    let worst = Decimal::from(1_000 * quantity);
+    (id, Record::Intent { slot: slot.clone(), purpose: Purpose::Open, order, reserve: worst, margin: worst })
+}
+
+fn traded(symbol: &str, side: Side, quantity: u32, price: u32) -> Fill {
+    let (quantity, price) = (Decimal::from(quantity), Decimal::from(price));
+    Fill { symbol: symbol.parse().unwrap(), side, effect: PositionEffect::Open, quantity, price }
+}
+
+// proves: TXN-3
+#[test]
+fn the_margin_of_a_spread_goes_with_its_largest_leg_and_what_is_taken_out_of_the_book_holds_nothing() {
+    const SHORT: &str = "SPXW300102P05870000";
+    const LONG: &str = "SPXW300102P05860000";
+    let slot = slot(1);
+    let (id, entry) = spread(&slot, 4);
+    let opened = finished(&id, vec![traded(SHORT, Side::Sell, 4, 3), traded(LONG, Side::Buy, 4, 2)]);
+    let close = |attempt, fills: Vec<Fill>| {
+        let (closing, exit) = intent(&slot, Purpose::Close { attempt }, 1);
+        [exit, finished(&closing, fills)]
+    };
+    let mut records = vec![entry, opened];
+    let amounts = |records: &Vec<Record>| {
+        let account = after(records.clone()).unwrap().account;
+        (account.cash().unwrap(), account.reserved(), account.free().unwrap())
+    };
+    let dec = |cash: i64, reserved: i64| (Decimal::from(cash), Decimal::from(reserved), Decimal::from(cash - reserved));
+    assert_eq!(amounts(&records), dec(10_400, 4_000));
+    records.extend(close(1, vec![traded(SHORT, Side::Buy, 1, 2), traded(LONG, Side::Sell, 1, 1)]));
+    assert_eq!(amounts(&records), dec(10_300, 3_000), "a quarter of it is closed");
+    records.extend(close(2, vec![traded(LONG, Side::Sell, 3, 1)]));
+    assert_eq!(amounts(&records), dec(10_600, 3_000), "the short leg needs all that is left of it");
+    let gone = [records.clone(), vec![Record::Closed { slot: slot.clone(), evidence: "by hand".to_owned() }]].concat();
+    assert_eq!(amounts(&gone), dec(10_600, 0));
+    records.extend(close(3, vec![traded(SHORT, Side::Buy, 3, 1)]));
+    assert_eq!(amounts(&records), dec(10_300, 0));
+    records.extend(close(4, vec![traded(SHORT, Side::Buy, 3, 1)]));
+    assert_eq!(amounts(&records), dec(10_000, 0), "what was closed twice has opened the opposite, which is paid for");
+    records.extend(close(5, vec![traded(SHORT, Side::Sell, 3, 2)]));
+    assert_eq!(amounts(&records), dec(10_600, 0));
+    let account = after(records).unwrap().account;
+    assert_eq!((account.books().positions().count(), account.books().balances().realized), (0, Decimal::from(600)));
+}
+
+// proves: TXN-3
+#[test]
+fn more_than_was_asked_for_is_taken_in_and_an_entry_has_a_slot_of_its_own() {
+    let (id, entry) = intent(&slot(1), Purpose::Open, 10);
+    let held = after(vec![entry.clone(), finished(&id, filled(Side::Buy, 12, 90))]).unwrap();
+    assert_eq!((held.account.cash(), held.account.reserved()), (Some(Decimal::from(8_920)), Decimal::from(100)));
+    let (again, second) = (slot(1).open_order(2).unwrap(), entry);
+    let second = match second {
+        Record::Intent { slot, purpose, order, reserve, margin } => {
+            let (underlying, legs) = (order.underlying().clone(), order.legs().to_vec());
+            let order = OrderRequest::new(again, underlying, legs, order.kind(), TimeInForce::Day).unwrap();
+            Record::Intent { slot, purpose, order, reserve, margin }
+        }
+        other => other,
+    };
+    assert!(held.clone().apply(&Batch { at: Timestamp::UNIX_EPOCH, records: vec![second] }).is_err());
+}
