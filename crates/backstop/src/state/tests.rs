@@ -260,7 +260,17 @@ fn spread(slot: &SlotId, quantity: u32) -> (ClientOrderId, Record) {
     let kind = OrderKind::Credit { price: Decimal::ONE };
     let order = OrderRequest::new(id.clone(), "SPX".parse().unwrap(), legs.to_vec(), kind, TimeInForce::Day).unwrap();
     let worst = Decimal::from(1_000 * quantity);
-    (id, Record::Intent { slot: slot.clone(), purpose: Purpose::Open, order, reserve: worst, margin: worst })
+    (
+        id,
+        Record::Intent {
+            slot: slot.clone(),
+            purpose: Purpose::Open,
+            order,
+            reserve: worst,
+            margin: worst,
+            notional: worst,
+        },
+    )
 }
 
 fn traded(symbol: &str, side: Side, quantity: u32, price: u32) -> Fill {
@@ -311,10 +321,10 @@ fn more_than_was_asked_for_is_taken_in_and_an_entry_has_a_slot_of_its_own() {
     assert_eq!((held.account.cash(), held.account.reserved()), (Some(Decimal::from(8_920)), Decimal::from(100)));
     let (again, second) = (slot(1).open_order(2).unwrap(), entry);
     let second = match second {
-        Record::Intent { slot, purpose, order, reserve, margin } => {
+        Record::Intent { slot, purpose, order, reserve, margin, notional } => {
             let (underlying, legs) = (order.underlying().clone(), order.legs().to_vec());
             let order = OrderRequest::new(again, underlying, legs, order.kind(), TimeInForce::Day).unwrap();
-            Record::Intent { slot, purpose, order, reserve, margin }
+            Record::Intent { slot, purpose, order, reserve, margin, notional }
         }
         other => other,
     };
