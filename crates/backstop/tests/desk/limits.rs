@@ -23,6 +23,11 @@ pub(crate) fn breaches(end: &EntryEnd) -> Vec<Breach> {
     }
 }
 
+/// Which limit it is.
+pub(crate) fn name(breach: &Breach) -> String {
+    format!("{breach:?}").split([' ', '{']).next().unwrap().to_owned()
+}
+
 /// The price that a plan is to be filled at.
 fn price(plan: &Planned) -> Decimal {
     match plan.kind {
@@ -350,7 +355,6 @@ async fn all_that_stands_against_an_entry_is_told_at_once_and_none_of_it_stops_a
     };
     desk.tighten(nothing, "ann", "test").await.unwrap();
     desk.resume("ann", "the loss is seen").await.unwrap();
-    let name = |breach: &Breach| format!("{breach:?}").split([' ', '{']).next().unwrap().to_owned();
     let unpriced = [
         "OrderQuantity",
         "NotAllowed",

@@ -17,6 +17,7 @@ mod halts;
 mod hostile;
 mod ledger;
 mod limits;
+mod limits_model;
 mod limits_set;
 mod resolving;
 mod restarts;
