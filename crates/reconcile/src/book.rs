@@ -101,7 +101,7 @@ impl Book {
 
     /// The signed net quantity of a symbol over all positions: what the broker's one row is to show.
     pub fn net(&self, symbol: &Symbol) -> Decimal {
-        self.index.net().get(symbol).map_or(Decimal::ZERO, |net| net.quantity)
+        self.index.of(symbol).map_or(Decimal::ZERO, |net| net.quantity)
     }
 
     /// Everything, as indented JSON. [`Book`] reads it back.

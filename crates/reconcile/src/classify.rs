@@ -94,8 +94,6 @@ impl<'l, 'a> Differences<'l, 'a> {
         state: &DriftState,
         agreed: Option<Agreed>,
     ) -> Option<Witness> {
-        // Two endpoints in each vote: without the orders nobody knows what still works.
-        self.look.orders.as_ref()?;
         if difference.tracked.is_zero() || !shrinks(difference.tracked, difference.delta()) {
             return None;
         }

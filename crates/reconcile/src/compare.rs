@@ -57,16 +57,16 @@ impl Difference<'_> {
 /// Compares in one pass.
 pub(crate) fn compare<'a>(rows: &Rows<'a>, index: &'a Index, others: &Others) -> Compared<'a> {
     let mut walk = Walk { others, found: Compared::default() };
-    let mut tracked = index.net().iter().peekable();
+    let mut tracked = index.net().peekable();
     let mut held = rows.iter().peekable();
     loop {
         let order = match (tracked.peek(), held.peek()) {
-            (Some((symbol, _)), Some(row)) => (*symbol).cmp(row.symbol()),
+            (Some((key, _)), Some(row)) => (*key).cmp(&row.key),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (None, None) => return walk.found,
         };
-        let ours = if order == Ordering::Greater { None } else { tracked.next() };
+        let ours = if order == Ordering::Greater { None } else { tracked.next().map(|(_, net)| net) };
         let row = if order == Ordering::Less { None } else { held.next() };
         walk.take(ours, row);
     }
@@ -78,8 +78,15 @@ struct Walk<'a, 'o> {
 }
 
 impl<'a> Walk<'a, '_> {
-    fn take(&mut self, ours: Option<(&'a Symbol, &'a Net)>, row: Option<&Row<'a>>) {
-        let Some(symbol) = ours.map(|(symbol, _)| symbol).or(row.map(Row::symbol)) else { return };
+    fn take(&mut self, ours: Option<&'a Net>, row: Option<&Row<'a>>) {
+        let nobody_else = self.others.symbols.is_empty() && self.others.quantities.is_empty();
+        if let (true, Some(net), Some(row)) = (nobody_else, ours, row)
+            && row.fault.is_none()
+            && net.quantity == row.quantity
+        {
+            return self.agree(&net.symbol, net.quantity, Some(row));
+        }
+        let Some(symbol) = ours.map(|net| &net.symbol).or(row.map(Row::symbol)) else { return };
         // Nothing can be concluded from the row of a symbol that others trade as they like.
         if !self.others.symbols.is_empty() && self.others.symbols.contains(symbol) {
             return;
@@ -87,21 +94,24 @@ impl<'a> Walk<'a, '_> {
         let others = if self.others.quantities.is_empty() { None } else { self.others.quantities.get(symbol) };
         let difference = Difference {
             symbol,
-            tracked: ours.map_or(Decimal::ZERO, |(_, net)| net.quantity),
+            tracked: ours.map_or(Decimal::ZERO, |net| net.quantity),
             broker: row.map_or(Decimal::ZERO, |row| row.quantity),
             others: others.copied().unwrap_or_default(),
             row: row.copied(),
-            net: ours.map(|(_, net)| net),
+            net: ours,
         };
         if difference.delta().is_zero() && row.is_none_or(|row| row.fault.is_none()) {
-            let changed = row.and_then(|row| row.position.acquired_at).filter(|_| !difference.tracked.is_zero());
-            self.found.latest = match (self.found.latest, changed) {
-                (Some((_, latest)), Some(changed)) if latest >= changed => self.found.latest,
-                (_, Some(changed)) => Some((symbol, changed)),
-                (latest, None) => latest,
-            };
+            self.agree(symbol, difference.tracked, row);
         } else {
             self.found.differences.push(difference);
+        }
+    }
+    fn agree(&mut self, symbol: &'a Symbol, tracked: Decimal, row: Option<&Row<'a>>) {
+        let changed = row.and_then(|row| row.position.acquired_at).filter(|_| !tracked.is_zero());
+        if let Some(changed) = changed
+            && self.found.latest.is_none_or(|(_, latest)| latest < changed)
+        {
+            self.found.latest = Some((symbol, changed));
         }
     }
 }

@@ -3,7 +3,7 @@
 use backstop_broker::{BrokerOrderId, ClientOrderId, Fill, Order, Progress};
 use serde::{Deserialize, Serialize};
 
-/// The fills of an order of ours that is at rest. Made from the broker's report of it, and from nothing else.
+/// The fills of an order of ours that is at rest. Made from the broker's report of it, and read back from records.
 ///
 /// A report that may still change, or that does not say how much was filled, makes none: a position is only ever closed
 /// by what is measured.

@@ -82,6 +82,7 @@ mod expiry;
 mod fixture;
 mod id;
 mod intents;
+mod key;
 mod look;
 mod moment;
 mod needs;

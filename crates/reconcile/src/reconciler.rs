@@ -155,7 +155,8 @@ impl Reconciler {
                 Some(before) => before.changed(difference),
                 None => Suspicion::new(difference, self.agreed(difference)),
             };
-            // REC-5: nothing is counted of an answer that is in doubt, nor without the orders.
+            // REC-5: nothing is counted of an answer that is in doubt; nor without the orders, because without them nobody
+            // knows what still works.
             if run.glitch.is_none() && look.orders.is_some() {
                 suspicion.count(asked, look.config.absence, witness);
             }
@@ -234,7 +235,7 @@ impl Reconciler {
         let differs: BTreeSet<&Symbol> = run.drift.iter().map(|drift| &drift.symbol).collect();
         let unjudged: BTreeSet<&Symbol> = run.unjudged.iter().map(|unjudged| &unjudged.symbol).collect();
         let is_judged = |symbol: &Symbol| {
-            let revision = index.net().get(symbol).map_or(0, |net| net.revision);
+            let revision = index.of(symbol).map_or(0, |net| net.revision);
             run.is_complete && look.judge(symbol, revision).is_ok()
         };
         self.shut.retain(|symbol, _| differs.contains(symbol) || unjudged.contains(symbol) || !is_judged(symbol));
@@ -339,7 +340,7 @@ fn expired(look: &Look<'_>, run: &mut Run) -> BTreeSet<PositionId> {
     let differing: BTreeSet<Symbol> =
         drift.chain(run.unjudged.iter().map(|unjudged| unjudged.symbol.clone())).collect();
     for (_, symbol) in index.expiring_by(today) {
-        let Some(net) = index.net().get(symbol).filter(|net| !net.quantity.is_zero()) else { continue };
+        let Some(net) = index.of(symbol).filter(|net| !net.quantity.is_zero()) else { continue };
         let Ok(Some(expired)) = crate::expiry::Expired::at(symbol, look.now.wall, look.config) else { continue };
         about.extend(net.holders.iter().cloned());
         let differs = differing.contains(symbol);

@@ -3,6 +3,7 @@
 use backstop_broker::{Decimal, Position, Symbol};
 use serde::{Deserialize, Serialize};
 
+use crate::key::Key;
 use crate::units::is_countable;
 
 /// What is odd about a symbol's rows. Nothing is concluded from such a row but that somebody should look.
@@ -24,7 +25,8 @@ pub enum RowFault {
 /// What the broker has of one symbol.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'a> {
-    /// The first of its rows.
+    pub(crate) key: Key,
+    /// One of its rows.
     pub(crate) position: &'a Position,
     /// The sum of its rows, signed.
     pub(crate) quantity: Decimal,
@@ -44,21 +46,16 @@ pub(crate) struct Rows<'a>(Vec<Row<'a>>);
 impl<'a> Rows<'a> {
     /// Sorts and merges what the broker sent. Costs one pass where it came sorted.
     pub(crate) fn new(positions: &'a [Position]) -> Self {
-        let sorted = positions.is_sorted_by(|a, b| a.symbol < b.symbol);
-        if sorted {
-            return Self(positions.iter().map(row).collect());
-        }
-        // Comparing symbols follows a pointer each time; a copy of their text beside each other does not.
-        let mut keyed: Vec<(Key, &Position)> = positions.iter().map(|row| (Key::of(&row.symbol), row)).collect();
-        keyed.sort_unstable_by_key(|(key, _)| *key);
-        let mut rows: Vec<Row<'_>> = Vec::with_capacity(keyed.len());
-        let mut last = None;
-        for (key, position) in keyed {
-            match rows.last_mut().filter(|_| last == Some(key)) {
-                Some(before) => merge(before, position),
-                None => rows.push(row(position)),
-            }
-            last = Some(key);
+        let mut rows: Vec<Row<'a>> = positions.iter().map(row).collect();
+        if !rows.is_sorted_by(|a, b| a.key < b.key) {
+            rows.sort_unstable_by_key(|row| row.key);
+            rows.dedup_by(|more, before| {
+                let same = more.key == before.key;
+                if same {
+                    merge(before, more.position);
+                }
+                same
+            });
         }
         Self(rows)
     }
@@ -68,7 +65,8 @@ impl<'a> Rows<'a> {
     }
 
     pub(crate) fn get(&self, symbol: &Symbol) -> Option<&Row<'a>> {
-        let at = self.0.binary_search_by(|row| row.symbol().cmp(symbol)).ok()?;
+        let key = Key::of(symbol);
+        let at = self.0.binary_search_by(|row| row.key.cmp(&key)).ok()?;
         self.0.get(at)
     }
 
@@ -92,7 +90,7 @@ fn row(position: &Position) -> Row<'_> {
     } else {
         None
     };
-    Row { position, quantity: *quantity, fault }
+    Row { key: Key::of(symbol), position, quantity: *quantity, fault }
 }
 
 fn merge(before: &mut Row<'_>, more: &Position) {
@@ -103,24 +101,6 @@ fn merge(before: &mut Row<'_>, more: &Position) {
     let sum = before.quantity + more.quantity;
     before.fault = Some(if is_countable(sum) { RowFault::Several } else { RowFault::Uncountable });
     before.quantity = sum;
-}
-
-/// The text of a symbol in place, in the order of symbols. A symbol has no zero byte, so that padding sorts first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key([u64; Symbol::MAX_LEN / 8]);
-
-impl Key {
-    fn of(symbol: &Symbol) -> Self {
-        let mut bytes = [0; Symbol::MAX_LEN];
-        for (to, from) in bytes.iter_mut().zip(symbol.as_str().as_bytes()) {
-            *to = *from;
-        }
-        let mut words = [0; Symbol::MAX_LEN / 8];
-        for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-            *word = u64::from_be_bytes(*chunk);
-        }
-        Self(words)
-    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,17 @@
 use backstop_broker::Decimal;
 
 /// The most of anything that is counted.
-const MOST: i64 = 1_000_000_000_000;
+const MOST: u128 = 1_000_000_000_000;
 /// The finest part of a share that is counted. Tradier writes eight places.
 const PLACES: u32 = 10;
 
 /// Whether sums of this and its like are exact: a [`Decimal`] has 28 digits, and rounds beyond them without a word.
 pub(crate) fn is_countable(quantity: Decimal) -> bool {
-    quantity.abs() <= Decimal::from(MOST) && (quantity.scale() <= PLACES || quantity.normalize().scale() <= PLACES)
+    let plain = |quantity: Decimal| {
+        let scale = quantity.scale();
+        scale <= PLACES && quantity.mantissa().unsigned_abs() <= MOST.saturating_mul(10_u128.pow(scale))
+    };
+    plain(quantity) || plain(quantity.normalize())
 }
 
 /// Whether `quantity` comes closer to zero when `by` is added, or to it, and not past it.

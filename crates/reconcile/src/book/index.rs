@@ -8,12 +8,13 @@ use jiff::civil::Date;
 
 use crate::executed::Executed;
 use crate::id::PositionId;
+use crate::key::Key;
 use crate::position::Position;
 
 /// The book by symbol.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Index {
-    net: BTreeMap<Symbol, Net>,
+    net: BTreeMap<Key, Net>,
     expirations: BTreeMap<Date, BTreeSet<Symbol>>,
     flat: BTreeSet<PositionId>,
     pending: BTreeSet<PositionId>,
@@ -22,8 +23,9 @@ pub(crate) struct Index {
 }
 
 /// All that the book has of one symbol.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Net {
+    pub(crate) symbol: Symbol,
     /// The signed sum.
     pub(crate) quantity: Decimal,
     /// The number of the change that last touched it.
@@ -34,8 +36,13 @@ pub(crate) struct Net {
 
 impl Index {
     /// The net quantities, in the order of their symbols.
-    pub(crate) fn net(&self) -> &BTreeMap<Symbol, Net> {
-        &self.net
+    pub(crate) fn net(&self) -> impl Iterator<Item = (&Key, &Net)> {
+        self.net.iter()
+    }
+
+    /// The net quantity of a symbol, where any position has a leg of it.
+    pub(crate) fn of(&self, symbol: &Symbol) -> Option<&Net> {
+        self.net.get(&Key::of(symbol))
     }
 
     /// Positions that their fills have closed.
@@ -84,7 +91,9 @@ impl Index {
             if let Some(option) = leg.symbol.option() {
                 self.expirations.entry(option.expiration()).or_default().insert(leg.symbol.clone());
             }
-            let net = self.net.entry(leg.symbol.clone()).or_default();
+            let new =
+                || Net { symbol: leg.symbol.clone(), quantity: Decimal::ZERO, revision, holders: BTreeSet::new() };
+            let net = self.net.entry(Key::of(&leg.symbol)).or_insert_with(new);
             net.quantity += leg.left;
             net.revision = net.revision.max(revision);
             net.holders.insert(id.clone());
@@ -105,14 +114,14 @@ impl Index {
     /// Takes a position out.
     pub(crate) fn drop(&mut self, id: &PositionId, position: &Position, revision: u64) {
         for leg in &position.legs {
-            let Some(net) = self.net.get_mut(&leg.symbol) else { continue };
+            let Some(net) = self.net.get_mut(&Key::of(&leg.symbol)) else { continue };
             net.quantity -= leg.left;
             net.revision = net.revision.max(revision);
             net.holders.remove(id);
             if !net.holders.is_empty() {
                 continue;
             }
-            self.net.remove(&leg.symbol);
+            self.net.remove(&Key::of(&leg.symbol));
             if let Some(day) = leg.symbol.option().map(|option| option.expiration())
                 && let Some(symbols) = self.expirations.get_mut(&day)
             {

@@ -223,7 +223,7 @@ proptest! {
                 let walked: Decimal = world.book.positions().values().flat_map(Position::legs)
                     .filter(|leg| leg.symbol.as_str() == text).map(|leg| leg.left).sum();
                 prop_assert_eq!(world.book.net(&symbol(text)), walked);
-                let holders = |index: &Index| index.net().get(&symbol(text)).map(|net| net.holders.clone());
+                let holders = |index: &Index| index.of(&symbol(text)).map(|net| net.holders.clone());
                 prop_assert_eq!(holders(index), holders(rebuilt));
             }
         }

@@ -86,6 +86,25 @@ fn each_counted_read_needs_the_list_of_orders_beside_it() {
     assert_eq!(closed(&world.run()), 0, "two votes");
     world.wait(60);
     assert_eq!(closed(&world.run()), 1, "three, over more than five minutes");
+
+    // Nor when the witness is not the orders: nobody knows then what still works.
+    let mut world = World::holding(config(), "p", &[("SPY", 5)]);
+    world.open("q", &[("QQQ", 1)]);
+    world.wait(60);
+    drop(world.run());
+    world.move_held("SPY", -5);
+    let report = |reads: &mut Reads| {
+        let (symbol, quantity) = (symbol("SPY"), dec("5"));
+        let lot = ClosedLot { symbol, quantity, closed_on: jiff::civil::date(2026, 1, 5) };
+        reads.closed = Some(Read::new(reads.positions.asked, Ok(vec![lot])));
+    };
+    let run = world.run_for(60, |reads| {
+        report(reads);
+        reads.orders.answer = failed();
+    });
+    assert_eq!(closed(&run), 0);
+    assert_eq!(closed(&world.run_for(1, report)), 0, "one vote");
+    assert_eq!(closed(&world.run_for(6, report)), 1);
 }
 
 // proves: REC-5

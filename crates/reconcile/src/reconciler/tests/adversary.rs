@@ -237,7 +237,6 @@ fn explore(rule: Rule, length: usize) -> (usize, Option<String>, usize) {
     (visited, None, removed)
 }
 
-// proves: REC-2
 // proves: REC-5
 #[test]
 fn no_sequence_of_failed_old_or_empty_lists_takes_an_open_position_out_of_the_book() {
