@@ -265,7 +265,7 @@ impl Budget {
     pub(crate) fn tighten(&mut self, now: Tick, class: Class, count: u64, left: u64, until: Tick) {
         self.room = Room::NONE;
         if let Some(account) = self.classes.get_mut(class.index()) {
-            account.said.add(now, count + left, until);
+            account.said.add(now, count.saturating_add(left), until);
         }
     }
 

@@ -149,10 +149,12 @@ impl Shared {
         let known_boot = [boot_high?, boot_low?];
         match magic? {
             MAGIC if limits? != *fingerprint => return Err(session.locked.other_limits()),
-            MAGIC if known_boot == *boot => {}
+            MAGIC if known_boot == *boot && session.is_whole() => {}
+            // Somebody cut it short, and with it what was granted, whatever is said of the token.
+            MAGIC if known_boot == *boot => session.make(*fingerprint, *boot, false, now)?,
             // Of an earlier start of the machine (RATE-5): what was granted may not have reached the disk.
             MAGIC | MAKING => session.make(*fingerprint, *boot, unused, now)?,
-            _ if session.locked.is_empty()? => session.make(*fingerprint, *boot, unused, now)?,
+            _ if session.locked.length() == 0 => session.make(*fingerprint, *boot, unused, now)?,
             _ => return Err(session.locked.foreign()),
         }
         Ok(session)
@@ -160,15 +162,20 @@ impl Shared {
 }
 
 impl Session<'_> {
+    fn is_whole(&self) -> bool {
+        let end = self.rings.last().map_or(RINGS, |last| last.at + last.places * WORD);
+        self.locked.length() >= end
+    }
+
     /// What others were granted since this was asked last.
     pub(crate) fn news(&mut self) -> Result<News, SharedError> {
-        let mut news = Vec::new();
-        for (number, place) in (0..).zip(self.rings.iter_mut()) {
+        let (mut news, mut counts) = (Vec::new(), Vec::with_capacity(self.rings.len()));
+        for (number, place) in (0..).zip(self.rings.iter()) {
             let count = self.locked.read(COUNTS + number * WORD)?;
             // What no longer has room matters to no window. A count that went back is another file's.
             let from = if count < place.known { 0 } else { place.known };
             let from = from.max(count.saturating_sub(place.places));
-            place.known = count;
+            counts.push(count);
             if from < count {
                 // In one piece, or in two where the ring begins anew in between.
                 let to_the_end = (place.places - from % place.places).min(count - from);
@@ -177,6 +184,8 @@ impl Session<'_> {
                 news.push((place.ring, units));
             }
         }
+        // RATE-6: known only once all of it was read. What a failed reading took for known, nobody would ever count.
+        self.rings.iter_mut().zip(counts).for_each(|(place, count)| place.known = count);
         Ok(news)
     }
 

@@ -83,10 +83,15 @@ impl ServerWord {
         let credible = |lasts: &Duration| *lasts <= longest_seen;
         let lasts = self.lasts.filter(credible).or(self.lasts_here.filter(credible));
         let lasts = lasts.or(self.lasts.map(|_| longest_seen));
-        if self.refusal || self.pause.is_some() {
-            // Law 5: a refusal that does not say for how long lasts a whole window.
-            let said = lasts.max(self.pause);
+        if self.refusal {
+            // Law 5: a refusal that does not say for how long lasts a whole window; neither does one until a moment that is
+            // over. A pause comes in whole seconds: none may be nearly one.
+            let ahead = lasts.filter(|lasts| !lasts.is_zero());
+            let said = ahead.max(self.pause.map(|pause| pause.max(Duration::from_secs(1))));
             return Some((0, said.unwrap_or(longest)));
+        }
+        if self.pause.is_some() {
+            return Some((0, lasts.max(self.pause).unwrap_or(longest)));
         }
         self.left.map(|left| (left, lasts.unwrap_or(longest)))
     }

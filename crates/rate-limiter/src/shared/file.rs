@@ -21,7 +21,11 @@ pub(super) struct WindowFile {
 }
 
 /// The file, locked until this is dropped. The kernel's lock (`flock(2)`) goes with the process, however that ends.
-pub(super) struct Locked<'a>(&'a WindowFile);
+pub(super) struct Locked<'a> {
+    window: &'a WindowFile,
+    /// How long it was when it was locked.
+    length: u64,
+}
 
 impl WindowFile {
     pub(super) fn open(path: &Path) -> Result<Self, SharedError> {
@@ -37,8 +41,8 @@ impl WindowFile {
         let mut replaced = false;
         for _ in 0..REPLACED {
             self.lock_open()?;
-            if self.is_at_path()? {
-                return Ok((Locked(self), replaced));
+            if let Some(length) = self.length_at_path()? {
+                return Ok((Locked { window: self, length }, replaced));
             }
             // Closing the old one unlocks it.
             self.file = open(&self.path)?;
@@ -58,12 +62,13 @@ impl WindowFile {
         Err(SharedError::Busy { path: self.path.clone() })
     }
 
-    /// A symbolic link is another file than what it leads to, so it never is.
-    fn is_at_path(&self) -> Result<bool, SharedError> {
+    /// How long the open file is, if it is the one at the path. A symbolic link is another file than what it leads to, so it
+    /// never is.
+    fn length_at_path(&self) -> Result<Option<u64>, SharedError> {
         let open = self.file.metadata().map_err(|source| self.failed("look at", source))?;
         match fs::symlink_metadata(&self.path) {
-            Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Ok(there) => Ok(((there.dev(), there.ino()) == (open.dev(), open.ino())).then_some(open.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(self.failed("look at", source)),
         }
     }
@@ -79,11 +84,11 @@ impl Locked<'_> {
         let mut bytes = vec![0; usize::try_from(count).unwrap_or(0) * 8];
         let mut done = 0;
         while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            match self.0.file.read_at(rest, offset + done as u64) {
+            match self.window.file.read_at(rest, offset + done as u64) {
                 Ok(0) => break,
                 Ok(more) => done += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(self.0.failed("read", source)),
+                Err(source) => return Err(self.window.failed("read", source)),
             }
         }
         Ok(bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default())).collect())
@@ -92,41 +97,43 @@ impl Locked<'_> {
     /// The number at `offset`; zero behind the end of the file.
     pub(super) fn read(&self, offset: u64) -> Result<u64, SharedError> {
         let mut bytes = [0; 8];
-        match self.0.file.read_exact_at(&mut bytes, offset) {
+        match self.window.file.read_exact_at(&mut bytes, offset) {
             Ok(()) => Ok(u64::from_le_bytes(bytes)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-            Err(source) => Err(self.0.failed("read", source)),
+            Err(source) => Err(self.window.failed("read", source)),
         }
     }
 
     pub(super) fn write(&mut self, offset: u64, number: u64) -> Result<(), SharedError> {
         // Eight bytes in place: no signal leaves half of them.
-        self.0.file.write_all_at(&number.to_le_bytes(), offset).map_err(|source| self.0.failed("write", source))
+        self.window
+            .file
+            .write_all_at(&number.to_le_bytes(), offset)
+            .map_err(|source| self.window.failed("write", source))
     }
 
     pub(super) fn write_all(&mut self, offset: u64, numbers: impl Iterator<Item = u64>) -> Result<(), SharedError> {
         let bytes: Vec<u8> = numbers.flat_map(u64::to_le_bytes).collect();
-        self.0.file.write_all_at(&bytes, offset).map_err(|source| self.0.failed("write", source))
+        self.window.file.write_all_at(&bytes, offset).map_err(|source| self.window.failed("write", source))
     }
 
-    pub(super) fn is_empty(&self) -> Result<bool, SharedError> {
-        let length = self.0.file.metadata().map(|data| data.len());
-        length.map(|length| length == 0).map_err(|source| self.0.failed("look at", source))
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 
     pub(super) fn foreign(&self) -> SharedError {
-        SharedError::Foreign { path: self.0.path.clone() }
+        SharedError::Foreign { path: self.window.path.clone() }
     }
 
     pub(super) fn other_limits(&self) -> SharedError {
-        SharedError::OtherLimits { path: self.0.path.clone() }
+        SharedError::OtherLimits { path: self.window.path.clone() }
     }
 }
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // What fails here is undone when the file is closed.
-        let _unlocked = self.0.file.unlock();
+        let _unlocked = self.window.file.unlock();
     }
 }
 

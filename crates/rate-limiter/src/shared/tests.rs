@@ -149,6 +149,32 @@ fn a_file_that_is_deleted_or_replaced_counts_as_full() {
     assert_eq!(other.try_acquire(request((1, 0, 1))), Err(Refused::Full { after: SECOND }));
 }
 
+// proves: RATE-6
+#[test]
+fn a_file_that_somebody_cut_short_counts_as_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("window");
+    let clock = clock();
+    let any = request((1, 0, 1));
+    for start in [Start::Unused, Start::UsedUp] {
+        for length in [16, RINGS / 8, RINGS, RINGS + 1, RINGS + 8, RINGS + 8 * 8] {
+            let before = open(&path, &clock, &Start::Unused);
+            assert!(before.try_acquire(request((1, 0, 5))).is_ok());
+            fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
+            // Who has begun since knows nothing, and who was there does not know what others were granted.
+            let after = open(&path, &clock, &start);
+            // Where not even the start of the machine is left, nobody can tell it from an earlier one.
+            if length > 16 {
+                assert_eq!(after.try_acquire(any), Err(Refused::Full { after: SECOND }), "{length}");
+            }
+            assert!(before.try_acquire(any).is_err(), "{length}");
+            clock.advance(SECOND);
+            drop((before, after));
+            fs::remove_file(&path).unwrap();
+        }
+    }
+}
+
 // proves: RATE-1
 #[test]
 fn a_clock_that_was_set_back_grants_nothing_extra_to_whoever_starts_then() {

@@ -89,6 +89,12 @@ fn a_refusal_leaves_nothing_as_long_as_it_says_or_a_window() {
     let expiry = expiry_in(30).to_string();
     let both = [("retry-after", "7"), ("x-ratelimit-expiry", expiry.as_str()), ("x-ratelimit-available", "9")];
     assert_eq!(pause(&both), (0, Duration::from_secs(30)));
+    // One that says nothing that is ahead cannot be meant so.
+    assert_eq!(pause(&[("retry-after", "0")]), (0, Duration::from_secs(1)));
+    for over in ["1893594599", "1893594599000", "0"] {
+        assert_eq!(pause(&[("x-ratelimit-expiry", over)]), (0, MINUTE), "{over}");
+    }
+    assert_eq!(pause(&[("retry-after", "-5")]), (0, MINUTE));
     // Whoever asks to be left alone has refused, whatever the status.
     assert_eq!(read(&[("retry-after", "7")]).limit(MINUTE), Some((0, Duration::from_secs(7))));
 }

@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::request::{Class, Priority, Refused, Request};
 use crate::start::Start;
 use crate::window::Window;
+use crate::word::ServerWord;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -68,4 +69,13 @@ fn polling_never_gets_what_is_kept_for_exits() {
     assert_eq!(storm(Priority::Exit), 2);
     clock.advance(SECOND);
     assert_eq!(storm(Priority::Exit), 10);
+}
+
+#[test]
+fn a_server_that_leaves_more_than_can_be_counted_holds_up_nobody() {
+    let (limiter, clock) = limiter(&[Window::new(3, SECOND).unwrap()]);
+    let permit = limiter.try_acquire(Request::new(Priority::Polling)).unwrap();
+    let header = |name: &str| (name == "x-ratelimit-available").then_some("18446744073709551615");
+    limiter.heard(&permit, &ServerWord::read(header, clock.wall()));
+    assert!(limiter.try_acquire(Request::new(Priority::Exit)).is_ok());
 }
