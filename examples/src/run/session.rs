@@ -13,7 +13,7 @@ use backstop::{
     CashError, Desk, EntryEnd, EntryPlan, ExitEnd, Level, MarketView, QuoteTally, SessionError, SessionId, SlotId,
     State, told,
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -40,6 +40,8 @@ pub(crate) struct Session {
     stop: watch::Receiver<bool>,
     /// Whether it was said that the quotes look delayed.
     said_delayed: Arc<AtomicBool>,
+    /// Quotes of what is held have just been asked for.
+    looked: Arc<Notify>,
 }
 
 /// How a session ended.
@@ -89,11 +91,13 @@ impl Session {
             view: Arc::clone(view),
             stop,
             said_delayed: Arc::default(),
+            looked: Arc::default(),
         };
         // Exits are watched from the first moment on: positions of an earlier run do not wait for the recovery.
         tokio::select! {
             end = session.work() => end,
             never = session.watch_positions() => match never {},
+            never = session.look_for_ever() => match never {},
             never = session.reconcile_for_ever() => match never {},
             never = session.listen(signals, &asked) => match never {},
         }
@@ -290,12 +294,29 @@ impl Session {
         Ok((strategy.entry(&quotes)?, view))
     }
 
-    /// Looks at every open position and leaves where the strategy says so. Never ends.
+    /// Asks for quotes of what is held, and tells who watches it. Apart from that: a look waits for its turn among all
+    /// others and for the broker, and an exit whose time has come, or that was asked for, must not wait for it.
+    async fn look_for_ever(&self) -> Infallible {
+        loop {
+            if self.desk.failure().is_none() {
+                self.look_at_held(&self.desk.state()).await;
+                self.looked.notify_one();
+            }
+            sleep(self.settings.poll).await;
+        }
+    }
+
+    /// Looks at every open position and leaves where the strategy says so, by the quotes that came. Never ends.
     async fn watch_positions(&self) -> Infallible {
         let mut exits: JoinSet<(SlotId, ExitEnd)> = JoinSet::new();
         let mut leaving: BTreeSet<SlotId> = BTreeSet::new();
         let mut not_before: BTreeMap<SlotId, (Instant, Duration)> = BTreeMap::new();
         loop {
+            // A look that does not come holds up nothing for longer than this.
+            tokio::select! {
+                () = self.looked.notified() => {}
+                () = sleep(self.settings.poll) => {}
+            }
             while let Some(done) = exits.try_join_next() {
                 let Ok((slot, end)) = done else { continue };
                 leaving.remove(&slot);
@@ -305,7 +326,6 @@ impl Session {
             self.desk.ask_switch().await;
             let state = self.desk.state();
             if leaving.len() < state.positions.len() && self.desk.failure().is_none() {
-                self.look_at_held(&state).await;
                 let closing = |slot: &SlotId| self.desk.closing_cash(slot).ok();
                 self.view.marks(&state, closing);
                 for slot in due(&state, &leaving, &not_before) {
@@ -317,7 +337,6 @@ impl Session {
                     exits.spawn(async move { (id.clone(), desk.exit(id, plan).await) });
                 }
             }
-            sleep(self.settings.poll).await;
         }
     }
 

@@ -6,6 +6,7 @@ use std::thread::park_timeout;
 
 use backstop::clock::{Clock, SystemClock};
 
+use super::tap::Tap;
 use super::*;
 
 #[test]
@@ -57,4 +58,26 @@ fn a_bot_that_is_killed_and_started_again_and_again_gets_no_fresh_budget() {
     assert!(clock.mono().since(began) < Duration::from_secs(12), "too slow to tell");
     // A sixth of a minute's in a sixth of a minute, for all of them together.
     assert!((1..=10).contains(&used), "{used} requests");
+}
+
+#[test]
+fn an_exit_whose_time_has_come_does_not_wait_for_quotes_that_do_not() {
+    let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let simulator = Simulator::start(sim_dir.path(), "none");
+    let tap = Tap::before(&simulator);
+    let mut bot = paper_trader(dir.path());
+    simulator.reach(&mut bot).env("TRADIER_API_BASE", tap.base_url());
+    bot.args(["run", "--broker", "tradier", "--strategy", "equity", "--entries", "1", "--hold", "1500ms"]);
+    // A request that nobody answers is given up after nine seconds.
+    let mut running = Running::start(bot.args(["--poll", "100ms", "--settle", "30s"]));
+    let held = tap.hold();
+    let answer = held.land();
+    held.answer(answer);
+    running.await_line("filled");
+    let clock = SystemClock::new();
+    let opened = clock.mono();
+    tap.keep_quotes();
+    running.await_line("leave ");
+    let took = clock.mono().since(opened);
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

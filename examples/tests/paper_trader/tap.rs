@@ -1,4 +1,5 @@
-//! A wire between bot and broker that holds the request of an entry until the test has decided what becomes of it.
+//! A wire between bot and broker that holds the request of an entry until the test has decided what becomes of it, and can
+//! keep quotes to itself.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,6 +15,7 @@ use super::Simulator;
 pub(crate) struct Tap {
     base_url: String,
     held: Receiver<Held>,
+    without_quotes: Arc<AtomicBool>,
 }
 
 /// An entry whose request has come whole, and that the broker has not seen.
@@ -30,14 +32,22 @@ impl Tap {
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         let (sender, held) = channel();
         let is_armed = Arc::new(AtomicBool::new(true));
+        let without_quotes = Arc::new(AtomicBool::new(false));
+        let mute = Arc::clone(&without_quotes);
         thread::spawn(move || {
             for client in listener.incoming() {
-                let (Ok(client), sender, is_armed) = (client, sender.clone(), Arc::clone(&is_armed)) else { return };
+                let (Ok(client), sender) = (client, sender.clone()) else { return };
+                let (is_armed, mute) = (Arc::clone(&is_armed), Arc::clone(&mute));
                 // A connection ends with the bot, whatever was on it.
-                thread::spawn(move || serve(client, upstream, &sender, &is_armed));
+                thread::spawn(move || serve(client, upstream, &sender, &is_armed, &mute));
             }
         });
-        Self { base_url, held }
+        Self { base_url, held, without_quotes }
+    }
+
+    /// From here on nobody answers who asks for quotes.
+    pub(crate) fn keep_quotes(&self) {
+        self.without_quotes.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn base_url(&self) -> &str {
@@ -62,11 +72,20 @@ impl Held {
     }
 }
 
-fn serve(mut client: TcpStream, upstream: SocketAddr, held: &Sender<Held>, is_armed: &AtomicBool) -> io::Result<()> {
+fn serve(
+    mut client: TcpStream,
+    upstream: SocketAddr,
+    held: &Sender<Held>,
+    is_armed: &AtomicBool,
+    mute: &AtomicBool,
+) -> io::Result<()> {
     client.set_nodelay(true)?;
     loop {
         let request = message(&mut client)?;
         let text = String::from_utf8_lossy(&request);
+        if text.starts_with("GET /v1/markets/quotes") && mute.load(Ordering::SeqCst) {
+            continue;
+        }
         let is_entry = text.starts_with("POST") && text.contains("tag=bs-") && text.contains("-open-");
         let answer = if is_entry && is_armed.swap(false, Ordering::SeqCst) {
             let (answer, decided) = channel();
