@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::book::{Index, Net};
 use crate::config::Others;
+use crate::key::Key;
 use crate::rows::{Row, Rows};
 
 /// A symbol whose quantities differ.
@@ -54,64 +55,72 @@ impl Difference<'_> {
     }
 }
 
-/// Compares in one pass.
+/// Compares in one pass over both sides.
 pub(crate) fn compare<'a>(rows: &Rows<'a>, index: &'a Index, others: &Others) -> Compared<'a> {
-    let mut walk = Walk { others, found: Compared::default() };
-    let mut tracked = index.net().peekable();
+    let mut walk = Walk { index, others, differences: Vec::new() };
+    let mut tracked = index.sums().iter().peekable();
     let mut held = rows.iter().peekable();
     loop {
         let order = match (tracked.peek(), held.peek()) {
-            (Some((key, _)), Some(row)) => (*key).cmp(&row.key),
+            (Some((key, _)), Some(row)) => key.cmp(&row.key),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (None, None) => return walk.found,
+            (None, None) => break,
         };
-        let ours = if order == Ordering::Greater { None } else { tracked.next().map(|(_, net)| net) };
+        let ours = if order == Ordering::Greater { None } else { tracked.next() };
         let row = if order == Ordering::Less { None } else { held.next() };
         walk.take(ours, row);
     }
+    let differences = walk.differences;
+    let latest = if differences.is_empty() { None } else { latest(rows, index, &differences) };
+    Compared { differences, latest }
 }
 
 struct Walk<'a, 'o> {
+    index: &'a Index,
     others: &'o Others,
-    found: Compared<'a>,
+    differences: Vec<Difference<'a>>,
 }
 
 impl<'a> Walk<'a, '_> {
-    fn take(&mut self, ours: Option<&'a Net>, row: Option<&Row<'a>>) {
+    fn take(&mut self, ours: Option<&(Key, Decimal)>, row: Option<&Row<'a>>) {
         let nobody_else = self.others.symbols.is_empty() && self.others.quantities.is_empty();
-        if let (true, Some(net), Some(row)) = (nobody_else, ours, row)
+        if let (true, Some((_, tracked)), Some(row)) = (nobody_else, ours, row)
             && row.fault.is_none()
-            && net.quantity == row.quantity
+            && *tracked == row.quantity
         {
-            return self.agree(&net.symbol, net.quantity, Some(row));
-        }
-        let Some(symbol) = ours.map(|net| &net.symbol).or(row.map(Row::symbol)) else { return };
-        // Nothing can be concluded from the row of a symbol that others trade as they like.
-        if !self.others.symbols.is_empty() && self.others.symbols.contains(symbol) {
             return;
         }
-        let others = if self.others.quantities.is_empty() { None } else { self.others.quantities.get(symbol) };
+        let net = ours.and_then(|(key, _)| self.index.at(key));
+        let Some(symbol) = net.map(|net| &net.symbol).or(row.map(Row::symbol)) else { return };
+        // Nothing can be concluded from the row of a symbol that others trade as they like.
+        if self.others.symbols.contains(symbol) {
+            return;
+        }
         let difference = Difference {
             symbol,
-            tracked: ours.map_or(Decimal::ZERO, |net| net.quantity),
+            tracked: net.map_or(Decimal::ZERO, |net| net.quantity),
             broker: row.map_or(Decimal::ZERO, |row| row.quantity),
-            others: others.copied().unwrap_or_default(),
+            others: self.others.quantities.get(symbol).copied().unwrap_or_default(),
             row: row.copied(),
-            net: ours,
+            net,
         };
-        if difference.delta().is_zero() && row.is_none_or(|row| row.fault.is_none()) {
-            self.agree(symbol, difference.tracked, row);
-        } else {
-            self.found.differences.push(difference);
+        if !difference.delta().is_zero() || row.is_some_and(|row| row.fault.is_some()) {
+            self.differences.push(difference);
         }
     }
-    fn agree(&mut self, symbol: &'a Symbol, tracked: Decimal, row: Option<&Row<'a>>) {
-        let changed = row.and_then(|row| row.position.acquired_at).filter(|_| !tracked.is_zero());
-        if let Some(changed) = changed
-            && self.found.latest.is_none_or(|(_, latest)| latest < changed)
-        {
-            self.found.latest = Some((symbol, changed));
+}
+
+fn latest<'a>(rows: &Rows<'a>, index: &Index, differences: &[Difference<'a>]) -> Option<(&'a Symbol, Timestamp)> {
+    let mut latest = None;
+    for row in rows.iter() {
+        let Some(changed) = row.position.acquired_at else { continue };
+        let is_later = latest.is_none_or(|(_, latest)| latest < changed);
+        let is_held = || index.at(&row.key).is_some_and(|net| !net.quantity.is_zero());
+        let agrees = || differences.binary_search_by(|difference| difference.symbol.cmp(row.symbol())).is_err();
+        if is_later && is_held() && agrees() {
+            latest = Some((row.symbol(), changed));
         }
     }
+    latest
 }

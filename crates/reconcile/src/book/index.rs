@@ -2,6 +2,8 @@
 //! not cost a walk over all positions for each symbol.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::OnceLock;
 
 use backstop_broker::{BrokerOrderId, Decimal, Symbol};
 use jiff::civil::Date;
@@ -20,6 +22,7 @@ pub(crate) struct Index {
     pending: BTreeSet<PositionId>,
     orders: BTreeMap<BrokerOrderId, PositionId>,
     open: usize,
+    sums: Sums,
 }
 
 /// All that the book has of one symbol.
@@ -34,10 +37,34 @@ pub(crate) struct Net {
     pub(crate) holders: BTreeSet<PositionId>,
 }
 
+/// The net quantities one beside the other, put together when they are first asked for after a change: a book is compared far
+/// more often than it changes, and the map is spread over memory.
+#[derive(Clone, Default)]
+struct Sums(OnceLock<Vec<(Key, Decimal)>>);
+
+impl fmt::Debug for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sums")
+    }
+}
+
+impl PartialEq for Sums {
+    fn eq(&self, _: &Self) -> bool {
+        true // They follow from the rest.
+    }
+}
+
+impl Eq for Sums {}
+
 impl Index {
     /// The net quantities, in the order of their symbols.
-    pub(crate) fn net(&self) -> impl Iterator<Item = (&Key, &Net)> {
-        self.net.iter()
+    pub(crate) fn sums(&self) -> &[(Key, Decimal)] {
+        self.sums.0.get_or_init(|| self.net.iter().map(|(key, net)| (*key, net.quantity)).collect())
+    }
+
+    /// All that the book has of the symbol with that text.
+    pub(crate) fn at(&self, key: &Key) -> Option<&Net> {
+        self.net.get(key)
     }
 
     /// The net quantity of a symbol, where any position has a leg of it.
@@ -87,6 +114,7 @@ impl Index {
 
     /// Takes a position in, as of change number `revision`.
     pub(crate) fn put(&mut self, id: &PositionId, position: &Position, revision: u64) {
+        self.sums = Sums::default();
         for leg in &position.legs {
             if let Some(option) = leg.symbol.option() {
                 self.expirations.entry(option.expiration()).or_default().insert(leg.symbol.clone());
@@ -113,6 +141,7 @@ impl Index {
 
     /// Takes a position out.
     pub(crate) fn drop(&mut self, id: &PositionId, position: &Position, revision: u64) {
+        self.sums = Sums::default();
         for leg in &position.legs {
             let Some(net) = self.net.get_mut(&Key::of(&leg.symbol)) else { continue };
             net.quantity -= leg.left;
