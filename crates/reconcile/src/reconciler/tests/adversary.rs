@@ -18,7 +18,7 @@ use crate::{Config, Portion, PositionId, Repeat, Run};
 /// How long a sequence is.
 const LENGTH: usize = 4;
 /// With `BACKSTOP_DEEP=1`.
-const DEEP: usize = 6;
+const DEEP: usize = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
