@@ -319,6 +319,14 @@ fn more_than_was_asked_for_is_taken_in_and_an_entry_has_a_slot_of_its_own() {
     let (id, entry) = intent(&slot(1), Purpose::Open, 10);
     let held = after(vec![entry.clone(), finished(&id, filled(Side::Buy, 12, 90))]).unwrap();
     assert_eq!((held.account.cash(), held.account.reserved()), (Some(Decimal::from(8_920)), Decimal::from(100)));
+    let (closing, exit) = intent(&slot(1), Purpose::Close { attempt: 1 }, 10);
+    let part = vec![
+        entry.clone(),
+        finished(&id, filled(Side::Buy, 12, 90)),
+        exit,
+        finished(&closing, filled(Side::Sell, 9, 90)),
+    ];
+    assert_eq!(after(part).unwrap().account.reserved(), Decimal::from(25), "a quarter of it is left");
     let (again, second) = (slot(1).open_order(2).unwrap(), entry);
     let second = match second {
         Record::Intent { slot, purpose, order, reserve, margin, notional } => {
