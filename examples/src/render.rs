@@ -37,7 +37,7 @@ pub(crate) fn line(record: &Record) -> Option<String> {
     Some(match record {
         Record::Opened { home, fence } => format!("opened      {home}, fence {fence}"),
         Record::CashRead { total } => format!("cash        {total} at the broker"),
-        Record::CashUnread { reason } => format!("cash        unknown: {reason}"),
+        Record::CashUnread { reason, .. } => format!("cash        unknown: {reason}"),
         Record::SessionBegun { session, limit } => format!("session     {session} with {limit} slot(s)"),
         Record::LimitsSet { loosened, by, reason, .. } => {
             let by = by.as_deref().unwrap_or("the start");

@@ -42,6 +42,9 @@ pub enum Record {
     CashUnread {
         /// Why, for people.
         reason: String,
+        /// What it was, if that was below zero and stayed so: nothing is entered then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        debt: Option<Decimal>,
     },
     /// A session began, or a restarted process goes on with it.
     SessionBegun {

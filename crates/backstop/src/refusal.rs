@@ -80,6 +80,12 @@ pub enum Refusal {
         /// How much more.
         short: Decimal,
     },
+    /// The account has less than nothing, whatever the book says.
+    #[error("cash: the account was read as {account}; nothing is entered until it has something again")]
+    InDebt {
+        /// What was read.
+        account: Decimal,
+    },
     /// The ledger cannot set such an amount aside.
     #[error("cash")]
     Ledger(#[source] LedgerError),
@@ -103,7 +109,7 @@ impl Refusal {
             Self::Guard(trade_guard::Refusal::Store { .. }) | Self::Record(_) => "journal",
             Self::Guard(_) | Self::OtherSession { .. } | Self::SlotUsed { .. } => "guard",
             Self::Quote(_) | Self::QuoteExpired(_) | Self::LimitPrice(_) => "quote",
-            Self::Cash { .. } | Self::Overdrawn { .. } | Self::Ledger(_) => "cash",
+            Self::Cash { .. } | Self::Overdrawn { .. } | Self::InDebt { .. } | Self::Ledger(_) => "cash",
             Self::Budget(_) => "budget",
         }
     }
@@ -135,6 +141,7 @@ impl Refusal {
             | Self::OtherSession { .. }
             | Self::SlotUsed { .. }
             | Self::Overdrawn { .. }
+            | Self::InDebt { .. }
             | Self::Ledger(_)
             | Self::Record(_) => false,
         }

@@ -290,7 +290,7 @@ impl State {
                     self.alerts.remove(CASH);
                 }
             }
-            Record::CashUnread { reason } => self.account.unread(reason, at),
+            Record::CashUnread { reason, debt } => self.account.unread(reason, *debt, at),
             Record::SessionBegun { session, limit } => self.begin(*session, *limit),
             Record::Refused { slot, .. } => {
                 if let Some(session) = self.session.as_mut().filter(|session| session.id == slot.session) {

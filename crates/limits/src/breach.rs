@@ -91,7 +91,7 @@ pub enum Breach {
     },
     /// One kind was executed too often without a person's look at it.
     #[error(
-        "{kind} was executed {executed} times since a person last allowed it, the limit is {limit}; allow more by name and reason"
+        "{kind} was or may have been executed {executed} times since a person last allowed it, the limit is {limit}; allow more by name and reason"
     )]
     Repeats {
         /// Which.

@@ -30,7 +30,8 @@ pub struct Config {
     pub entries: u32,
     /// What a session may lose. From there on there are no entries.
     pub loss: Decimal,
-    /// Executions of one kind, over all sessions, until a person allows as many again.
+    /// Executions of one kind, over all sessions, until a person allows as many again. Entries that may still be filled count
+    /// as executions, where whoever judges has counted them so.
     pub repeats: u32,
     /// Orders with the same legs.
     pub look_alikes: Rate,

@@ -104,7 +104,7 @@ impl Counters {
         }
     }
 
-    /// Counts an execution.
+    /// Counts an execution. To judge the next order, count what may still be filled too, in a copy.
     pub fn executed(&mut self, kind: &Kind) {
         let count = self.repeats.entry(kind.clone()).or_default();
         *count = count.saturating_add(1);

@@ -24,6 +24,14 @@ pub enum CashError {
         /// What was read.
         total: Decimal,
     },
+    /// The account owes, and said so twice: an assignment, fees, a trade by hand.
+    #[error(
+        "the account's cash is {total}, less than nothing: nothing is entered until it has something again. See the account for an assignment, fees or trades by hand"
+    )]
+    InDebt {
+        /// What was read.
+        total: Decimal,
+    },
     /// The account seemed to have another sum than the book, and then one more.
     #[error("the account's cash was read as {first}, then as {second}, and is {book} by the book: neither is believed")]
     Unsteady {
@@ -101,7 +109,14 @@ impl Inner {
 
     /// The account's cash. What is not as the book says is read twice: one answer may be wrong.
     async fn believable(&self, book: Option<Decimal>) -> Result<Decimal, CashError> {
-        let first = self.one_reading().await?;
+        let first = match self.one_reading().await {
+            Err(CashError::Absurd { total }) if total < Decimal::ZERO => {
+                let second = self.one_reading().await;
+                let is_in_debt = matches!(second, Err(CashError::Absurd { total }) if total < Decimal::ZERO);
+                return Err(if is_in_debt { CashError::InDebt { total } } else { CashError::Absurd { total } });
+            }
+            first => first?,
+        };
         let Some(book) = book.filter(|book| *book != first) else { return Ok(first) };
         let second = self.one_reading().await?;
         if first == second { Ok(first) } else { Err(CashError::Unsteady { first, second, book }) }
@@ -126,9 +141,16 @@ impl Inner {
 
     /// TXN-7: once, until a reading is believed again. Every record is a sync.
     async fn note_unread(self: &Arc<Self>, error: &CashError) {
-        let record = Record::CashUnread { reason: told(error) };
-        if let Err(error) = self.commit_if(vec![record], |state| !is_stale(state)).await {
+        let debt = if let CashError::InDebt { total } = error { Some(*total) } else { None };
+        let record = Record::CashUnread { reason: told(error), debt };
+        let is_news = move |state: &State| !is_stale(state) || debt.is_some_and(|_| state.account.in_debt() != debt);
+        if let Err(error) = self.commit_if(vec![record], is_news).await {
             tracing::error!(error = told(&error), "that the account's cash was not read is not in the records");
+        }
+        if debt.is_some() {
+            // Until it is something again, each comparison asks.
+            self.recount.store(true, Ordering::SeqCst);
+            self.alert(CASH, told(error)).await;
         }
     }
 }

@@ -316,6 +316,9 @@ impl Proposed {
         if state.account.free().is_none() {
             return Err(Refusal::Cash { needed, free: None });
         }
+        if let Some(account) = state.account.in_debt() {
+            return Err(Refusal::InDebt { account });
+        }
         // TXN-3: one step with the look at what is free, so that two entries cannot both see the same cash.
         let cash = desk.ledger.reserve(self.slot.clone(), &hold_of(&self.order, needed, margin))?;
         opening.insert(self.slot.clone(), Entering { order: self.order.clone(), notional });
@@ -382,7 +385,9 @@ impl Budgeted {
         // Law 2: on disk before the first byte leaves. TXN-3: and only while the books have the cash, of which fills may have
         // taken more than they should meanwhile.
         let is_paid_for = move |state: &State| {
-            state.account.overdrawn().is_none() && state.account.free().is_some_and(|free| reserve <= free)
+            let account = &state.account;
+            let is_sound = account.overdrawn().is_none() && account.in_debt().is_none();
+            is_sound && account.free().is_some_and(|free| reserve <= free)
         };
         match desk.commit_if(vec![intent], is_paid_for).await {
             Ok(true) => {}

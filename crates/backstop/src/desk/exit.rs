@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop_broker::{
@@ -287,9 +288,14 @@ impl Inner {
     /// The only way out of the book (REC-1).
     pub(super) async fn remove(self: &Arc<Self>, proof: VerifiedClosed) -> Result<(), String> {
         let (slot, evidence) = proof.into_parts();
+        let is_flat = self.state.lock().positions.get(&slot).is_none_or(Position::is_flat);
         let record = Record::Closed { slot: slot.clone(), evidence };
         // Not written when somebody else has spent a proof of it meanwhile: it is closed all the same.
         let written = self.commit_if(vec![record], move |state| state.positions.contains_key(&slot)).await;
+        if matches!(written, Ok(true)) && !is_flat {
+            // TXN-3: what it brought, no fill of ours says. The account does.
+            self.recount.store(true, Ordering::SeqCst);
+        }
         self.halt_for_loss().await;
         written.map(|_| ()).map_err(|error| told(&error))
     }

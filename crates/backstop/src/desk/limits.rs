@@ -155,11 +155,13 @@ impl Inner {
         let limits = state.limits.as_ref().filter(|_| self.config.limits.is_some()).ok_or(Refusal::NoLimits)?;
         let (wall, mono, marks) = (self.clock.wall(), self.clock.mono(), self.marks.lock());
         let mut exposure = state.exposure(|symbol| marks.worth(symbol, mono));
-        let mut counters = state.counters.clone();
+        let mut counters = state.counted();
         // LIMIT-2: once it is written down, it is in the state.
-        let entering = entering.values().filter(|entry| !state.operations.contains_key(entry.order.client_order_id()));
-        for Entering { order, notional } in entering {
+        let entering =
+            entering.iter().filter(|(_, entry)| !state.operations.contains_key(entry.order.client_order_id()));
+        for (slot, Entering { order, notional }) in entering {
             exposure.may_open(order, *notional);
+            counters.executed(&kind_of(slot));
             counters.entry(order, wall);
             counters.message(wall);
         }

@@ -10,7 +10,8 @@ use super::settle::{Listed, Step};
 use super::verify::{VerifiedClosed, net_of};
 use super::{Desk, Inner, RecordError};
 use crate::SlotId;
-use crate::record::{Drift, OrderEnd};
+use crate::record::{Batch, Drift, OrderEnd, Record};
+use crate::told::told;
 
 /// What an operator says became of an order that the broker does not show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,6 +218,7 @@ impl Inner {
             self.check_positions(&operation.order, &fills).await?;
         }
         let end = OrderEnd::Resolved { by: by.to_owned(), reason: reason.to_owned() };
+        self.check_countable(id, &end, &fills)?;
         match self.finish(id, end, fills).await {
             Step::Finished { end, fills } => {
                 self.tell_guard(id, &operation.slot, operation.purpose, !fills.is_empty()).await;
@@ -225,6 +227,17 @@ impl Inner {
             Step::Working => Err(ResolveError::Attended { what: what() }),
             Step::Unseen { reason } => Err(ResolveError::Shown { what: what(), shown: reason }),
         }
+    }
+
+    /// A slip of the pen is not the desk's contradiction: figures that no record can hold are asked for again.
+    fn check_countable(&self, id: &ClientOrderId, end: &OrderEnd, fills: &[Fill]) -> Result<(), ResolveError> {
+        let mut trial = self.state.lock().clone();
+        if !trial.operations.contains_key(id) {
+            return Ok(());
+        }
+        let record = Record::Finished { client_order_id: id.clone(), end: end.clone(), fills: fills.to_vec() };
+        let taken_in = trial.apply(&Batch { at: self.clock.wall(), records: vec![record] });
+        taken_in.map_err(|error| ResolveError::NotItsFill { text: format!("such a fill cannot be: {}", told(&error)) })
     }
 
     /// REC-3: the broker's list of positions may lag behind a fill, of this process or of the one before it.

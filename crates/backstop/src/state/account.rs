@@ -23,6 +23,9 @@ pub struct Account {
     owed: Decimal,
     /// What fills took that was not there, until a balance shows that the account has it.
     overdrawn: Option<Decimal>,
+    /// What the account was read as when that was below zero, until it is read as something again.
+    #[serde(default)]
+    in_debt: Option<Decimal>,
     balance: BalanceRead,
     read_at: Option<Timestamp>,
 }
@@ -47,6 +50,12 @@ impl Account {
     /// How much more fills took than there was. Nothing is entered until a balance shows that the account has it.
     pub fn overdrawn(&self) -> Option<Decimal> {
         self.overdrawn
+    }
+
+    /// What the account was read as, if that was below zero. The books stay as they are, and nothing is entered until it has
+    /// something again.
+    pub fn in_debt(&self) -> Option<Decimal> {
+        self.in_debt
     }
 
     /// The newest reading of the account's balance, and how it compared (TXN-7).
@@ -77,6 +86,7 @@ impl Account {
         if matches!(self.balance, BalanceRead::Stale { .. }) {
             return Ok(());
         }
+        self.in_debt = None;
         let (cash, free) = (self.books.balances().cash(), self.books.balances().free);
         let more = total.saturating_sub(cash).max(-free);
         self.books.correct(more)?;
@@ -87,8 +97,9 @@ impl Account {
         Ok(())
     }
 
-    /// The balance could not be read, or not be believed (TXN-7).
-    pub(super) fn unread(&mut self, reason: &str, at: Timestamp) {
+    /// The balance could not be read, or not be believed (TXN-7): `debt` is what it was below zero, if that was read.
+    pub(super) fn unread(&mut self, reason: &str, debt: Option<Decimal>, at: Timestamp) {
+        self.in_debt = debt.or(self.in_debt);
         self.balance = self.balance.then(Err(reason), self.counted());
         self.read_at = Some(at);
     }

@@ -1,7 +1,7 @@
 //! What the limits count and what is open by the records (LIMIT-2).
 
 use backstop_broker::{Decimal, OrderRequest, Symbol};
-use backstop_limits::{Exposure, Holding, Kind, Look, References, Usage};
+use backstop_limits::{Counters, Exposure, Holding, Kind, Look, References, Usage};
 use jiff::Timestamp;
 
 use super::{HeldLeg, Position, State};
@@ -32,6 +32,15 @@ impl State {
         exposure
     }
 
+    /// What the limits count, with entries that may still be filled as executions.
+    pub(crate) fn counted(&self) -> Counters {
+        let mut counters = self.counters.clone();
+        for entry in self.operations.values().filter(|operation| operation.purpose == Purpose::Open) {
+            counters.executed(&kind_of(&entry.slot));
+        }
+        counters
+    }
+
     /// How much of the limits is used by the records: what is open counts at what it was opened at, and a loss on paper is
     /// not known here. Empty before limits were set.
     pub fn limits_used(&self, now: Timestamp) -> Vec<Usage> {
@@ -39,7 +48,7 @@ impl State {
         let look = Look {
             references: &References::new(),
             exposure: &self.exposure(|_| None),
-            counters: &self.counters,
+            counters: &self.counted(),
             open_result: Ok(flat.fold(Decimal::ZERO, Decimal::saturating_add)),
             now,
         };

@@ -132,6 +132,14 @@ impl Bench {
         desk
     }
 
+    /// The same where the account says that it owes, as often as it is asked.
+    pub(crate) async fn ready_in_debt(&self, journal: Arc<dyn Journal>, history: &[Batch]) -> Desk {
+        let desk = self.open(journal, history).await.unwrap();
+        desk.recover().await.unwrap();
+        desk.begin_session(desk.market_clock().await.unwrap().date, ENTRIES, None).await.unwrap();
+        desk
+    }
+
     pub(crate) async fn begin(&self, desk: &Desk) {
         while desk.recover().await.is_err() {}
         while desk.read_cash().await.is_err() {}

@@ -143,6 +143,8 @@ async fn what_is_open_and_what_nobody_knows_the_end_of_count_alike() {
         let (_, end) = enter(&desk, 2).await;
         let of_symbol = Breach::PositionsPerUnderlying { underlying: spy(), open: 1, limit: 1 };
         assert_eq!(breaches(&end), [Breach::Positions { open: 1, limit: 1 }, of_symbol], "lost: {is_lost}");
+        let used = desk.state().limits_used(bench.clock.wall());
+        assert!(used.iter().any(|row| row.name == "repeats" && row.used == Decimal::ONE), "lost: {is_lost}: {used:?}");
         // And in value: no cent more than what is there, or may be.
         let next = plan(&desk).await;
         let worth = price(&next) * Decimal::TEN;
@@ -166,6 +168,28 @@ async fn what_is_open_and_what_nobody_knows_the_end_of_count_alike() {
         let told = breaches(&desk.try_to(desk.slot(2).unwrap(), next).await);
         assert!(told.contains(&Breach::GrossNotional { notional, limit }), "lost: {is_lost}: {told:?}");
     }
+}
+
+// proves: LIMIT-2
+#[tokio::test(start_paused = true)]
+async fn what_may_still_be_filled_counts_as_an_execution_until_it_is_known_not_to_be() {
+    let bench = Bench::new(1, FaultPlan::none());
+    let two = Config { repeats: 2, ..limits() };
+    let desk = bench.open_as(with(two), Arc::new(MemoryJournal::default()), &[]).await.unwrap();
+    bench.begin(&desk).await;
+    bench.inject(FaultKind::RequestLost);
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    let one_too_many = [Breach::Repeats { kind: backstop::limits::Kind::new("test"), executed: 2, limit: 2 }];
+    assert_eq!(breaches(&enter(&desk, 3).await.1), one_too_many);
+    // The later order shows that the lost one was never placed.
+    tokio::time::sleep(crate::bench::SETTLE).await;
+    desk.reconcile().await.unwrap();
+    let (_, end) = enter(&desk, 3).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    assert_eq!(breaches(&enter(&desk, 4).await.1), one_too_many);
 }
 
 // proves: LIMIT-2
@@ -226,8 +250,9 @@ async fn entries_executions_look_alikes_and_messages_are_counted_over_restarts()
 #[tokio::test(start_paused = true)]
 async fn entries_at_once_do_not_pass_a_limit_together() {
     type Allow = fn(&mut Config, Decimal);
-    let one: [(&str, Allow); 4] = [
+    let one: [(&str, Allow); 5] = [
         ("entries", |config, _| (config.entries, config.look_alikes.count) = (1, 1)),
+        ("repeats", |config, _| config.repeats = 1),
         ("look-alikes", |config, _| config.look_alikes.count = 1),
         ("messages", |config, _| config.messages.count = 1),
         ("exposure", |config, worth| {

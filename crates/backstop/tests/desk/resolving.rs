@@ -69,6 +69,25 @@ async fn an_operator_settles_what_no_evidence_can_by_name_and_reason_and_the_slo
     assert_eq!(bench.requests(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn figures_that_no_record_can_hold_are_a_slip_of_the_pen_and_stop_nothing() {
+    let (_bench, journal, desk, _) = with_a_lost_entry(None).await;
+    let id = open_order(&desk);
+    let batches = journal.batches().len();
+    let fine = Decimal::new(1, 16);
+    for (quantity, price) in
+        [(Decimal::TEN, Decimal::MAX), (Decimal::TEN, Decimal::from(u64::MAX)), (fine, Decimal::TEN)]
+    {
+        let claim = Claim::Filled(vec![ClaimedFill { symbol: spy(), quantity, price }]);
+        let sure = Operator { despite_positions: true, ..ann() };
+        let refused = desk.resolve(&id, &claim, &sure).await;
+        assert!(matches!(&refused, Err(ResolveError::NotItsFill { .. })), "{quantity} at {price}: {refused:?}");
+    }
+    assert_eq!(journal.batches().len(), batches);
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+}
+
 // proves: DESK-7
 #[tokio::test(start_paused = true)]
 async fn what_the_broker_shows_is_not_settled_by_hand() {
