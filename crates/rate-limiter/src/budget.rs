@@ -282,19 +282,20 @@ impl Budget {
     }
 
     /// The server said that it has counted `used` units of `class`: those that were not granted here count as granted
-    /// now, later than they were. Whether that was news.
-    pub(crate) fn learn(&mut self, now: Tick, class: Class, used: u64) -> bool {
+    /// now, later than they were. How many count then, if that was news.
+    pub(crate) fn learn(&mut self, now: Tick, class: Class, used: u64) -> Option<u64> {
         self.room = Room::NONE;
-        let Some(account) = self.classes.get_mut(class.index()) else { return false };
+        let account = self.classes.get_mut(class.index())?;
         if account.unlearnt.take().is_none_or(|until| until <= now) {
-            return false;
+            return None;
         }
-        let others = usize::try_from(used.saturating_sub(account.granted)).unwrap_or(usize::MAX);
+        let granted = account.granted;
+        let others = usize::try_from(used.saturating_sub(granted)).unwrap_or(usize::MAX);
         self.newest = self.newest.max(now);
         let newest = self.newest;
         let own = account.own.as_mut().into_iter();
         own.chain(self.total.as_mut()).for_each(|track| track.charge(newest, others.min(track.places())));
-        true
+        Some(used.max(granted))
     }
 
     /// What counts still at `now`, for [`recall`](Self::recall).

@@ -68,7 +68,8 @@
 //!   a process asks often. A clock that was set back makes them younger; one that was set forward makes those look older that
 //!   were not read yet. A margin covers what a time daemon adjusts.
 //! * Nothing is synced. A file of an earlier start of the machine (told by its number, on Linux), a new one, and one that
-//!   was deleted meanwhile count as full.
+//!   was deleted or cut short meanwhile count as full. A process that starts with [`Start::Probe`] and finds no other asks the
+//!   server instead; until that has answered, and for processes that were there before, it stays full.
 //! * There is no order between the lines of two processes; what is kept for exits is there for the exits of all.
 //!
 //! # Cost

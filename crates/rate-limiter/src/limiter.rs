@@ -86,7 +86,8 @@ impl RateLimiter {
     ///
     /// The file is made if there is none; it must be on a local disk. With it, a process knows what those before it were
     /// granted, so a restart needs nothing else. Where it knows nothing (a new file, or the machine has started anew), all
-    /// windows count as full, unless `start` is [`Start::Unused`].
+    /// windows count as full, unless `start` is [`Start::Unused`]. With [`Start::Probe`] whoever makes the file sends one request
+    /// of each class, and what the server answers counts for all.
     ///
     /// Every attempt that is not refused from memory locks and reads the file: some ten microseconds. Waiting is each
     /// process' own: there is no order between the lines of two.
@@ -95,12 +96,12 @@ impl RateLimiter {
     /// [`SharedError`] when the file is something else, is shared under other limits, or cannot be used.
     #[cfg(unix)]
     pub fn shared(limits: &Limits, clock: Arc<dyn Clock>, path: &Path, start: &Start) -> Result<Self, SharedError> {
-        let unused = matches!(start, Start::Unused);
+        let shared = Shared::open(path, limits, start, clock.wall())?;
         let known = match start {
             Start::Remembered(_) => start,
+            Start::Probe if shared.probes() => start,
             _ => &Start::Unused,
         };
-        let shared = Shared::open(path, limits, unused, clock.wall())?;
         let limiter = Self::new(limits, clock, known);
         limiter.queue.lock().shared = Some(shared);
         Ok(limiter)
@@ -168,13 +169,18 @@ impl RateLimiter {
     /// after [`Start::Probe`], the first word of a class ends the waiting for it.
     pub fn heard(&self, permit: &Permit, word: &ServerWord) {
         let Some((left, lasts)) = word.limit(self.longest) else { return };
-        self.with(|queue, now| {
+        let learnt = self.with(|queue, now| {
             let until = now.plus(nanos(lasts));
             queue.tighten(now, permit.class, permit.count, left, until);
-            if let Some(used) = word.used.filter(|_| until > now) {
-                queue.learn(now, permit.class, used);
-            }
+            word.used.filter(|_| until > now).and_then(|used| queue.learn(now, permit.class, used))
         });
+        #[cfg(unix)]
+        if let (Some(units), Some(shared)) = (learnt, &mut self.queue.lock().shared) {
+            // What fails leaves others with what they had to think: that all is used.
+            let wall = self.clock.wall();
+            let told = shared.begin(wall).and_then(|mut session| session.learnt(permit.class, units, wall));
+            drop(told);
+        }
     }
 
     /// What was granted and said, to be given to the next limiter of the token with [`Start::Remembered`]. Whole only if

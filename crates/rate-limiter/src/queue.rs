@@ -252,13 +252,13 @@ impl Queue {
     }
 
     /// RATE-5: see [`Budget::learn`].
-    pub(crate) fn learn(&mut self, now: Tick, class: Class, used: u64) {
-        if self.budget.learn(now, class, used) {
-            self.changed();
-            // Their turns come earlier than they were told.
-            self.lines.iter_mut().for_each(|line| line.told = None);
-            self.settle(now);
-        }
+    pub(crate) fn learn(&mut self, now: Tick, class: Class, used: u64) -> Option<u64> {
+        let units = self.budget.learn(now, class, used)?;
+        self.changed();
+        // Their turns come earlier than they were told.
+        self.lines.iter_mut().for_each(|line| line.told = None);
+        self.settle(now);
+        Some(units)
     }
 
     /// The first moment at which `request` may be granted if nobody else is.

@@ -25,6 +25,7 @@ use backstop_clock::Timestamp;
 use self::file::{Locked, WindowFile};
 use crate::limits::Limits;
 use crate::request::{Class, Request};
+use crate::start::Start;
 use crate::window::Window;
 
 /// Where the rings begin: behind the head and the most counts that there can be.
@@ -87,6 +88,7 @@ pub(crate) struct Shared {
     fingerprint: u64,
     boot: [u64; 2],
     rings: Vec<Place>,
+    probes: bool,
 }
 
 #[derive(Debug)]
@@ -103,11 +105,12 @@ struct Place {
 pub(crate) struct Session<'a> {
     locked: Locked<'a>,
     rings: &'a mut [Place],
+    made: bool,
 }
 
 impl Shared {
     /// The window at `path`, made if there is none. A new one counts as full at `now`, unless nobody has used the token.
-    pub(crate) fn open(path: &Path, limits: &Limits, unused: bool, now: Timestamp) -> Result<Self, SharedError> {
+    pub(crate) fn open(path: &Path, limits: &Limits, start: &Start, now: Timestamp) -> Result<Self, SharedError> {
         let mut rings = Vec::new();
         let mut at = RINGS;
         let total = std::iter::once((Ring::Total, &limits.total));
@@ -120,15 +123,31 @@ impl Shared {
             }
         }
         let (file, fingerprint) = (WindowFile::open(path)?, limits.fingerprint());
-        let mut shared = Self { file, fingerprint, boot: file::boot(), rings };
+        let mut shared = Self { file, fingerprint, boot: file::boot(), rings, probes: false };
         for _ in 1..OPENING {
-            match shared.begin_as(unused, now).map(drop) {
+            match shared.make_or_find(start, now) {
                 Err(SharedError::Busy { .. }) => {}
                 opened => return opened.map(|()| shared),
             }
         }
-        shared.begin_as(unused, now).map(drop)?;
+        shared.make_or_find(start, now)?;
         Ok(shared)
+    }
+
+    fn make_or_find(&mut self, start: &Start, now: Timestamp) -> Result<(), SharedError> {
+        let session = self.begin_as(matches!(start, Start::Unused), now)?;
+        if session.made && matches!(start, Start::Probe) {
+            // RATE-5: full for everybody but this one, which asks the server.
+            session.rings.iter_mut().for_each(|place| place.known = place.places);
+            drop(session);
+            self.probes = true;
+        }
+        Ok(())
+    }
+
+    /// Whether this process made the window, knowing nothing, and is to ask the server what is left.
+    pub(crate) fn probes(&self) -> bool {
+        self.probes
     }
 
     /// Locks it. `Busy` when somebody else has it for longer than granting takes.
@@ -137,9 +156,9 @@ impl Shared {
     }
 
     fn begin_as(&mut self, unused: bool, now: Timestamp) -> Result<Session<'_>, SharedError> {
-        let Self { file, fingerprint, boot, rings } = self;
+        let Self { file, fingerprint, boot, rings, .. } = self;
         let (locked, replaced) = file.lock()?;
-        let mut session = Session { locked, rings };
+        let mut session = Session { locked, rings, made: false };
         if replaced {
             // Another file, with counts of its own: all that is in it is news.
             session.rings.iter_mut().for_each(|place| place.known = 0);
@@ -217,7 +236,23 @@ impl Session<'_> {
         for (word, number) in (1..).zip([fingerprint].into_iter().chain(boot)) {
             self.locked.write(word * WORD, number)?;
         }
+        self.made = true;
         self.locked.write(0, MAGIC)
+    }
+
+    /// RATE-5: the server said that of `class` no more than `units` are used: the windows that were taken for full are not.
+    /// Nothing changes where others were granted something meanwhile.
+    pub(crate) fn learnt(&mut self, class: Class, units: u64, wall: Timestamp) -> Result<(), SharedError> {
+        for (number, place) in (0..).zip(self.rings.iter_mut()).filter(|(_, place)| place.ring == Ring::Of(class)) {
+            if self.locked.read(COUNTS + number * WORD)? != place.known {
+                continue;
+            }
+            let units = units.min(place.places);
+            self.locked.write_all(place.at, (0..units).map(|_| stamp(wall)))?;
+            self.locked.write(COUNTS + number * WORD, units)?;
+            place.known = units;
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::request::{Class, Priority, Refused, Request};
 use crate::start::Start;
 use crate::window::Window;
+use crate::word::ServerWord;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
@@ -131,6 +132,60 @@ fn a_new_file_and_one_of_an_earlier_start_of_the_machine_count_as_full() {
     bytes[16..32].copy_from_slice(&[7; 16]);
     fs::write(&path, bytes).unwrap();
     assert_eq!(open(&path, &clock, &Start::UsedUp).try_acquire(any), Err(Refused::Full { after: SECOND }));
+}
+
+// proves: RATE-5
+#[test]
+fn whoever_makes_the_file_may_ask_the_server_and_its_answer_counts_for_all() {
+    let word = |used, left| ServerWord::new(used, left, SECOND);
+    let class = Limits::with_classes(&[], &[&[Window::new(5, SECOND).unwrap()]]).unwrap();
+    let any = request((0, 0, 1));
+    let begin = |path: &Path, clock: &Arc<ManualClock>| {
+        RateLimiter::shared(&class, clock.clone(), path, &Start::Probe).unwrap()
+    };
+    for restarted in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, clock) = (folder.path().join("window"), clock());
+        if restarted {
+            drop(begin(&path, &clock));
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[16..32].copy_from_slice(&[7; 16]);
+            fs::write(&path, bytes).unwrap();
+        }
+        let first = begin(&path, &clock);
+        let probe = first.try_acquire(any).unwrap();
+        assert!(first.try_acquire(any).is_err(), "one, and then the answer to it");
+        // Nobody else asks: not beside it, and not after it was killed.
+        let second = begin(&path, &clock);
+        assert_eq!(second.try_acquire(any), Err(Refused::Full { after: SECOND }));
+        first.heard(&probe, &word(3, 2));
+        let third = begin(&path, &clock);
+        assert!(third.try_acquire(any).is_ok() && first.try_acquire(any).is_ok());
+        for limiter in [&first, &second, &third] {
+            assert!(limiter.try_acquire(any).is_err(), "three, and two more");
+        }
+        clock.advance(SECOND);
+        for _ in 0..5 {
+            assert!(third.try_acquire(any).is_ok());
+        }
+        assert!(begin(&path, &clock).try_acquire(any).is_err());
+    }
+}
+
+// proves: RATE-5
+#[test]
+fn a_probe_without_an_answer_leaves_the_file_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("window"), clock());
+    let limiter = open(&path, &clock, &Start::Probe);
+    let any = request((0, 0, 1));
+    assert!(limiter.try_acquire(any).is_ok());
+    clock.advance(MS * 999);
+    for limiter in [&limiter, &open(&path, &clock, &Start::Probe)] {
+        assert_eq!(limiter.try_acquire(any), Err(Refused::Full { after: MS }));
+    }
+    clock.advance(MS);
+    assert!(limiter.try_acquire(any).is_ok());
 }
 
 // proves: RATE-6
