@@ -28,7 +28,7 @@ use backstop_broker::{
 use backstop_clock::{Clock, Mono, Timestamp};
 use backstop_file_lock::{Lock, RaiseError};
 use backstop_limits::{Config as LimitsConfig, ConfigError, Loosened};
-use backstop_quote::{Feed, Fresh, Need, Policy, Quote, Refusal as QuoteRefusal};
+use backstop_quote::{Feed, Fresh, Market, Need, Policy, Quote, Refusal as QuoteRefusal};
 use backstop_rollback::Ledger;
 use backstop_trade_guard::{self as trade_guard, ClaimStore, TradeGuard};
 use jiff::civil::Date;
@@ -165,6 +165,8 @@ pub(crate) struct Inner {
     changed: Mutex<BTreeMap<Symbol, Mono>>,
     /// What is known of the quotes, over all looks.
     feed: Mutex<Feed>,
+    /// The newest word on whether there is trading, over all looks.
+    market: Mutex<Option<Market>>,
     /// What became of them.
     tally: Mutex<QuoteTally>,
     /// At what prices what is held could be left.
@@ -291,6 +293,7 @@ impl Desk {
             canceled: Mutex::default(),
             changed: Mutex::default(),
             feed,
+            market: Mutex::default(),
             tally: Mutex::default(),
             marks: Mutex::default(),
             refused: Mutex::default(),
@@ -416,7 +419,14 @@ impl Desk {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn market_clock(&self) -> Result<MarketClock, ReadError> {
-        self.inner.broker.market_clock().await
+        let asked = self.inner.clock.mono();
+        let clock = self.inner.broker.market_clock().await?;
+        let mut newest = self.inner.market.lock();
+        if newest.as_ref().is_none_or(|newest| newest.asked <= asked) {
+            *newest = Some(Market { state: clock.state.clone(), asked });
+        }
+        drop(newest);
+        Ok(clock)
     }
 
     /// Looks at the market: the broker's clock and quotes for `symbols`.

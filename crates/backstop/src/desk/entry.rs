@@ -22,7 +22,7 @@ use std::time::Duration;
 use backstop_broker::{Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Symbol, TimeInForce};
 use backstop_clock::Clock as _;
 use backstop_limits::References;
-use backstop_quote::{Fresh, NotFresh, Now, Spread};
+use backstop_quote::{Fresh, MarketState, NotFresh, Now, Reason, Refusal as QuoteRefusal, Spread};
 use backstop_rollback::Reservation;
 use backstop_trade_guard::{Permit, TradeGuard};
 
@@ -162,6 +162,16 @@ impl Inner {
         let priced = Proposed::new(self, slot, plan, view)?.limited(self)?.priced(self)?;
         let reserved = priced.guarded(self, guard).await?.reserved(self)?;
         reserved.budgeted(self).await?.recorded(self).await?.cleared(self)
+    }
+
+    /// QUOTE-7: another look may have been told since that trading is halted.
+    fn check_market(&self, fresh: &Fresh<Spread>) -> Result<(), Refusal> {
+        let newest = self.market.lock().as_ref().map(|market| market.state.clone());
+        let Some(state) = newest.filter(|state| *state != MarketState::Open) else { return Ok(()) };
+        let spread = fresh.at(Now::of(&*self.clock)).ok();
+        let symbol = spread.and_then(|spread| Some(spread.legs().first()?.0.symbol.clone()));
+        let refusal = |symbol| QuoteRefusal { symbol, reason: Reason::MarketNotOpen { state } };
+        symbol.map_or(Ok(()), |symbol| Err(NotFresh::from(refusal(symbol)).into()))
     }
 
     /// What may stop an entry at any moment, asked first and asked last; of it the kill switch last (HALT-1).
@@ -439,9 +449,10 @@ impl Recorded {
     }
 }
 
-/// What may have changed while the order waited: the quotes have not stopped aging (QUOTE-5), lock, halt.
+/// What may have changed while the order waited: the quotes have not stopped aging (QUOTE-5), the market, lock, halt.
 fn last_look(fresh: &Fresh<Spread>, desk: &Arc<Inner>) -> Result<(), Refusal> {
     fresh.at(Now::of(&*desk.clock))?;
+    desk.check_market(fresh)?;
     desk.check_open()
 }
 

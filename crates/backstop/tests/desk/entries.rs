@@ -138,6 +138,27 @@ async fn an_intent_that_cannot_be_written_is_not_sent() {
     assert_eq!(bench.requests(), 0);
 }
 
+// proves: QUOTE-7
+#[tokio::test(start_paused = true)]
+async fn an_entry_does_not_leave_on_an_open_market_that_another_look_has_found_halted() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    *bench.broker.budget.lock() = Budget::After(Duration::from_secs(2));
+    let told = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        *bench.broker.rewrite_clock.lock() = Some(|clock| clock.state = MarketState::Halted);
+        desk.market_clock().await.unwrap();
+        *bench.broker.rewrite_clock.lock() = None;
+    };
+    let ((_, end), ()) = tokio::join!(enter(&desk, 1), told);
+    let EntryEnd::Refused(Refusal::Quote(refused)) = end else { panic!("{end:?}") };
+    assert!(refused.to_string().contains("not open"), "{refused}");
+    assert_eq!(bench.requests(), 0);
+    // The next look is told that there is trading again.
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+}
+
 // proves: QUOTE-5
 #[tokio::test(start_paused = true)]
 async fn quotes_that_grow_old_while_the_order_waits_for_budget_are_not_traded_on() {
