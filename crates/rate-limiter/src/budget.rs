@@ -21,6 +21,8 @@ pub(crate) struct Budget {
     /// The newest grant. Callers read the clock before they get the lock, so one may come with an earlier reading than
     /// the one before it; and a clock that jumps back stands still here until it has caught up. Either grants nothing extra.
     newest: Tick,
+    /// RATE-6: until then only exits pass, because what other processes were granted is not known.
+    closed: Tick,
     room: Room,
 }
 
@@ -99,7 +101,7 @@ impl Budget {
             Account { own, most, kept, ahead, said: Ceilings::default(), granted: 0, pending: 0, unlearnt: None }
         };
         let classes = limits.classes.iter().map(account).collect();
-        Self { total, classes, newest: Tick::NEVER, room: Room::NONE }
+        Self { total, classes, newest: Tick::NEVER, closed: Tick::NEVER, room: Room::NONE }
     }
 
     /// How many units of those ahead of a request matter for it.
@@ -148,6 +150,7 @@ impl Budget {
         let of = |track: &Track| track.legal_at(now, request.priority, units(request), ahead);
         let windows = account.own.iter().chain(&self.total).map(of).max().unwrap_or(Tick::LAST);
         let at = windows.max(ahead.last()).max(now);
+        let at = if request.priority == Priority::Exit { at } else { at.max(self.closed) };
         if account.said.is_empty() {
             return at;
         }
@@ -177,6 +180,7 @@ impl Budget {
     fn is_free_in_class(&self, now: Tick, request: Request) -> bool {
         let Some(account) = self.classes.get(request.class.index()) else { return false };
         account.own.as_ref().is_none_or(|own| own.is_free(now, request.priority, units(request)))
+            && (request.priority == Priority::Exit || !self.is_closed(now))
             && (account.unlearnt.is_none() || self.unlearnt(now, request).is_none())
             && (account.said.is_empty() || account.said_legal_at(now, request, &Ahead::default()) <= now)
     }
@@ -207,7 +211,7 @@ impl Budget {
         if let Some(total) = &mut self.total {
             total.charge(now, weight);
         }
-        Some(Permit { class: request.class, at: now, count })
+        Some(Permit { class: request.class, at: now, count, apart: None })
     }
 
     /// Whether there is room for `request` at `now`; and whether there is for more behind it.
@@ -218,8 +222,8 @@ impl Budget {
             return None;
         }
         let account = self.classes.get(request.class.index())?;
-        // What the server said is looked at each time.
-        if account.unlearnt.is_some() || !account.said.is_empty() {
+        // What the server said, and what was lost, is looked at each time.
+        if self.is_closed(now) || account.unlearnt.is_some() || !account.said.is_empty() {
             return Some(());
         }
         let ahead = account.ahead;
@@ -258,7 +262,7 @@ impl Budget {
             account.granted += u64::from(request.weight.get());
             count = account.granted;
         }
-        Permit { class: request.class, at: now, count }
+        Permit { class: request.class, at: now, count, apart: None }
     }
 
     /// RATE-4: after the request of `count`, the server lets `left` more of its class pass until `until`.
@@ -358,6 +362,18 @@ impl Budget {
         if let Some(track) = track {
             self.newest = self.newest.max(track.charge_elsewhere(at));
         }
+    }
+
+    /// RATE-6, law 4: until `until`, nothing but exits passes.
+    #[cfg(unix)]
+    pub(crate) fn close(&mut self, until: Tick) {
+        self.room = Room::NONE;
+        self.closed = self.closed.max(until);
+    }
+
+    /// Whether nothing but exits passes at `now`.
+    pub(crate) fn is_closed(&self, now: Tick) -> bool {
+        self.closed > now
     }
 
     fn each_track(&mut self, request: Request, act: impl Fn(&mut Track)) {

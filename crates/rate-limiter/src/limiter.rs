@@ -1,6 +1,7 @@
 //! The limiter that threads and tasks share: the queue behind a lock, and in front of it what was refused last.
 
 use std::fmt;
+use std::io::ErrorKind;
 #[cfg(unix)]
 use std::path::Path;
 use std::sync::Arc;
@@ -13,15 +14,17 @@ use crate::limits::Limits;
 use crate::queue::{Full, Queue};
 use crate::request::{Permit, Priority, Refused, Request};
 #[cfg(unix)]
-use crate::shared::{Shared, SharedError, stamp};
+use crate::shared::{Session, Shared, SharedError, stamp};
 use crate::start::{Remembered, Start};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::tick::{Tick, nanos};
 use crate::word::ServerWord;
 
 /// After a shared window was busy.
-#[cfg(unix)]
 const BUSY: Duration = Duration::from_millis(1);
+/// So long an exit waits for a shared window that is busy: whoever keeps it longer has been stopped.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The request budget of one token. Share it behind an `Arc`.
 pub struct RateLimiter {
@@ -51,6 +54,32 @@ impl Guarded {
     #[expect(clippy::unused_self, reason = "the same call with and without a shared window")]
     fn is_shared(&self) -> bool {
         false
+    }
+}
+
+/// What was done, with what others were granted if they could be asked.
+pub(crate) struct Acted<R> {
+    now: Tick,
+    pub(crate) result: R,
+    /// Why they could not: see [`Permit::apart`].
+    pub(crate) apart: Option<ErrorKind>,
+}
+
+/// Why nothing was done.
+#[cfg_attr(not(unix), expect(dead_code, reason = "only a shared window is ever in the way"))]
+pub(crate) enum Held {
+    /// Somebody has the shared window for longer than granting takes: worth another try after that.
+    Busy(Duration),
+    /// It cannot be used.
+    Lost(Refused),
+}
+
+impl From<Held> for Refused {
+    fn from(held: Held) -> Self {
+        match held {
+            Held::Busy(after) => Self::Full { after },
+            Held::Lost(refused) => refused,
+        }
     }
 }
 
@@ -145,12 +174,13 @@ impl RateLimiter {
         request: Request,
         hint: Option<&AtomicU64>,
     ) -> Result<Permit, Refused> {
-        let (now, taken) = self.shared_first(&mut guarded, now, |queue, now| queue.try_take(now, request))?;
-        match taken {
+        let act = |queue: &mut Queue, now| queue.try_take(now, request);
+        let Acted { now, result, apart } = self.shared_first(&mut guarded, now, request.priority, act)?;
+        match result {
             Ok(permit) => {
                 self.changed(&mut guarded);
                 self.open(guarded);
-                Ok(permit)
+                Ok(Permit { apart, ..permit })
             }
             Err(Full::Until(at)) => {
                 if let Some(hint) = hint.filter(|_| guarded.queue.is_idle()) {
@@ -201,38 +231,83 @@ impl RateLimiter {
     }
 
     /// The same for what may grant something: where the budget is shared, with what others were granted.
-    pub(crate) fn with_shared<R>(&self, act: impl FnOnce(&mut Queue, Tick) -> R) -> Result<R, Refused> {
+    pub(crate) fn with_shared<R>(
+        &self,
+        priority: Priority,
+        act: impl FnOnce(&mut Queue, Tick) -> R,
+    ) -> Result<Acted<R>, Held> {
         let now = Tick::of(self.clock.mono());
         let mut guarded = self.queue.lock();
-        let result = self.shared_first(&mut guarded, now, act);
+        let result = self.shared_first(&mut guarded, now, priority, act);
         self.changed(&mut guarded);
         self.open(guarded);
-        result.map(|(_, result)| result)
+        result
     }
 
     /// Runs `act` at `now`; where the budget is shared, at the moment at which it was got.
+    ///
+    /// Law 4: an exit is not refused because the shared window is lost. It passes by what is known here, and is written as soon
+    /// as that can be done.
     #[cfg(unix)]
     fn shared_first<R>(
         &self,
         guarded: &mut Guarded,
         now: Tick,
+        priority: Priority,
         act: impl FnOnce(&mut Queue, Tick) -> R,
-    ) -> Result<(Tick, R), Refused> {
+    ) -> Result<Acted<R>, Held> {
         let Guarded { queue, shared, .. } = guarded;
-        let Some(shared) = shared else { return Ok((now, act(queue, now))) };
-        let mut session = shared.begin(self.clock.wall()).map_err(refused)?;
-        let news = session.news().map_err(refused)?;
-        // In this order, so that others' units are rather too young than too old; their clock is ours.
-        let wall = stamp(self.clock.wall());
-        let now = Tick::of(self.clock.mono());
-        let at = |unit: u64| now.before(Duration::from_nanos(wall.saturating_sub(unit)));
-        let units = news.into_iter().flat_map(|(ring, units)| units.into_iter().map(move |unit| (ring, at(unit))));
-        queue.granted_elsewhere(now, units);
+        let Some(shared) = shared else { return Ok(Acted { now, result: act(queue, now), apart: None }) };
+        let is_exit = priority == Priority::Exit;
+        let error = match self.look(queue, shared) {
+            Ok((mut session, now)) => {
+                let apart = queue.budget().is_closed(now).then_some(ErrorKind::NotFound);
+                let result = act(queue, now);
+                let Some(request) = queue.granted() else { return Ok(Acted { now, result, apart }) };
+                let Err(error) = session.append(request, self.clock.wall()) else {
+                    return Ok(Acted { now, result, apart });
+                };
+                // Also for one that is refused: it is used up here, and until it is written nothing else is.
+                session.owe(request);
+                let apart = Some(kind(&error));
+                return if is_exit { Ok(Acted { now, result, apart }) } else { Err(Held::Lost(refused(&error))) };
+            }
+            Err(error) => error,
+        };
+        let is_busy = matches!(error, SharedError::Busy { .. });
+        if is_busy && !(is_exit && now.since(shared.busy_since(now)) >= PATIENCE) {
+            return Err(Held::Busy(BUSY));
+        }
+        if !is_exit {
+            return Err(Held::Lost(refused(&error)));
+        }
         let result = act(queue, now);
         if let Some(request) = queue.granted() {
-            session.append(request, self.clock.wall()).map_err(refused)?;
+            shared.owe(request);
         }
-        Ok((now, result))
+        Ok(Acted { now, result, apart: Some(kind(&error)) })
+    }
+
+    /// Locks the shared window, and charges what others were granted since it was looked at last. Where that is lost, only
+    /// exits pass until it can no longer matter.
+    #[cfg(unix)]
+    fn look<'s>(&self, queue: &mut Queue, shared: &'s mut Shared) -> Result<(Session<'s>, Tick), SharedError> {
+        let mut session = shared.begin(self.clock.wall())?;
+        let news = session.news()?;
+        // In this order, so that others' units are rather too young than too old; their clock is ours.
+        let wall = self.clock.wall();
+        let now = Tick::of(self.clock.mono());
+        if session.take_lost() {
+            // What counts as granted there says nothing of what was, and is over by then.
+            queue.close(now.plus(nanos(self.longest)));
+        } else {
+            let wall = stamp(wall);
+            let at = |unit: u64| now.before(Duration::from_nanos(wall.saturating_sub(unit)));
+            let units = news.into_iter().flat_map(|(ring, units)| units.into_iter().map(move |unit| (ring, at(unit))));
+            queue.granted_elsewhere(now, units);
+        }
+        session.pay(wall)?;
+        Ok((session, now))
     }
 
     #[cfg(not(unix))]
@@ -241,9 +316,10 @@ impl RateLimiter {
         &self,
         guarded: &mut Guarded,
         now: Tick,
+        _priority: Priority,
         act: impl FnOnce(&mut Queue, Tick) -> R,
-    ) -> Result<(Tick, R), Refused> {
-        Ok((now, act(&mut guarded.queue, now)))
+    ) -> Result<Acted<R>, Held> {
+        Ok(Acted { now, result: act(&mut guarded.queue, now), apart: None })
     }
 
     fn hint(&self, request: Request) -> Option<&AtomicU64> {
@@ -267,15 +343,24 @@ impl RateLimiter {
     }
 }
 
-/// A lock that others hold for longer than it takes is worth another try; all else needs somebody to look at it.
+/// All but a lock that others hold needs somebody to look at it.
 #[cfg(unix)]
-fn refused(error: SharedError) -> Refused {
+fn refused(error: &SharedError) -> Refused {
     match error {
-        SharedError::Busy { .. } => Refused::Full { after: BUSY },
-        SharedError::Io { action, source, .. } => Refused::Shared { action, kind: source.kind() },
+        SharedError::Io { action, .. } => Refused::Shared { action, kind: kind(error) },
+        SharedError::Busy { .. } => Refused::Shared { action: "lock", kind: kind(error) },
         SharedError::Foreign { .. } | SharedError::OtherLimits { .. } => {
-            Refused::Shared { action: "recognize", kind: std::io::ErrorKind::InvalidData }
+            Refused::Shared { action: "recognize", kind: kind(error) }
         }
+    }
+}
+
+#[cfg(unix)]
+fn kind(error: &SharedError) -> ErrorKind {
+    match error {
+        SharedError::Io { source, .. } => source.kind(),
+        SharedError::Busy { .. } => ErrorKind::WouldBlock,
+        SharedError::Foreign { .. } | SharedError::OtherLimits { .. } => ErrorKind::InvalidData,
     }
 }
 

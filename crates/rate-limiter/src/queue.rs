@@ -239,6 +239,14 @@ impl Queue {
         }
     }
 
+    /// RATE-6: until `until` only exits pass; what was promised to others goes back to its place.
+    #[cfg(unix)]
+    pub(crate) fn close(&mut self, until: Tick) {
+        self.budget.close(until);
+        self.back_to_the_lines(|request| request.priority != Priority::Exit);
+        self.changed();
+    }
+
     fn back_to_the_lines(&mut self, which: impl Fn(&Request) -> bool) {
         let back: Vec<_> = self.promised.extract_if(.., |_, waiter| which(&waiter.request)).collect();
         for (arrival, waiter) in back {

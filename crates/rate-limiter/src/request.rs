@@ -1,5 +1,6 @@
 //! What is asked for, what is granted, and what is refused.
 
+use std::io;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -103,6 +104,7 @@ pub struct Permit {
     pub(crate) at: Tick,
     /// Units of the class up to this one, it included.
     pub(crate) count: u64,
+    pub(crate) apart: Option<io::ErrorKind>,
 }
 
 impl Permit {
@@ -114,6 +116,13 @@ impl Permit {
     /// Of which class.
     pub fn class(&self) -> Class {
         self.class
+    }
+
+    /// Why it was granted by what this process knows alone: the window that it shares with others is lost, and it is an
+    /// exit (RATE-6). What the system said; `NotFound` where the file was deleted or replaced, `WouldBlock` where somebody
+    /// keeps it locked. Tell a person: nothing but exits passes meanwhile.
+    pub fn apart(&self) -> Option<io::ErrorKind> {
+        self.apart
     }
 }
 
@@ -149,7 +158,7 @@ pub enum Refused {
         /// How many there are.
         classes: usize,
     },
-    /// The window that processes share could not be used, so nobody knows what is left (RATE-6).
+    /// The window that processes share could not be used, so nobody knows what is left (RATE-6). Never said to an exit.
     #[error(
         "cannot {action} the window that is shared with other processes: {kind}; see to the file, or start without it"
     )]

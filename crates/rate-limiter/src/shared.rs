@@ -26,6 +26,7 @@ use self::file::{Locked, WindowFile};
 use crate::limits::Limits;
 use crate::request::{Class, Request};
 use crate::start::Start;
+use crate::tick::Tick;
 use crate::window::Window;
 
 /// Where the rings begin: behind the head and the most counts that there can be.
@@ -89,6 +90,12 @@ pub(crate) struct Shared {
     boot: [u64; 2],
     rings: Vec<Place>,
     probes: bool,
+    /// What exits were granted while it could not be used, to be written as soon as it can.
+    owed: Vec<Request>,
+    /// Since when it was found locked by somebody else, each time.
+    busy: Option<Tick>,
+    /// It is not the one that was looked at before, or was made anew: what it holds says nothing of what was granted.
+    lost: bool,
 }
 
 #[derive(Debug)]
@@ -105,7 +112,10 @@ struct Place {
 pub(crate) struct Session<'a> {
     locked: Locked<'a>,
     rings: &'a mut [Place],
+    owed: &'a mut Vec<Request>,
+    /// It was made in here.
     made: bool,
+    lost: &'a mut bool,
 }
 
 impl Shared {
@@ -123,7 +133,8 @@ impl Shared {
             }
         }
         let (file, fingerprint) = (WindowFile::open(path)?, limits.fingerprint());
-        let mut shared = Self { file, fingerprint, boot: file::boot(), rings, probes: false };
+        let (boot, owed) = (file::boot(), Vec::new());
+        let mut shared = Self { file, fingerprint, boot, rings, probes: false, owed, busy: None, lost: false };
         for _ in 1..OPENING {
             match shared.make_or_find(start, now) {
                 Err(SharedError::Busy { .. }) => {}
@@ -136,12 +147,15 @@ impl Shared {
 
     fn make_or_find(&mut self, start: &Start, now: Timestamp) -> Result<(), SharedError> {
         let session = self.begin_as(matches!(start, Start::Unused), now)?;
-        if session.made && matches!(start, Start::Probe) {
+        let probes = session.made && matches!(start, Start::Probe);
+        if probes {
             // RATE-5: full for everybody but this one, which asks the server.
             session.rings.iter_mut().for_each(|place| place.known = place.places);
-            drop(session);
-            self.probes = true;
         }
+        drop(session);
+        self.probes |= probes;
+        // Nobody here has known anything that could be lost.
+        self.lost = false;
         Ok(())
     }
 
@@ -150,16 +164,34 @@ impl Shared {
         self.probes
     }
 
+    /// Since when somebody else has had it whenever it was asked for: now, if it was free the last time.
+    pub(crate) fn busy_since(&mut self, now: Tick) -> Tick {
+        *self.busy.get_or_insert(now)
+    }
+
+    /// As if the disk was full, or not any more.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn reopen(&mut self, read_only: bool) {
+        self.file.reopen(read_only);
+    }
+
+    /// Keeps in mind that `request` was granted and is not written.
+    pub(crate) fn owe(&mut self, request: Request) {
+        owe(&mut self.owed, &self.rings, request);
+    }
+
     /// Locks it. `Busy` when somebody else has it for longer than granting takes.
     pub(crate) fn begin(&mut self, now: Timestamp) -> Result<Session<'_>, SharedError> {
         self.begin_as(false, now)
     }
 
     fn begin_as(&mut self, unused: bool, now: Timestamp) -> Result<Session<'_>, SharedError> {
-        let Self { file, fingerprint, boot, rings, .. } = self;
+        let Self { file, fingerprint, boot, rings, owed, busy, lost, .. } = self;
         let (locked, replaced) = file.lock()?;
-        let mut session = Session { locked, rings, made: false };
+        *busy = None;
+        let mut session = Session { locked, rings, owed, made: false, lost };
         if replaced {
+            *session.lost = true;
             // Another file, with counts of its own: all that is in it is news.
             session.rings.iter_mut().for_each(|place| place.known = 0);
         }
@@ -208,6 +240,25 @@ impl Session<'_> {
         Ok(news)
     }
 
+    /// Whether what others were granted has been lost since this was asked last.
+    pub(crate) fn take_lost(&mut self) -> bool {
+        std::mem::take(self.lost)
+    }
+
+    /// See [`Shared::owe`].
+    pub(crate) fn owe(&mut self, request: Request) {
+        owe(self.owed, self.rings, request);
+    }
+
+    /// Writes what exits were granted while that could not be done, as if it had been now: later than it was.
+    pub(crate) fn pay(&mut self, wall: Timestamp) -> Result<(), SharedError> {
+        while let Some(request) = self.owed.last().copied() {
+            self.append(request, wall)?;
+            self.owed.pop();
+        }
+        Ok(())
+    }
+
     /// RATE-6: writes what was granted at `wall`, before anybody acts on it.
     pub(crate) fn append(&mut self, request: Request, wall: Timestamp) -> Result<(), SharedError> {
         let stamp = stamp(wall);
@@ -237,6 +288,7 @@ impl Session<'_> {
             self.locked.write(word * WORD, number)?;
         }
         self.made = true;
+        *self.lost = true;
         self.locked.write(0, MAGIC)
     }
 
@@ -253,6 +305,13 @@ impl Session<'_> {
             place.known = units;
         }
         Ok(())
+    }
+}
+
+/// More than all rings have room for is not worth writing.
+fn owe(owed: &mut Vec<Request>, rings: &[Place], request: Request) {
+    if (owed.len() as u64) < rings.iter().map(|place| place.places).sum() {
+        owed.push(request);
     }
 }
 

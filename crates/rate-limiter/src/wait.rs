@@ -8,7 +8,7 @@ use std::thread::{self, Thread};
 
 use backstop_clock::Mono;
 
-use crate::limiter::RateLimiter;
+use crate::limiter::{Acted, Held, RateLimiter};
 use crate::queue::{Queue, Ticket, Turn};
 use crate::request::{Permit, Refused, Request};
 use crate::tick::{Tick, nanos};
@@ -72,10 +72,11 @@ impl RateLimiter {
             }
             queue.join(now, request, deadline).map_err(|full| full.refused(now))
         };
-        let ticket = match self.with_shared(join) {
-            // The window that others share is busy: a place in the line grants nothing yet.
-            Err(Refused::Full { .. }) => self.with(join),
-            joined => joined?,
+        let ticket = match self.with_shared(request.priority, join) {
+            Ok(Acted { result, .. }) => result,
+            // A place in the line grants nothing yet.
+            Err(Held::Busy(_)) => self.with(join),
+            Err(Held::Lost(refused)) => Err(refused),
         }?;
         Ok(Place { limiter: self, request, deadline, ticket: Some(ticket) })
     }
@@ -98,7 +99,7 @@ impl Place<'_> {
     fn look(&mut self, waker: &Waker) -> Look {
         let Some(ticket) = self.ticket else { return Look::Wait { now: Tick::LAST, until: Tick::LAST } };
         let (deadline, request) = (self.deadline, self.request);
-        let shared = self.limiter.with_shared(|queue, now| {
+        let acted = self.limiter.with_shared(request.priority, |queue, now| {
             if now > deadline {
                 queue.leave(now, ticket);
                 let after = queue.forecast(now, request).since(now);
@@ -111,16 +112,19 @@ impl Place<'_> {
                 Turn::Later => Look::Wait { now, until: deadline.next() },
             }
         });
-        let look = shared.unwrap_or_else(|refused| {
-            self.limiter.with(|queue, now| match refused {
-                // The window that others share is busy: later.
-                Refused::Full { after } if now <= deadline => Look::Wait { now, until: now.plus(nanos(after)) },
-                refused => {
-                    queue.leave(now, ticket);
-                    Look::Over(Err(refused))
+        let look = match acted {
+            Ok(Acted { result: Look::Over(end), apart, .. }) => Look::Over(end.map(|permit| Permit { apart, ..permit })),
+            Ok(Acted { result, .. }) => result,
+            Err(held) => self.limiter.with(|queue, now| match held {
+                Held::Busy(after) if now <= deadline => {
+                    Look::Wait { now, until: now.plus(nanos(after)).min(deadline.next()) }
                 }
-            })
-        });
+                held => {
+                    queue.leave(now, ticket);
+                    Look::Over(Err(held.into()))
+                }
+            }),
+        };
         if matches!(look, Look::Over(_)) {
             self.ticket = None;
         }

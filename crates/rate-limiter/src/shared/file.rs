@@ -73,6 +73,11 @@ impl WindowFile {
         }
     }
 
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn reopen(&mut self, read_only: bool) {
+        self.file = OpenOptions::new().read(true).write(!read_only).open(&self.path).unwrap();
+    }
+
     fn failed(&self, action: &'static str, source: io::Error) -> SharedError {
         SharedError::Io { action, path: self.path.clone(), source }
     }
