@@ -63,13 +63,17 @@
 //! for some microseconds to read what others were granted and to write what it was. `src/shared.rs` has its layout.
 //!
 //! * A process that is killed frees the lock at once, and takes one request with it at most. One that is *stopped* (SIGSTOP,
-//!   a debugger) in those microseconds keeps the lock: the others are granted nothing until it goes on or is killed.
+//!   a debugger) in those microseconds keeps the lock: the others are granted nothing but exits until it goes on or is killed.
 //! * Grants of others are told by the time of day, and turned into the own clock when they are read: shortly afterwards where
 //!   a process asks often. A clock that was set back makes them younger; one that was set forward makes those look older that
 //!   were not read yet. A margin covers what a time daemon adjusts.
 //! * Nothing is synced. A file of an earlier start of the machine (told by its number, on Linux), a new one, and one that
-//!   was deleted or cut short meanwhile count as full. A process that starts with [`Start::Probe`] and finds no other asks the
-//!   server instead; until that has answered, and for processes that were there before, it stays full.
+//!   was cut short count as full for whoever starts then. A process that starts with [`Start::Probe`] and finds no other asks
+//!   the server instead; until that has answered, and for processes that were there before, it stays full.
+//! * A file that is lost while processes run (deleted, replaced, cut short, unreadable, on a full disk, kept locked) holds no
+//!   exit back: it passes by what its process knows, is written as soon as that can be done, and says so ([`Permit::apart`]).
+//!   Nothing else passes, and after a file that was deleted, replaced or cut short not before the longest window is over. So no
+//!   window holds more than its limit and those exits.
 //! * There is no order between the lines of two processes; what is kept for exits is there for the exits of all.
 //!
 //! # Cost

@@ -171,8 +171,8 @@ impl Shared {
 
     /// As if the disk was full, or not any more.
     #[cfg(all(test, not(loom)))]
-    pub(crate) fn reopen(&mut self, read_only: bool) {
-        self.file.reopen(read_only);
+    pub(crate) fn reopen(&mut self, read_only: bool) -> io::Result<()> {
+        self.file.reopen(read_only)
     }
 
     /// Keeps in mind that `request` was granted and is not written.

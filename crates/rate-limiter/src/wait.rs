@@ -113,7 +113,9 @@ impl Place<'_> {
             }
         });
         let look = match acted {
-            Ok(Acted { result: Look::Over(end), apart, .. }) => Look::Over(end.map(|permit| Permit { apart, ..permit })),
+            Ok(Acted { result: Look::Over(end), apart, .. }) => {
+                Look::Over(end.map(|permit| Permit { apart, ..permit }))
+            }
             Ok(Acted { result, .. }) => result,
             Err(held) => self.limiter.with(|queue, now| match held {
                 Held::Busy(after) if now <= deadline => {

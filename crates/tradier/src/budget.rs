@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backstop_broker::{Grant, NotGranted, Priority};
@@ -48,6 +49,8 @@ struct Metered {
     timer: Arc<dyn Timer>,
     granted: Mutex<Granted>,
     counted: Counted,
+    /// Whether the window that is shared with other processes could not be used the last time.
+    is_lost: AtomicBool,
 }
 
 /// Leaves that were given for a submit and not used yet, by number.
@@ -95,7 +98,13 @@ impl Budget {
                     .map_err(|error| ConfigError::Budget { detail: error.to_string() })?,
                 None => RateLimiter::new(&limits, Arc::clone(&clock), &start),
             };
-            Ok(Metered { limiter, timer, granted: Mutex::default(), counted: Counted::default() })
+            Ok(Metered {
+                limiter,
+                timer,
+                granted: Mutex::default(),
+                counted: Counted::default(),
+                is_lost: AtomicBool::new(false),
+            })
         });
         Ok(Self { metered: metered.transpose()?, clock })
     }
@@ -113,8 +122,10 @@ impl Budget {
         let (clock, counted) = (self.clock.as_ref(), &metered.counted);
         let mut waiting = Waiting { clock, counted, class, priority, since: clock.mono(), granted: false };
         let deadline = waiting.since.plus(within);
-        let permit = metered.limiter.acquire(request, deadline, metered.timer.as_ref()).await?;
+        let permit = metered.limiter.acquire(request, deadline, metered.timer.as_ref()).await;
+        let permit = permit.inspect_err(|refused| metered.say_refused(refused))?;
         waiting.granted = true;
+        metered.say_granted(class, &permit);
         Ok(Leave(Some(permit)))
     }
 
@@ -159,6 +170,32 @@ impl Budget {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let word = ServerWord::read(header, self.clock.wall());
         metered.limiter.heard(permit, &if refused { word.refused() } else { word });
+    }
+}
+
+impl Metered {
+    /// Law 6: each time that the shared window is lost, once.
+    fn say_refused(&self, refused: &Refused) {
+        if matches!(refused, Refused::Shared { .. }) && !self.is_lost.swap(true, Ordering::Relaxed) {
+            tracing::error!(%refused, "the request budget is lost: only exits go out. See to the file, or start without it");
+        }
+    }
+
+    /// Law 4: an exit goes out without it, and is counted as one that did.
+    fn say_granted(&self, class: RateClass, permit: &Permit) {
+        let Some(kind) = permit.apart() else {
+            if self.is_lost.swap(false, Ordering::Relaxed) {
+                tracing::warn!("the request budget is back");
+            }
+            return;
+        };
+        self.counted.apart(class);
+        if !self.is_lost.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                %kind,
+                "an exit goes out uncounted by other processes: the file with their requests is lost. See to it; all else is refused"
+            );
+        }
     }
 }
 

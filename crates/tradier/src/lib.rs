@@ -85,8 +85,9 @@
 //! way than others (the limiter's documentation says why that is enough).
 //!
 //! [`TradierConfig::with_shared_window`] keeps the grants in a file, for processes beside this one and after it. A new file
-//! counts as used up for a minute unless the start is [`Start::Unused`]. [`Tradier::budget_use`] tells what passed, and how
-//! long it waited.
+//! counts as used up for a minute unless the start is [`Start::Unused`]. Where the file is lost meanwhile, exits and cancels go
+//! out all the same, nothing else does, and a `tracing` event says so once. [`Tradier::budget_use`] tells what passed, how long
+//! it waited, and how much went out without the file.
 //!
 //! # When to take something else
 //!

@@ -29,6 +29,8 @@ pub struct ClassUse {
     pub polls: Waits,
     /// Answers in which the server refused for too many requests.
     pub turned_away: u64,
+    /// Exits that went out although the window that is shared with other processes was lost, counted here alone.
+    pub apart: u64,
 }
 
 /// Those of one priority.
@@ -78,6 +80,10 @@ impl Counted {
 
     pub(crate) fn turned_away(&self, class: RateClass) {
         self.0.lock().of(class).turned_away += 1;
+    }
+
+    pub(crate) fn apart(&self, class: RateClass) {
+        self.0.lock().of(class).apart += 1;
     }
 
     pub(crate) fn waited(&self, class: RateClass, priority: Priority, waited: Duration, granted: bool) {

@@ -18,6 +18,8 @@ pub(crate) struct Spent {
     held_back: u64,
     /// Answers in which the broker refused for too many requests.
     turned_away: u64,
+    /// Exits that went out although the file with all processes' requests was lost.
+    exits_uncounted: u64,
     longest_wait_ms: Longest,
 }
 
@@ -46,6 +48,7 @@ impl Spent {
                 .map(|class| class.exits.refused + class.entries.refused + class.polls.refused)
                 .sum(),
             turned_away: classes.iter().map(|class| class.turned_away).sum(),
+            exits_uncounted: classes.iter().map(|class| class.apart).sum(),
             longest_wait_ms: Longest {
                 exits: longest(|class| class.exits),
                 entries: longest(|class| class.entries),
@@ -55,11 +58,17 @@ impl Spent {
     }
 
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self { standard, market_data, trading, held_back, turned_away, longest_wait_ms } = self;
+        let Self { standard, market_data, trading, held_back, turned_away, exits_uncounted, longest_wait_ms } = self;
         writeln!(
             out,
             "requests        {standard} of the account, {market_data} of the market, {trading} orders and cancels; {held_back} held back, {turned_away} turned away by the broker"
         )?;
+        if *exits_uncounted > 0 {
+            writeln!(
+                out,
+                "                {exits_uncounted} of them for exits while the file with the requests of all processes was lost: see the log"
+            )?;
+        }
         let Longest { exits, entries, polls } = longest_wait_ms;
         writeln!(out, "longest wait    for a request's turn: exits {exits} ms, entries {entries} ms, polls {polls} ms")
     }

@@ -41,10 +41,13 @@ impl WindowFile {
         let mut replaced = false;
         for _ in 0..REPLACED {
             self.lock_open()?;
-            if let Some(length) = self.length_at_path()? {
+            let length = self.length_at_path();
+            if let Ok(Some(length)) = length {
                 return Ok((Locked { window: self, length }, replaced));
             }
-            // Closing the old one unlocks it.
+            // Whatever comes of it here, it may come back to its path, and others must get it then.
+            let _unlocked = self.file.unlock();
+            length?;
             self.file = open(&self.path)?;
             replaced = true;
         }
@@ -74,8 +77,9 @@ impl WindowFile {
     }
 
     #[cfg(all(test, not(loom)))]
-    pub(super) fn reopen(&mut self, read_only: bool) {
-        self.file = OpenOptions::new().read(true).write(!read_only).open(&self.path).unwrap();
+    pub(super) fn reopen(&mut self, read_only: bool) -> io::Result<()> {
+        self.file = OpenOptions::new().read(true).write(!read_only).open(&self.path)?;
+        Ok(())
     }
 
     fn failed(&self, action: &'static str, source: io::Error) -> SharedError {

@@ -27,6 +27,36 @@ async fn a_grant_is_spent_once_and_not_when_it_is_old() {
     assert!(matches!(budget.spend(&Grant::unmetered()), Err(Priority::Entry)));
 }
 
+// proves: RATE-6
+#[tokio::test]
+async fn an_exit_goes_out_when_the_shared_window_is_lost_and_is_counted_as_one_that_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("requests");
+    let clock = Arc::new(ManualClock::new("2030-01-02T15:00:00Z".parse().unwrap()));
+    let limits = documented(&BaseUrl::new(BaseUrl::SANDBOX).unwrap()).unwrap();
+    let budgeting = Budgeting { limits, start: Start::Unused, shared: Some(path.clone()), timer: Arc::new(TokioTimer) };
+    let budget = Budget::new(Some(budgeting), clock.clone()).unwrap();
+    let is_lost = || budget.metered.as_ref().unwrap().is_lost.load(Ordering::Relaxed);
+    assert!(budget.grant(Priority::Exit, Duration::ZERO).await.is_ok());
+    std::fs::rename(&path, folder.path().join("aside")).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(budget.grant(Priority::Entry, MINUTE).await.is_err());
+    assert!(budget.leave(RateClass::Standard, Priority::Polling, MINUTE).await.is_err());
+    assert!(is_lost());
+    let grant = budget.grant(Priority::Exit, Duration::ZERO).await.unwrap();
+    assert!(matches!(budget.spend(&grant), Ok(Leave(Some(_)))));
+    assert_eq!((budget.so_far().trading.apart, budget.so_far().trading.exits.granted), (1, 2));
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(folder.path().join("aside"), &path).unwrap();
+    assert!(budget.grant(Priority::Entry, Duration::ZERO).await.is_ok());
+    assert!(!is_lost());
+    // Deleted: a new one says nothing of what others sent.
+    std::fs::remove_file(&path).unwrap();
+    assert!(budget.grant(Priority::Entry, Duration::from_secs(10)).await.is_err());
+    assert!(budget.grant(Priority::Exit, Duration::ZERO).await.is_ok());
+    assert_eq!(budget.so_far().trading.apart, 2);
+}
+
 // proves: RATE-3
 #[tokio::test]
 async fn entries_leave_a_sixth_of_all_orders_to_exits() {
