@@ -168,8 +168,7 @@ impl Inner {
     fn check_market(&self, fresh: &Fresh<Spread>) -> Result<(), Refusal> {
         let newest = self.market.lock().as_ref().map(|market| market.state.clone());
         let Some(state) = newest.filter(|state| *state != MarketState::Open) else { return Ok(()) };
-        let spread = fresh.at(Now::of(&*self.clock)).ok();
-        let symbol = spread.and_then(|spread| Some(spread.legs().first()?.0.symbol.clone()));
+        let symbol = fresh.at(Now::of(&*self.clock))?.legs().first().map(|(leg, _)| leg.symbol.clone());
         let refusal = |symbol| QuoteRefusal { symbol, reason: Reason::MarketNotOpen { state } };
         symbol.map_or(Ok(()), |symbol| Err(NotFresh::from(refusal(symbol)).into()))
     }
