@@ -127,6 +127,14 @@ pub enum Breach {
         /// The symbol that the order is about.
         underlying: Symbol,
     },
+    /// A leg that is of something else than what the order says it is about.
+    #[error("{symbol} is no option of {underlying}, which the order says that it is about")]
+    OtherUnderlying {
+        /// The leg.
+        symbol: Symbol,
+        /// What the order is about, by its own word.
+        underlying: Symbol,
+    },
     /// There is no price to judge the order by.
     #[error("there is no reference price of {symbol} to judge the order by")]
     NoReference {

@@ -178,6 +178,10 @@ impl Limits {
         if !config.underlyings.contains(order.underlying()) {
             breaches.push(Breach::NotAllowed { underlying: order.underlying().clone() });
         }
+        for leg in order.legs().iter().filter(|leg| !is_of(&leg.symbol, order.underlying())) {
+            let (symbol, underlying) = (leg.symbol.clone(), order.underlying().clone());
+            breaches.push(Breach::OtherUnderlying { symbol, underlying });
+        }
         let open = exposure.positions();
         if reaches(open, config.positions) {
             breaches.push(Breach::Positions { open, limit: config.positions });
@@ -232,6 +236,15 @@ impl Limits {
             breaches.push(Breach::Messages { sent, limit, seconds });
         }
     }
+}
+
+/// Whether a leg can be of an order about `underlying`: what an order says it is about is what the limits go by. Options have
+/// its name as their root, or that with one more letter for their settlement (SPXW, NDXP) or a digit for an adjustment.
+fn is_of(leg: &Symbol, underlying: &Symbol) -> bool {
+    let Some(option) = leg.option() else { return leg == underlying };
+    let name: String = underlying.as_str().chars().filter(char::is_ascii_alphanumeric).collect();
+    let more = option.root().strip_prefix(name.as_str()).map(|more| more.chars().collect::<Vec<_>>());
+    matches!(more.as_deref(), Some([] | ['W' | 'P' | '1'..='9']))
 }
 
 fn reaches(count: usize, limit: u32) -> bool {

@@ -129,9 +129,21 @@ impl Session {
         end.quotes = self.desk.quote_tally();
         end.failure = self.desk.failure();
         if end.failure.is_none() {
-            end.cash_broker = self.desk.read_cash().await.ok().flatten();
+            end.cash_broker = self.compare_cash().await;
         }
         Ok(end)
+    }
+
+    /// The account's cash at the end. It may lag behind the last fill; while something is open nobody can compare.
+    async fn compare_cash(&self) -> Option<Decimal> {
+        let deadline = Instant::now() + self.settings.settle + self.settings.poll;
+        loop {
+            let read = self.desk.read_cash().await.ok()?;
+            if read.is_some() || !self.desk.state().operations.is_empty() || Instant::now() >= deadline {
+                return read;
+            }
+            sleep(self.settings.poll).await;
+        }
     }
 
     fn is_asked_to_stop(&self) -> bool {

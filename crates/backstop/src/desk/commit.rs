@@ -109,7 +109,7 @@ impl Inner {
         let now = self.clock.mono();
         let mut changed = self.changed.lock();
         for record in &batch.records {
-            if let Record::Finished { fills, .. } = record {
+            if let Record::Finished { fills, .. } | Record::Adopted { fills, .. } = record {
                 changed.extend(fills.iter().map(|fill| (fill.symbol.clone(), now)));
             }
         }

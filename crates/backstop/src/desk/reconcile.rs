@@ -106,7 +106,7 @@ impl Inner {
         let open = self.state.lock().operations.len();
         // TXN-3: a balance that was read before something was adopted may hold its fills already.
         if open == 0 && self.recount.load(Ordering::SeqCst) && matches!(self.read_cash().await, Ok(Some(_))) {
-            self.recount.store(false, Ordering::SeqCst);
+            self.recount.store(self.may_balance_lag(), Ordering::SeqCst);
         }
         Ok(Comparison { open, drift })
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is the message")]
 
+mod account;
 mod bench;
 mod budget;
 mod cash;

@@ -314,6 +314,31 @@ fn entries_losses_and_repeats_are_counted_and_end_the_entries() {
     assert_eq!(desk.breaches(&entry), []);
 }
 
+// proves: LIMIT-2
+#[test]
+fn an_order_is_about_what_its_legs_are_of_whatever_it_says() {
+    let about = |underlying: &str, option: &str| {
+        let mut desk = Desk::default();
+        desk.references.insert(symbol(option), Reference { bid: dec("1.00"), ask: dec("1.01") });
+        desk.breaches(&order(underlying, vec![leg(option, Side::Buy, PositionEffect::Open, 1)], OrderKind::Market))
+    };
+    for (underlying, option) in
+        [("SPX", LONG), ("SPX", "SPX300118C05900000"), ("SPY", "SPY300102C00560000"), ("SPY", "SPY1300102C00560000")]
+    {
+        assert_eq!(about(underlying, option), [], "{option} of {underlying}");
+    }
+    for (underlying, option) in
+        [("SPY", "GME300102C00020000"), ("SPY", LONG), ("SPX", "SPXL300102C00100000"), ("QQQ", "QQQWW300102C00100000")]
+    {
+        let (symbol, of) = (symbol(option), symbol(underlying));
+        let told = about(underlying, option);
+        assert!(
+            told.contains(&Breach::OtherUnderlying { symbol, underlying: of }),
+            "{option} of {underlying}: {told:?}"
+        );
+    }
+}
+
 #[test]
 fn what_nobody_allowed_is_not_traded() {
     let mut desk = Desk::default();
