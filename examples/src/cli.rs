@@ -173,9 +173,23 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) live: bool,
     #[command(flatten)]
+    pub(crate) alerts: AlertArgs,
+    #[command(flatten)]
     pub(crate) limits: LimitArgs,
     #[command(flatten)]
     pub(crate) market: MarketArgs,
+}
+
+/// Who is told of what somebody should look at. With neither, alerts are kept until a run with one of them.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AlertArgs {
+    /// Post alerts to the URL in this environment variable, as Discord, Slack or plain JSON. The URL is a secret: it is
+    /// never an argument and never shown.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) alert_webhook_env: Option<String>,
+    /// Run this in a shell for each alert, with one line on its input. Exit code 0 means taken; after 10s it is killed.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) alert_command: Option<String>,
 }
 
 /// What may be done at most. What is not said stays as it is on record in the state directory; where nothing is, the default

@@ -15,6 +15,7 @@ use backstop::clock::{Clock, SystemClock};
 use backstop::file_lock::{Claim, Lock};
 use backstop::{Desk, LogJournal, Switch, Upkeep, told};
 
+use crate::alerts::Sinks;
 use crate::cli::{Common, RunArgs};
 use crate::failure::Failure;
 use crate::state_dir::StateDir;
@@ -31,6 +32,7 @@ use view::View;
 pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> {
     // Everything that can be wrong with the command line is found before anything is touched.
     let settings = Settings::of(args)?;
+    let sinks = Sinks::of(&args.alerts)?;
     let target = wiring::target(args, settings.strategy.reference(), settings.settle)?;
 
     let is_sandbox = matches!(&target, Target::Tradier(config) if config.base_url().is_sandbox());
@@ -52,6 +54,7 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
         desk.allow_repeats(by, reason).await?;
     }
 
+    sinks.tell(&desk);
     let settings = Arc::new(settings);
     let view = Arc::new(View::start(&desk, common.json, &wired.described, &settings));
     if let Some(torn) = &contents.torn {
@@ -69,9 +72,11 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
         None => {}
     }
     let end = Session::trade(&desk, &clock, &settings, &view, signals).await;
+    let alerts = sinks.end(&desk).await;
     let stopped = desk.stop().await;
     view.finish().await;
     let mut end = end?;
+    end.alerts = alerts;
     end.failure = end.failure.or_else(|| stopped.err().map(|error| told(&error)));
 
     let simulator = wired.simulator.as_ref().map(|sim| &sim.server);

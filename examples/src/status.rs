@@ -6,10 +6,12 @@ use backstop::clock::{Clock, SystemClock, Timestamp};
 use backstop::file_lock::{LockState, Presence};
 use backstop::rollback::BalanceRead;
 use backstop::{
-    CASH, Level, LogJournal, Operation, Past, Position, Pull, SlotId, SlotRow, SlotStanding, Stage, State, Switch, told,
+    CASH, DRIFT, HALT, Level, LogJournal, Operation, Past, Position, Pull, SlotId, SlotRow, SlotStanding, Stage, State,
+    Switch, told,
 };
 use serde::Serialize;
 
+use crate::alerts::remedy;
 use crate::failure::Failure;
 use crate::render::{self, Num, money};
 use crate::state_dir::StateDir;
@@ -107,6 +109,14 @@ struct UnresolvedView {
     subject: String,
     since: Timestamp,
     text: String,
+    /// The command that shows or settles it.
+    settle: String,
+}
+
+impl UnresolvedView {
+    fn new(subject: String, since: Timestamp, text: String) -> Self {
+        Self { settle: remedy(&subject), subject, since, text }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -250,26 +260,29 @@ fn read_view(balance: &BalanceRead, at: Option<Timestamp>) -> Option<ReadView> {
 }
 
 pub(crate) fn unresolved_lines(state: &State) -> Vec<String> {
-    unresolved(state).into_iter().map(|u| format!("{} since {}: {}", u.subject, u.since, u.text)).collect()
+    let line = |u: UnresolvedView| format!("{} since {}: {} ({})", u.subject, u.since, u.text, u.settle);
+    unresolved(state).into_iter().map(line).collect()
 }
 
 fn unresolved(state: &State) -> Vec<UnresolvedView> {
     let mut rows: Vec<UnresolvedView> = Vec::new();
     for (id, operation) in &state.operations {
         if let Stage::Unknown { reason } = &operation.stage {
-            rows.push(UnresolvedView { subject: id.to_string(), since: operation.since, text: reason.clone() });
+            rows.push(UnresolvedView::new(id.to_string(), operation.since, reason.clone()));
         }
     }
     for (slot, position) in &state.positions {
         if let Some(pending) = &position.pending_close {
-            rows.push(UnresolvedView { subject: slot.to_string(), since: pending.since, text: pending.reason.clone() });
+            rows.push(UnresolvedView::new(slot.to_string(), pending.since, pending.reason.clone()));
         }
     }
     // A difference of cash that the book has taken over is told beside the cash, and nothing is left to settle.
-    let is_told = |subject: &str| subject == CASH && state.account.overdrawn().is_none();
+    // So are the kill switch and what differs.
+    let is_told =
+        |subject: &str| (subject == CASH && state.account.overdrawn().is_none()) || subject == HALT || subject == DRIFT;
     for (subject, alert) in state.alerts.iter().filter(|(subject, _)| !is_told(subject)) {
         if rows.iter().all(|row| row.subject != *subject) {
-            rows.push(UnresolvedView { subject: subject.clone(), since: alert.since, text: alert.text.clone() });
+            rows.push(UnresolvedView::new(subject.clone(), alert.since, alert.text.clone()));
         }
     }
     rows

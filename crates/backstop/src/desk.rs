@@ -1,5 +1,6 @@
 //! The desk: the only way from a strategy to the broker.
 
+mod alerts;
 mod cash;
 mod claims;
 mod commit;
@@ -35,6 +36,7 @@ use jiff::civil::Date;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
+use crate::alert::Alerts;
 use crate::gate::{self, MarketView, Marks, QuoteTally};
 use crate::ids::StrategyName;
 use crate::journal::Journal;
@@ -171,6 +173,8 @@ pub(crate) struct Inner {
     tally: Mutex<QuoteTally>,
     /// At what prices what is held could be left.
     marks: Mutex<Marks>,
+    /// What is to be told.
+    alerts: Alerts,
     /// Which refusals were written down, and when.
     refused: Mutex<BTreeMap<(SlotId, &'static str), Mono>>,
     /// The cash: the account of the state, and on top of it what entries have set aside whose intent is not on disk yet.
@@ -276,6 +280,7 @@ impl Desk {
         let wire = Arc::new(Wire::new(broker));
         let inner = Inner {
             opened: Moment::now(&*clock),
+            alerts: Alerts::after(&state.untold, &*clock),
             config,
             broker: Arc::clone(&wire) as Arc<dyn Broker>,
             wire,

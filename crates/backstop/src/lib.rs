@@ -13,6 +13,7 @@
 //! * **Exit** ([`Desk::exit`]): intent on disk, submit, follow, verify at the broker. No entry gate stands in its way.
 //! * **Reconcile** ([`Desk::reconcile`]): what nobody looks after is settled by evidence; book and broker are compared.
 //! * **Halt** ([`Desk::halt`], [`Switch`]): no entry passes, in this process and every later one, until somebody resumes.
+//! * **Alerts** ([`Desk::tell`]): what somebody should look at is offered to every [`AlertSink`] until one takes it.
 //! * **Stop** ([`Desk::stop`]): no new entries, what works is brought to rest.
 //!
 //! # What holds across a crash
@@ -62,6 +63,7 @@
 //! Each gate is, or will be, a crate of its own for bots that have their own flow. The desk is for those that have
 //! none, or no reason to keep it.
 
+mod alert;
 mod desk;
 mod gate;
 mod ids;
@@ -73,6 +75,7 @@ mod sweep;
 mod switch;
 mod told;
 
+pub use alert::{AlertPolicy, AlertSink, AlertTally, CommandSink, NotTaken, Notice, Urgency};
 pub use desk::{
     AllowError, CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd,
     ExitPlan, Loosening, OpenError, Operator, RecordError, ResolveError, SessionError, TightenError,
@@ -83,8 +86,8 @@ pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, Op
 pub use record::{Batch, Drift, OrderEnd, Purpose, Record};
 pub use refusal::{ExitRefusal, Malformed, Refusal};
 pub use state::{
-    Account, Alert, CASH, Contradiction, HeldLeg, Issued, Operation, Pending, Placed, Position, Reconciled, Session,
-    SlotRow, SlotStanding, SlotState, Stage, State,
+    Account, Alert, CASH, Contradiction, DRIFT, HALT, HeldLeg, Issued, Operation, Pending, Placed, Position,
+    Reconciled, Session, SlotRow, SlotStanding, SlotState, Stage, State, Untold,
 };
 pub use sweep::{Fate, Swept, cancel_entries};
 pub use switch::{Level, Pull, PullId, Pulled, Resumed, Standing, Switch, SwitchError};

@@ -198,6 +198,16 @@ pub enum Record {
         /// What happened, and what to do.
         text: String,
     },
+    /// The cause of an alert is gone, where nothing else says so.
+    AlertOver {
+        /// What it was about.
+        subject: String,
+    },
+    /// A sink took what was to be said about a subject.
+    Told {
+        /// What it was about.
+        subject: String,
+    },
     /// The process left with every entry and exit that it was asked for at an end.
     Stopped {
         /// Why the kill switch stood pulled then, if it did.

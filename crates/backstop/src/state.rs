@@ -21,14 +21,21 @@ mod account;
 mod late;
 mod limits;
 mod slots;
+mod untold;
 
 pub use account::Account;
 pub(crate) use account::hold_of;
 pub(crate) use limits::kind_of;
 pub use slots::{SlotRow, SlotStanding};
+pub use untold::Untold;
+pub(crate) use untold::{OTHERS, room_for};
 
 /// The subject of alerts about the account's cash.
 pub const CASH: &str = "cash";
+/// The subject of the alert about a kill switch that stands pulled.
+pub const HALT: &str = "halt";
+/// The subject of the alert about what book and broker differ in.
+pub const DRIFT: &str = "drift";
 
 /// What a desk knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +88,9 @@ pub struct State {
     pub reconciled: Option<Reconciled>,
     /// What was last said about each subject that somebody should look at.
     pub alerts: BTreeMap<String, Alert>,
+    /// Alerts that no sink has taken, of earlier processes too.
+    #[serde(default)]
+    pub untold: BTreeMap<String, Untold>,
 }
 
 /// A session, so far.
@@ -349,6 +359,13 @@ impl State {
             Record::Alert { subject, text } => {
                 let since = self.alerts.get(subject).map_or(at, |alert| alert.since);
                 self.alerts.insert(subject.clone(), Alert { since, text: text.clone() });
+                self.keep_untold(subject, text, at);
+            }
+            Record::AlertOver { subject } => {
+                self.alerts.remove(subject);
+            }
+            Record::Told { subject } => {
+                self.untold.remove(subject);
             }
             Record::Stopped { .. } => {}
         }

@@ -10,8 +10,8 @@ use backstop::broker::{Decimal, MarketState, ReadError, Symbol};
 use backstop::clock::Clock;
 use backstop::quote::{self, Expired, NotFresh, Now};
 use backstop::{
-    CashError, Desk, EntryEnd, EntryPlan, ExitEnd, Level, MarketView, QuoteTally, SessionError, SessionId, SlotId,
-    State, told,
+    AlertTally, CashError, Desk, EntryEnd, EntryPlan, ExitEnd, Level, MarketView, QuoteTally, SessionError, SessionId,
+    SlotId, State, told,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -61,6 +61,8 @@ pub(crate) struct SessionEnd {
     pub(crate) began_flat: bool,
     /// What became of the quotes.
     pub(crate) quotes: QuoteTally,
+    /// How the alerts fared; `None` where nobody is told.
+    pub(crate) alerts: Option<AlertTally>,
     /// Why the desk could not go on, if it could not.
     pub(crate) failure: Option<String>,
 }

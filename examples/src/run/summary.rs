@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use backstop::broker::{Decimal, Symbol};
-use backstop::{QuoteTally, State};
+use backstop::{AlertTally, QuoteTally, State};
 use backstop_sim::SimServer;
 use serde::Serialize;
 
@@ -29,6 +29,8 @@ pub(crate) struct Summary {
     open_positions: usize,
     quotes: QuoteTally,
     halted: Option<String>,
+    alerts: Option<AlertTally>,
+    untold: Vec<String>,
     limits: Vec<LimitView>,
     unresolved: Vec<String>,
     /// Whether the change of cash is what this run earned: nothing was open before it or is after it.
@@ -84,6 +86,8 @@ impl Summary {
             open_positions: state.positions.len(),
             quotes: end.quotes.clone(),
             halted: state.halted().map(ToString::to_string),
+            alerts: end.alerts.clone(),
+            untold: state.untold.keys().cloned().collect(),
             limits: status::limits_used(state),
             unresolved,
             has_result: end.began_flat
@@ -140,6 +144,7 @@ impl Summary {
             writeln!(out, "result          {:>14}", money(now.saturating_sub(before)))?;
         }
         self.spent.write(out)?;
+        self.write_alerts(out)?;
         if let Some(truth) = &self.truth {
             truth.write(out)?;
         }
@@ -152,6 +157,31 @@ impl Summary {
             for line in &self.unresolved {
                 writeln!(out, "                {line}")?;
             }
+        }
+        Ok(())
+    }
+
+    /// A person who was told nothing must not take that for nothing to tell.
+    fn write_alerts(&self, out: &mut impl Write) -> io::Result<()> {
+        match &self.alerts {
+            Some(AlertTally { delivered, failures, last_failure, .. }) => {
+                let count = self.untold.len();
+                writeln!(
+                    out,
+                    "alerts          {delivered} delivered, {count} undelivered, {failures} attempts failed"
+                )?;
+                if let Some(why) = last_failure {
+                    writeln!(out, "                last failure: {why}")?;
+                }
+            }
+            None if self.untold.is_empty() => {}
+            None => {
+                let count = self.untold.len();
+                writeln!(out, "alerts          {count} undelivered: see --alert-webhook-env, --alert-command")?;
+            }
+        }
+        if !self.untold.is_empty() {
+            writeln!(out, "                kept for the next run: {}", self.untold.join(", "))?;
         }
         Ok(())
     }
@@ -177,6 +207,8 @@ impl Summary {
             cash_book: self.cash_book.map(Num),
             cash_broker: self.cash_broker.map(Num),
             halted: self.halted.as_deref(),
+            alerts_delivered: self.alerts.as_ref().map(|alerts| alerts.delivered),
+            alerts_undelivered: &self.untold,
             limits: &self.limits,
             unresolved: &self.unresolved,
             requests: self.spent,
@@ -203,6 +235,9 @@ struct SummaryJson<'a> {
     cash_book: Option<Num>,
     cash_broker: Option<Num>,
     halted: Option<&'a str>,
+    /// How often a sink took one; null where nobody is told.
+    alerts_delivered: Option<u64>,
+    alerts_undelivered: &'a [String],
     limits: &'a [LimitView],
     unresolved: &'a [String],
     requests: Spent,

@@ -6,6 +6,7 @@
     reason = "in a test a failure is the message, and what is skipped is said"
 )]
 
+mod alerts;
 mod faults;
 mod halts;
 mod quotes;

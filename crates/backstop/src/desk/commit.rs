@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Inner;
 use super::cash::overdrawn;
+use super::{Inner, Running};
 use crate::journal::JournalError;
 use crate::record::{Batch, Record};
 use crate::state::{CASH, Contradiction, State};
@@ -94,6 +94,7 @@ impl Inner {
         }
         self.note_changes(&batch);
         self.wire.written(&batch);
+        self.alerts.written(&batch, &*self.clock);
         let mut state = self.state.lock();
         // TXN-3: the ledger is what the records say, and nothing else but what is reserved for the next of them.
         self.ledger.follow(after.account.books().clone());
@@ -129,11 +130,33 @@ impl Inner {
 
     /// Raises an alert, unless the same was said before.
     pub(super) async fn alert(self: &Arc<Self>, subject: &str, text: String) {
-        let (of, new) = (subject.to_owned(), text.clone());
+        if self.state.lock().alerts.get(subject).is_some_and(|alert| alert.text == text) {
+            self.alerts.repeat(subject);
+            return;
+        }
+        // ALERT-1: the journal may be what is wrong, so nobody is told later because of it.
+        self.alerts.raise(subject, &text, &*self.clock, true);
+        let (inner, running, subject) = (Arc::clone(self), Running::new(self), subject.to_owned());
+        let recorded = tokio::spawn(async move {
+            let _running = running;
+            inner.record_alert(subject, text).await;
+        });
+        if recorded.await.is_err() {
+            tracing::error!("an alert could not be recorded");
+        }
+    }
+
+    async fn record_alert(self: &Arc<Self>, subject: String, text: String) {
+        let (of, new) = (subject.clone(), text.clone());
         let unsaid = move |state: &State| state.alerts.get(&of).is_none_or(|alert| alert.text != new);
-        let record = Record::Alert { subject: subject.to_owned(), text };
-        if let Err(error) = self.commit_if(vec![record], unsaid).await {
-            tracing::error!(error = told(&error), "an alert could not be recorded");
+        let written = self.commit_if(vec![Record::Alert { subject: subject.clone(), text }], unsaid).await;
+        if let Err(error) = &written {
+            tracing::error!(error = told(error), "an alert could not be recorded");
+        }
+        let is_told = self.alerts.with(|queue| queue.recorded(&subject));
+        // A sink was faster than the disk.
+        if is_told && matches!(written, Ok(true)) {
+            self.note(vec![Record::Told { subject }]).await;
         }
     }
 }

@@ -129,6 +129,7 @@ impl Inner {
         if !self.halted_for.lock().insert(cause) {
             return;
         }
+        self.alerts.raise(cause, text, &*self.clock, false);
         let asked = self.ask(Level::Halt, DESK, text);
         let (inner, running) = (Arc::clone(self), Running::new(self));
         tokio::spawn(async move {

@@ -236,6 +236,8 @@ fn may_wait(batch: &Batch) -> bool {
                 | Record::Refused { .. }
                 | Record::Reconciled { .. }
                 | Record::Alert { .. }
+                | Record::AlertOver { .. }
+                | Record::Told { .. }
                 | Record::Attempt { of: trade_guard::Record { event: Event::Claimed { .. }, .. } }
                 | Record::Intent { purpose: Purpose::Open, .. }
                 | Record::RepeatsAllowed { .. }

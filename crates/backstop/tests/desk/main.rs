@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failure is the message")]
 
 mod account;
+mod alerts;
 mod bench;
 mod budget;
 mod cash;
