@@ -63,7 +63,7 @@ impl Queue {
             raised: now,
             age: Duration::try_from(wall.duration_since(untold.since)).unwrap_or_default(),
             told: None,
-            version: 0,
+            version: 1,
             offered: 0,
         };
         let entries = untold.iter().map(|(subject, untold)| (subject.clone(), entry(untold))).collect();
@@ -116,10 +116,14 @@ impl Queue {
             version: 0,
             offered: 0,
         });
-        text.clone_into(&mut entry.text);
         entry.times = entry.times.saturating_add(1);
-        entry.version = entry.version.saturating_add(1);
-        (entry.is_news, entry.is_pending) = (true, is_pending);
+        entry.is_pending = is_pending;
+        // The same once more is a count, and no news to whoever has heard it.
+        if entry.text != text || entry.version == 0 {
+            text.clone_into(&mut entry.text);
+            entry.version = entry.version.saturating_add(1);
+            entry.is_news = true;
+        }
     }
 
     /// What is to be offered now, or how long nothing is. `lasts` says whether the cause of a subject does.
@@ -175,6 +179,14 @@ impl Queue {
         let doubled = 1_u32.checked_shl(self.failures_in_a_row).unwrap_or(u32::MAX);
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
         self.not_before = now.plus(policy.first_pause.saturating_mul(doubled).min(policy.longest_pause));
+    }
+
+    /// The process is about to end: what waits, for whatever reason, is tried once more now.
+    pub(crate) fn hurry(&mut self) {
+        self.not_before = Mono::ORIGIN;
+        for entry in self.entries.values_mut().filter(|entry| entry.is_news) {
+            entry.told = None;
+        }
     }
 
     pub(crate) fn tally(&self) -> AlertTally {

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::{Desk, Inner, Running};
-use crate::alert::{AlertPolicy, AlertSink, AlertTally, Next, Notice};
+use crate::alert::{AlertPolicy, AlertSink, AlertTally, Next, Notice, Queue};
 use crate::record::Record;
 use crate::state::{DRIFT, HALT, Stage, State};
 
@@ -37,6 +37,8 @@ impl Desk {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn flush_alerts(&self, within: Duration) -> AlertTally {
+        self.inner.alerts.with(Queue::hurry);
+        self.inner.alerts.woken.notify_one();
         let told = async {
             while !self.alert_tally().waiting.is_empty() {
                 sleep(Duration::from_millis(20)).await;

@@ -56,6 +56,24 @@ fn what_is_said_again_and_again_is_one_alert_with_a_count() {
 }
 
 #[test]
+fn the_same_once_more_is_no_news_and_the_end_waits_for_no_pause() {
+    let mut queue = Queue::default();
+    raise(&mut queue, "a", "one", 0);
+    let (_, version) = told(&mut queue, 0, true);
+    raise(&mut queue, "a", "one", 0);
+    assert!(queue.taken("a", version, after(0)), "it was heard");
+    raise(&mut queue, "a", "one", 1);
+    assert!(queue.tally().waiting.is_empty());
+    raise(&mut queue, "a", "two", 2);
+    waits(&mut queue, 3, true);
+    queue.hurry();
+    assert_eq!(told(&mut queue, 3, true).0.times, 4);
+    queue.failed(String::new(), after(3), &POLICY);
+    queue.hurry();
+    told(&mut queue, 3, true);
+}
+
+#[test]
 fn what_came_while_an_alert_was_on_its_way_is_told_too() {
     let mut queue = Queue::default();
     raise(&mut queue, "a", "one", 0);
