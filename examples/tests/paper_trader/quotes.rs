@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::{code, paper_trader, quick, text};
 
-/// Half a minute of a share at 50, each row stamped so many seconds before it was received.
-fn recording(dir: &Path, late: u64) -> PathBuf {
+/// Two minutes of a share at 50, each row stamped so many seconds before it was received.
+pub(crate) fn recording(dir: &Path, late: u64) -> PathBuf {
     let mut rows = String::from("symbol,exchange_ts_us,receive_ts_us,bid,bid_size,ask,ask_size\n");
-    for row in 0..600 {
+    for row in 0..2_400 {
         let at = 1_700_000_000_000_000_u64 + row * 50_000;
         // Narrow: an order at the ask of a moment ago is filled within a second.
         let cents = 10 + row % 2;

@@ -7,6 +7,7 @@ use std::thread::{park_timeout, scope};
 
 use backstop_tests::{has_strace, under_strace};
 
+use super::quotes::recording;
 use super::tap::Tap;
 use super::*;
 
@@ -25,8 +26,21 @@ const ENTRIES: u64 = 2;
 
 /// The first slot is entered at once, the second after the one that is killed is dead.
 fn slow(command: &mut Command) -> &mut Command {
-    command.args(["run", "--broker", "tradier", "--strategy", "equity", "--flatten-at-end", "--entries", "2"]);
-    command.args(["--slot", "2s", "--hold", "1s", "--poll", "50ms", "--fill-timeout", "1s", "--settle", "3s"]);
+    command.args(["run", "--broker", "tradier", "--strategy", "equity", "--symbol", "TSTA", "--flatten-at-end"]);
+    command.args([
+        "--entries",
+        "2",
+        "--slot",
+        "2s",
+        "--hold",
+        "1s",
+        "--poll",
+        "50ms",
+        "--fill-timeout",
+        "1s",
+        "--settle",
+        "3s",
+    ]);
     command.args(["--reconcile-every", "500ms"])
 }
 
@@ -34,6 +48,13 @@ fn bot(state: &Path, simulator: &Simulator) -> Command {
     let mut command = paper_trader(state);
     simulator.reach(slow(&mut command));
     command
+}
+
+/// A simulator of a share whose price goes nowhere: an order at the ask is filled before the next slot, so the n-th write is
+/// that of the same step in each run.
+fn simulator(dir: &Path) -> Simulator {
+    let quotes = recording(dir, 0);
+    Simulator::with(&dir.join("account"), "none", &["--quotes", quotes.to_str().unwrap()])
 }
 
 fn log(state: &Path) -> Vec<Value> {
@@ -101,7 +122,7 @@ fn killed_at(call: &str, nth: u64) -> Result<Stage, String> {
     let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let state = dir.path().canonicalize().unwrap().join("state");
     let segment = state.join("journal").join("00000000000000000001.wal");
-    let simulator = Simulator::start(sim_dir.path(), "none");
+    let simulator = simulator(sim_dir.path());
     let (trace, kill) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={nth}"));
     let options = ["-P", segment.to_str().unwrap(), "-e", &trace, "-e", &kill];
     let killed = under_strace(&bot(&state, &simulator), &dir.path().join("trace"), options).output().unwrap();
@@ -169,7 +190,7 @@ fn killed_with_its_intent_synced_and_no_byte_sent_the_slot_is_spent_and_nothing_
     let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let state = dir.path().canonicalize().unwrap().join("state");
     let segment = state.join("journal").join("00000000000000000001.wal");
-    let simulator = Simulator::start(sim_dir.path(), "none");
+    let simulator = simulator(sim_dir.path());
     // The sync of the intent is done, and its caller hears of it a minute later.
     let options = ["-P", segment.to_str().unwrap(), "-e", "trace=fdatasync", "-e"];
     let options = options.into_iter().chain(["inject=fdatasync:delay_exit=60000000:when=6"]);
@@ -202,7 +223,7 @@ fn killed_with_its_request_on_the_way_it_places_each_slots_order_once_wherever_t
     ];
     let run = |number: usize, first: usize| {
         let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let simulator = Simulator::start(sim_dir.path(), "none");
+        let simulator = simulator(sim_dir.path());
         let tap = Tap::before(&simulator);
         let running = Running::start(bot(dir.path(), &simulator).env("TRADIER_API_BASE", tap.base_url()));
         let held = tap.hold();
@@ -249,7 +270,7 @@ fn killed_with_its_request_on_the_way_it_places_each_slots_order_once_wherever_t
 #[test]
 fn two_on_one_state_directory_take_over_from_each_other_when_killed_and_place_each_slots_order_once() {
     let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let simulator = Simulator::start(sim_dir.path(), "none");
+    let simulator = simulator(sim_dir.path());
     let command = || {
         let mut command = paper_trader(dir.path());
         simulator.reach(session(&mut command, "12", "300ms")).args(["--broker", "tradier", "--flatten-at-end"]);
