@@ -338,3 +338,33 @@ fn more_than_was_asked_for_is_taken_in_and_an_entry_has_a_slot_of_its_own() {
     };
     assert!(held.clone().apply(&Batch { at: Timestamp::UNIX_EPOCH, records: vec![second] }).is_err());
 }
+
+// proves: LIMIT-2
+#[test]
+fn a_position_whose_end_no_fill_measured_brings_the_session_no_gain() {
+    let (id, _) = intent(&slot(1), Purpose::Open, 10);
+    for (side, is_flat, flow, counted) in [
+        (Side::Sell, false, 90, 0),
+        (Side::Buy, false, -90, -90),
+        (Side::Sell, true, 90, 90),
+        (Side::Sell, true, -90, -90),
+    ] {
+        let mut legs = held_legs(&filled(side, 10, 9));
+        if is_flat {
+            legs.iter_mut().for_each(|leg| leg.quantity = Decimal::ZERO);
+        }
+        let position = Position {
+            underlying: legs.first().unwrap().symbol.clone(),
+            legs,
+            client_order_id: id.clone(),
+            opened_at: Timestamp::UNIX_EPOCH,
+            cash_flow: Decimal::from(flow),
+            close_attempts: 0,
+            pending_close: None,
+        };
+        let (mut state, mut expected) = (State::default(), Counters::default());
+        state.count_result(&position);
+        expected.closed(Decimal::from(counted));
+        assert_eq!(state.counters, expected, "{side:?}, flat: {is_flat}, {flow}");
+    }
+}
