@@ -351,7 +351,7 @@ fn a_position_whose_end_no_fill_measured_brings_the_session_no_gain() {
     ] {
         let mut legs = held_legs(&filled(side, 10, 9));
         if is_flat {
-            legs.iter_mut().for_each(|leg| leg.quantity = Decimal::ZERO);
+            legs.first_mut().unwrap().quantity = Decimal::ZERO;
         }
         let position = Position {
             underlying: legs.first().unwrap().symbol.clone(),
