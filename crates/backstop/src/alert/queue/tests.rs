@@ -49,7 +49,8 @@ fn what_is_said_again_and_again_is_one_alert_with_a_count() {
         raise(&mut queue, "a", &format!("text {second}"), second);
     }
     assert_eq!((first.times, first.text.as_str()), (1, "one"));
-    // What came after it was told waits until its minute is over, unless it is loud.
+    // What came after it was told waits until its minute is over.
+    waits(&mut queue, 55, true);
     let (folded, _) = told(&mut queue, 60, true);
     assert_eq!((folded.times, folded.text.as_str()), (51, "text 50"));
     assert_eq!(folded.remedy, "see a");
