@@ -193,7 +193,7 @@ pub(crate) struct AlertArgs {
 }
 
 /// What may be done at most. What is not said stays as it is on record in the state directory; where nothing is, the default
-/// is taken and recorded. With --live each has to be given.
+/// is taken and recorded. With --live all are given in a file.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LimitArgs {
     /// What a session may lose, on paper or for good; then it is halted [default: 10000].
@@ -211,7 +211,8 @@ pub(crate) struct LimitArgs {
     /// The value of all that is open or may become so [default: 500000].
     #[arg(long, value_name = "AMOUNT")]
     pub(crate) max_exposure: Option<Decimal>,
-    /// All limits from a JSON file, such as limits.example.json of backstop-limits, instead of the options.
+    /// All limits from a JSON file, such as limits.example.json of backstop-limits, instead of the options. Required with
+    /// --live.
     #[arg(
         long,
         value_name = "FILE",

@@ -53,19 +53,15 @@ impl LimitSettings {
             let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
             serde_json::from_str::<Config>(&text).map_err(|error| wrong(error.to_string()))
         });
-        let in_file = file.is_some();
-        let by_hand = [
-            ("--entries-per-day M", args.entries_per_day.is_some()),
-            ("--max-loss AMOUNT", in_file || limits.max_loss.is_some()),
-            ("--max-positions N", in_file || limits.max_positions.is_some()),
-            ("--max-quantity N", in_file || limits.max_quantity.is_some()),
-            ("--max-order-value AMOUNT", in_file || limits.max_order_value.is_some()),
-            ("--max-exposure AMOUNT", in_file || limits.max_exposure.is_some()),
-        ];
+        // LIMIT-1: with real money no limit is a default of ours.
+        let by_hand = [("--entries-per-day M", args.entries_per_day.is_some()), ("--limits FILE", file.is_some())];
         let missing: Vec<&str> = by_hand.iter().filter(|(_, given)| !given).map(|(option, _)| *option).collect();
         if args.live && args.broker == BrokerKind::Tradier && !missing.is_empty() {
-            let what = missing.join(", ");
-            return Err(Failure::Usage(format!("--live needs {what}; the limits may be in a file, --limits FILE")));
+            let what = missing.join(" and ");
+            return Err(Failure::Usage(format!(
+                "--live needs {what}: every limit is somebody's decision there; begin with limits.example.json of \
+                 backstop-limits"
+            )));
         }
         let is_named = !args.live && (args.symbol.is_some() || args.market.quotes.is_some());
         let settings = Self { args: limits.clone(), file: file.transpose()?, symbol: symbol.clone(), is_named };

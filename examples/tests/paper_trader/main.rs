@@ -275,6 +275,8 @@ fn the_production_host_needs_the_switch_and_the_switch_needs_the_production_host
     assert_eq!(code(&paper), 2, "{}", text(&paper));
     let unbounded = run("https://api.tradier.com/v1", &["--live"]);
     assert!(code(&unbounded) == 2 && text(&unbounded).contains("--entries-per-day"), "{}", text(&unbounded));
+    let by_default = run("https://api.tradier.com/v1", &["--live", "--entries-per-day", "1", "--max-loss", "100"]);
+    assert!(code(&by_default) == 2 && text(&by_default).contains("--limits FILE"), "{}", text(&by_default));
 }
 
 // proves: DESK-5

@@ -45,16 +45,16 @@ fn a_limit_that_cannot_be_meant_is_found_before_anything_is_touched() {
 
 // proves: LIMIT-1
 #[test]
-fn real_money_takes_every_limit_of_money_and_size_by_hand() {
-    let mut options = vec!["--broker", "tradier", "--live"];
-    for option in
-        ["--entries-per-day", "--max-loss", "--max-positions", "--max-quantity", "--max-order-value", "--max-exposure"]
-    {
-        let error = settings(&options).unwrap_err().to_string();
-        assert!(error.contains(option), "{error}");
-        options.extend([option, "1000"]);
-    }
-    settings(&options).unwrap();
+fn real_money_takes_every_limit_by_hand() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/limits/limits.example.json");
+    let live = ["--broker", "tradier", "--live", "--entries-per-day", "3"];
+    let money = ["--max-loss", "--max-positions", "--max-quantity", "--max-order-value", "--max-exposure"];
+    let by_option: Vec<&str> = live.into_iter().chain(money.into_iter().flat_map(|option| [option, "1000"])).collect();
+    let error = settings(&by_option).unwrap_err().to_string();
+    assert!(error.contains("--limits FILE"), "the collar, the rates, the list of symbols are defaults: {error}");
+    let error = settings(&["--broker", "tradier", "--live", "--limits", example]).unwrap_err().to_string();
+    assert!(error.contains("--entries-per-day"), "{error}");
+    settings(&live.into_iter().chain(["--limits", example]).collect::<Vec<_>>()).unwrap();
 }
 
 #[test]
