@@ -6,6 +6,8 @@ mod budget;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod desk_budget;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod incidents;
