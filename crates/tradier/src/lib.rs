@@ -84,9 +84,14 @@
 //! anchored at its first request; ours slides, which is stricter, and two seconds longer, for requests that are longer on their
 //! way than others (the limiter's documentation says why that is enough).
 //!
+//! What this does not give: reads have no urgency of their own, because a read does not say what it is for. To follow an exit
+//! that is out, [`order`](backstop_broker::Broker::order) and [`orders`](backstop_broker::Broker::orders) stand in one line with
+//! positions and balances, and can be [`Throttled`](backstop_broker::ReadError::Throttled): the exit has gone out, and what became
+//! of it is known when a later read passes. Quotes do not hold these up, they are a class of their own.
+//!
 //! [`TradierConfig::with_shared_window`] keeps the grants in a file, for processes beside this one and after it. A new file
 //! counts as used up for a minute unless the start is [`Start::Unused`]. Where the file is lost meanwhile, exits and cancels go
-//! out all the same, nothing else does, and a `tracing` event says so once. [`Tradier::budget_use`] tells what passed, how long
+//! out all the same, nothing else does, no read either, and a `tracing` event says so once. [`Tradier::budget_use`] tells what passed, how long
 //! it waited, and how much went out without the file.
 //!
 //! # When to take something else
