@@ -259,9 +259,11 @@ impl Queue {
         }
     }
 
-    /// RATE-5: see [`Budget::learn`].
+    /// RATE-5: see [`Budget::learn`]. Of the total that all classes share, what was promised to another one may be too much
+    /// with it, and goes back to its place.
     pub(crate) fn learn(&mut self, now: Tick, class: Class, used: u64) -> Option<u64> {
         let units = self.budget.learn(now, class, used)?;
+        self.back_to_the_lines(|_| true);
         self.changed();
         // Their turns come earlier than they were told.
         self.lines.iter_mut().for_each(|line| line.told = None);

@@ -1,5 +1,7 @@
 //! Several limiters over one file, in one process: `flock` tells open files apart, not processes.
 
+mod waits;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

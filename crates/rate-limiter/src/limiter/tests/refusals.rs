@@ -38,6 +38,19 @@ fn after_the_time_that_a_refusal_names_and_not_a_moment_earlier_it_is_granted() 
     }
 }
 
+// proves: RATE-1
+#[test]
+fn a_window_with_a_margin_is_so_much_longer() {
+    let margin = SECOND / 4;
+    let (limiter, clock) = limiter(&[Window::new(1, SECOND).unwrap().with_margin(margin).unwrap()]);
+    let ask = || limiter.try_acquire(Request::new(Priority::Exit));
+    assert!(ask().is_ok());
+    clock.advance(SECOND);
+    assert_eq!(ask(), Err(Refused::Full { after: margin }));
+    clock.advance(margin);
+    assert!(ask().is_ok());
+}
+
 #[test]
 fn a_request_that_can_never_pass_is_refused_as_such() {
     let (limiter, clock) = limiter(&[Window::new(10, SECOND).unwrap().with_reserve(2, 3).unwrap()]);

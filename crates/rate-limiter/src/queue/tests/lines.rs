@@ -1,6 +1,8 @@
 //! Order, and what a wait is told.
 
-use std::task::Waker;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
 
 use proptest::prelude::*;
 
@@ -100,6 +102,41 @@ fn what_was_promised_and_not_fetched_waits_when_the_server_says_so() {
     assert!(fetch(&mut queue, 50, waiting).is_some());
 }
 
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+// proves: RATE-2
+#[test]
+fn whoever_comes_next_is_woken_when_the_one_before_gives_up_its_place_or_its_promise() {
+    let mut queue = queue(&Limits::new(&[window(1, 10)]).unwrap());
+    assert!(queue.try_take(tick(0), request(Priority::Entry, 1)).is_ok());
+    let [first, second, third] = [(); 3].map(|()| join(&mut queue, 0, Priority::Entry));
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    let woken = |queue: &mut Queue| {
+        queue.wakers().into_iter().for_each(Waker::wake);
+        woken.0.swap(0, Ordering::Relaxed)
+    };
+    for ticket in [second, third] {
+        assert_eq!(queue.turn(tick(0), ticket, &waker), Turn::Later);
+    }
+    queue.leave(tick(1), first);
+    assert_eq!(woken(&mut queue), 1, "the second is the first now");
+    assert_eq!(queue.turn(tick(1), second, &waker), Turn::At(tick(10)));
+    // Another one's question gives the second its turn, and the third is told that it is the first of those that wait.
+    assert_eq!(queue.turn(tick(10), third, &waker), Turn::At(tick(20)));
+    assert_eq!(woken(&mut queue), 2);
+    queue.leave(tick(12), second);
+    assert_eq!(woken(&mut queue), 1, "what was promised to the second is the third's");
+    assert!(fetch(&mut queue, 12, third).is_some());
+}
+
 fn windows() -> impl Strategy<Value = Vec<Window>> {
     prop::collection::vec((1..4_u32, 1..15_u64), 1..4).prop_map(|drawn| {
         let (mut max, mut length) = (2, 0);
@@ -183,6 +220,22 @@ fn what_one_class_learns_of_the_total_counts_for_what_another_has_room_for() {
     // Somebody else has used up what is shared.
     queue.learn(tick(1_000), second.class, 40);
     assert!(matches!(queue.try_take(tick(1_001), first), Err(Full::Until(at)) if at == tick(1_100)));
+}
+
+// proves: RATE-1, RATE-5
+#[test]
+fn what_was_promised_to_one_class_waits_when_another_learns_that_the_total_is_used() {
+    let own = [window(4, 100)];
+    let mut queue = queue(&Limits::with_classes(&[window(5, 100)], &[&own, &own]).unwrap());
+    queue.budget.learn_until(tick(1_100));
+    let (first, second) = (request(Priority::Polling, 1), request(Priority::Exit, 1).in_class(Class::nth(1)));
+    assert!(queue.try_take(tick(1_000), first).is_ok());
+    let waiting = queue.join(tick(1_000), second, Tick::LAST).unwrap();
+    queue.learn(tick(1_001), first.class, 5);
+    for now in [1_001, 1_099] {
+        assert_eq!(fetch(&mut queue, now, waiting), None, "all five are used at {now}");
+    }
+    assert!(fetch(&mut queue, 1_101, waiting).is_some());
 }
 
 // proves: RATE-3
