@@ -192,7 +192,7 @@ pub(super) fn balances(account: &str, money: &Balances, held: &Holdings) -> Json
         ("account_type", Json::text("margin")),
         ("total_equity", Json::decimal(money.total_equity)),
         // The broker pads its money without end.
-        ("total_cash", Json::Bare(format!("{:.24}", money.total_cash))),
+        ("total_cash", Json::Bare(padded(money.total_cash))),
         ("equity", zero()),
         ("market_value", Json::decimal(held.long + held.short)),
         ("long_market_value", Json::decimal(held.long)),
@@ -210,4 +210,12 @@ pub(super) fn balances(account: &str, money: &Balances, held: &Holdings) -> Json
         ("margin", margin),
     ]);
     Json::Object(vec![("balances", balances)])
+}
+
+/// With 24 places. By the number's own formatting as many fit only below ten million.
+fn padded(amount: Decimal) -> String {
+    let text = amount.to_string();
+    let places = text.split_once('.').map_or(0, |(_, places)| places.len());
+    let point = if places == 0 { "." } else { "" };
+    format!("{text}{point}{}", "0".repeat(24_usize.saturating_sub(places)))
 }

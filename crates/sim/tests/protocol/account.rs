@@ -15,6 +15,13 @@ async fn profile_and_balances_name_the_account() {
 }
 
 #[tokio::test]
+async fn a_rich_account_is_told_like_any_other() {
+    let sim = Sim::with(|config| config.with_start_cash(250_000_000.into())).await;
+    let reply = sim.get(&sim.account("balances")).await;
+    assert!(reply.body.contains(r#""total_cash":250000000.000000000000000000000000,"#), "{}", reply.body);
+}
+
+#[tokio::test]
 async fn positions_are_a_word_an_object_or_an_array() {
     let sim = Sim::start().await;
     let positions = async || sim.get(&sim.account("positions")).await.json()["positions"].clone();
