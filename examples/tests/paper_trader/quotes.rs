@@ -14,9 +14,9 @@ pub(crate) fn recording(dir: &Path, late: u64) -> PathBuf {
     let mut rows = String::from("symbol,exchange_ts_us,receive_ts_us,bid,bid_size,ask,ask_size\n");
     for row in 0..2_400 {
         let at = 1_700_000_000_000_000_u64 + row * 50_000;
-        // Narrow: an order at the ask of a moment ago is filled within a second.
+        // The ask stands still, so an order at the ask of a moment ago is filled.
         let cents = 10 + row % 2;
-        writeln!(rows, "TSTA,{},{at},50.{cents},5,50.{},5", at - late * 1_000_000, cents + 2).unwrap();
+        writeln!(rows, "TSTA,{},{at},50.{cents},5,50.12,5", at - late * 1_000_000).unwrap();
     }
     let file = dir.join("quotes.csv");
     fs::write(&file, rows).unwrap();
