@@ -93,6 +93,9 @@ pub(crate) enum Command {
     Freeze(PullArgs),
     /// Take back every halt and freeze, by name and with a reason. Both are kept.
     Resume(ResumeArgs),
+    /// Close everything that the book holds, bring to rest what works, and verify both at the broker. The bot has to be stopped.
+    #[command(after_help = FLATTENING)]
+    Flatten(Box<FlattenArgs>),
     /// List what is not at rest; settle what the broker cannot tell any more, by name and with a reason.
     Resolve(ResolveArgs),
     /// Run the simulated broker alone, speaking Tradier's protocol, until a signal.
@@ -273,6 +276,55 @@ pub(crate) struct ResumeArgs {
     /// Why it is safe to go on.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+}
+
+const FLATTENING: &str = "\
+The bot has to be stopped; how it ended does not matter. In this order:
+  1. The lock is taken. If a bot has it: exit 3, its pid, and how to stop it.
+  2. It is halted, by name and reason: what is closed here, no later start opens anew until `resume`. A halt that stands is
+     no hindrance. A freeze is: what works is canceled, and what has to be resumed first is said.
+  3. Entries that work are canceled; orders that the bot left in the air are looked up; book and broker are compared.
+  4. Each position is closed: at the price of fresh quotes or, without any and from the third attempt on, at the market; and
+     again, until the broker's own lists say that it is gone. What turns up late is closed too.
+With --broker tradier it takes the same environment as `run`. Ctrl-C: nothing new is sent, what works is brought to rest, and
+the list comes. A second one stops at once (130); the next start, or `flatten`, recovers.
+
+  paper-trader flatten --by ann --reason 'fire drill'
+  paper-trader flatten --within 10m --json
+
+Exit codes: 0 the book is empty and the broker agrees; 4 not everything could be verified: a list, and the command for each;
+3 a bot is running; 2 usage; 5 the records are damaged; 1 the machine refused something.";
+
+/// What is to be closed, and who answers for it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FlattenArgs {
+    /// Whom to close with: that is what the records say, and nothing else is accepted.
+    #[arg(long, value_enum)]
+    pub(crate) broker: Option<BrokerKind>,
+    /// Who flattens [default: the user's name].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+    pub(crate) reason: String,
+    /// How long to go on. What works then is brought to rest, which takes up to the fill time-out and three times the settling
+    /// time [default: 1m; 5m with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) within: Option<Duration>,
+    /// Time between two looks at an order [default: 250ms; 2s with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) poll: Option<Duration>,
+    /// How long an exit may work before it is canceled and tried again [default: 3s; 20s with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) fill_timeout: Option<Duration>,
+    /// How long a request whose answer was lost may still land [default: 5s; 1m with tradier].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) settle: Option<Duration>,
+    /// The account is of Tradier's production host, with real money.
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) market: MarketArgs,
 }
 
 const RESOLVING: &str = "\

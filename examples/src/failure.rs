@@ -34,6 +34,12 @@ pub(crate) enum Failure {
     StateDir { path: PathBuf, source: std::io::Error },
     #[error("there is no state directory {}: nothing has run there; see --state-dir", .0.display())]
     NoState(PathBuf),
+    #[error("no bot has run in {}: see --state-dir", .0.display())]
+    NothingTraded(PathBuf),
+    #[error("{}", running(.0))]
+    Running(AcquireError),
+    #[error("not everything is known to be closed: the list above says what, and the command for each")]
+    NotFlat,
     #[error("{}; {}", told(.0), next(.0))]
     Resolve(ResolveError),
     #[error("{0}")]
@@ -47,11 +53,20 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// For a command that takes the place of a bot: what to do about one that runs.
+    pub(crate) fn while_it_runs(self) -> Self {
+        match self {
+            Self::Lock(error @ AcquireError::Held { .. }) => Self::Running(error),
+            other => other,
+        }
+    }
+
     /// The exit code, as `--help` documents it.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_)
             | Self::NoState(_)
+            | Self::NothingTraded(_)
             | Self::Switch(SwitchError::Nameless)
             | Self::Resolve(ResolveError::NotItsFill { .. } | ResolveError::Nameless | ResolveError::NotOpen { .. })
             | Self::Lock(
@@ -66,10 +81,12 @@ impl Failure {
                 | OpenError::Limits(_),
             ) => 2,
             Self::Lock(AcquireError::Held { .. })
+            | Self::Running(_)
             | Self::Journal(OpenJournalError::Log(JournalError::Open(LogError::Locked(AcquireError::Held {
                 ..
             })))) => 3,
             Self::Unresolved
+            | Self::NotFlat
             | Self::Resolve(
                 ResolveError::Attended { .. }
                 | ResolveError::TooEarly { .. }
@@ -104,6 +121,19 @@ impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         Self::Resolve(error)
     }
+}
+
+/// How to stop whoever holds the lock.
+fn running(error: &AcquireError) -> String {
+    let pid = match error {
+        AcquireError::Held { holder: Some(holder), .. } => holder.pid.to_string(),
+        _ => "PID".to_owned(),
+    };
+    format!(
+        "{}: `kill {pid}` asks it to stop; if it hangs, `paper-trader halt` cancels its entries and `kill -9 {pid}` ends it. Then \
+         call this again",
+        told(error)
+    )
 }
 
 /// What to type after something was not settled.

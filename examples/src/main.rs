@@ -6,15 +6,19 @@ mod alerts;
 mod cli;
 mod duration;
 mod failure;
+mod flatten;
 mod halt;
 mod render;
 mod requests;
 mod resolve;
 mod run;
+mod signals;
 mod simulator;
 mod state_dir;
 mod status;
+mod stopped;
 mod strategy;
+mod view;
 mod wiring;
 
 use std::io::Write;
@@ -53,6 +57,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Log => status::log(&dir, common.json),
         Command::Halt(args) => halt::pull(Level::Halt, &args, &common),
         Command::Freeze(args) => halt::pull(Level::Freeze, &args, &common),
+        Command::Flatten(args) => on_runtime(flatten::run(&args, &common)),
         Command::Resolve(args) => on_runtime(resolve::run(&args, &common)),
         Command::Resume(args) => halt::resume(&args, &common),
     }

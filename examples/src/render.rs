@@ -152,6 +152,11 @@ pub(crate) fn time_of_day(at: Timestamp) -> String {
     at.strftime("%H:%M:%S%.3f").to_string()
 }
 
+/// A moment in full, to the millisecond: nobody reads more.
+pub(crate) fn instant(at: Timestamp) -> String {
+    at.strftime("%F %T%.3fZ").to_string()
+}
+
 /// Money with two decimals and separators for thousands.
 pub(crate) fn money(amount: Decimal) -> String {
     let rounded = amount.round_dp(2);

@@ -1,24 +1,18 @@
 //! `resolve`: what nobody can settle by evidence any more, settled by name and reason, with the bot stopped.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
-use backstop::broker::{Broker, ClientOrderId, Decimal};
-use backstop::clock::{Clock, SystemClock};
-use backstop::file_lock::{Claim as Holder, Lock};
-use backstop::quote::{Policy, PolicyConfig};
-use backstop::{
-    Claim, ClaimedFill, Desk, DeskConfig, LogJournal, Operator, ResolveError, SlotId, Stage, State, Switch, Upkeep,
-    told,
-};
+use backstop::broker::{ClientOrderId, Decimal};
+use backstop::{Claim, ClaimedFill, Desk, LogJournal, Operator, ResolveError, SlotId, Stage, State, told};
 
 use crate::cli::{Common, MarketArgs, ResolveArgs};
 use crate::failure::Failure;
 use crate::render;
 use crate::requests;
 use crate::state_dir::StateDir;
-use crate::wiring::{self, Simulator};
+use crate::stopped::{Stopped, Terms};
+use crate::wiring::Simulator;
 
 /// Between two looks at the broker.
 const POLL: Duration = Duration::from_millis(500);
@@ -147,41 +141,14 @@ async fn attempt(desk: &Desk, subject: &Subject, operator: &Operator) -> Result<
 
 /// A desk that trades nothing, on the account that the records belong to.
 async fn open(subject: &Subject, args: &ResolveArgs, dir: &StateDir) -> Result<(Desk, Option<Simulator>), Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let claim = Holder { label: "paper-trader resolve".to_owned(), since: clock.wall() };
-    // A bot that runs would go on with what it knows: it has to be stopped, and the refusal names it.
-    let lock = Lock::acquire(dir.lock(), &claim)?;
-    let switch = Switch::open(&dir.switch())?;
-    let (journal, contents) = LogJournal::open(&dir.journal(), claim, Upkeep::default())?;
-    let home = contents.state.home.clone();
-    let home = home.ok_or_else(|| Failure::Usage("nothing was ever traded from this state directory".to_owned()))?;
-    let in_sim = home == wiring::SIMULATOR;
-    let settle = args.settle.unwrap_or(Duration::from_secs(if in_sim { 5 } else { 60 }));
-    let (broker, simulator): (Arc<dyn Broker>, _) =
-        if let Some(broker) = wiring::reach(Some(&home), settle, dir, &clock)? {
-            (Arc::new(broker), None)
-        } else {
-            let market =
-                MarketArgs { seed: 7, faults: "none".to_owned(), quotes: None, requests: requests::OF_A_SIMULATOR };
-            let config = wiring::simulation(&market, &[])?;
-            let target = wiring::Target::Simulator { config: Box::new(config), requests: market.requests };
-            let wired = wiring::connect(target, dir, settle, &clock).await?;
-            (wired.broker, wired.simulator)
-        };
     let strategy = subject.slot().map(|slot| slot.strategy);
-    let config = DeskConfig {
-        home,
-        strategy: strategy.ok_or_else(|| Failure::Usage("it names no strategy".to_owned()))?,
-        limits: None,
-        loosening: None,
-        freshness: Policy::new(PolicyConfig::tradier()).map_err(|error| Failure::Usage(error.to_string()))?,
-        poll: POLL,
-        fill_timeout: settle,
-        settle,
-        clock_tolerance: Duration::from_secs(1),
-    };
-    let desk = Desk::open(config, broker, clock, lock, switch, Arc::new(journal), contents.state).await?;
-    Ok((desk, simulator))
+    let strategy = strategy.ok_or_else(|| Failure::Usage("it names no strategy".to_owned()))?;
+    let stopped = Stopped::take(dir, "paper-trader resolve")?;
+    let settle = args.settle.unwrap_or(Duration::from_secs(if stopped.is_simulated() { 5 } else { 60 }));
+    let market = MarketArgs { seed: 7, faults: "none".to_owned(), quotes: None, requests: requests::OF_A_SIMULATOR };
+    let terms = Terms { strategy, settle, poll: POLL, fill_timeout: settle, market: &market };
+    let opened = stopped.open(dir, terms).await?;
+    Ok((opened.desk, opened.simulator))
 }
 
 /// Everything that is not at rest, with what is known of it.

@@ -4,10 +4,8 @@ mod calendar;
 mod limits;
 mod session;
 mod settings;
-mod signals;
 mod spent;
 mod summary;
-mod view;
 
 use std::sync::Arc;
 
@@ -18,15 +16,15 @@ use backstop::{Desk, LogJournal, Switch, Upkeep, told};
 use crate::alerts::Sinks;
 use crate::cli::{Common, RunArgs};
 use crate::failure::Failure;
+use crate::signals::Signals;
 use crate::state_dir::StateDir;
+use crate::view::View;
 use crate::wiring::{self, Target};
 
 use session::Session;
 use settings::Settings;
-use signals::Signals;
 use spent::Spent;
 use summary::Summary;
-use view::View;
 
 /// Trades one session and says how it went.
 pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> {
@@ -56,7 +54,7 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
 
     sinks.tell(&desk);
     let settings = Arc::new(settings);
-    let view = Arc::new(View::start(&desk, common.json, &wired.described, &settings));
+    let view = Arc::new(View::start(&desk, common.json, &settings.described(&wired.described)));
     if let Some(torn) = &contents.torn {
         view.say(&format!("the journal ended in half a record, which counts for nothing ({torn})"));
     }

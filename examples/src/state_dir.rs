@@ -28,6 +28,10 @@ impl StateDir {
         if self.0.is_dir() { Ok(()) } else { Err(Failure::NoState(self.0.clone())) }
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub(crate) fn lock(&self) -> PathBuf {
         self.0.join("lock")
     }

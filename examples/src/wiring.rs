@@ -103,8 +103,21 @@ fn faults(mix: &str) -> Result<FaultPlan, Failure> {
 fn tradier(args: &RunArgs, settle: Duration) -> Result<TradierConfig, Failure> {
     let usage = |error: ConfigError| Failure::Usage(error.to_string());
     let base_url = BaseUrl::from_env().map_err(usage)?;
-    if base_url.is_production() != args.live {
-        return Err(Failure::Usage(if args.live {
+    check_switch(&base_url, args.live)?;
+    let credentials = Credentials::from_env().map_err(usage)?;
+    let config = timeouts(TradierConfig::new(base_url, credentials), settle);
+    let is_local = is_local(config.base_url());
+    requests::limited(config, is_local)
+}
+
+/// Whether the environment names the production host if and only if somebody says so (DESK-5).
+pub(crate) fn check_live(live: bool) -> Result<(), Failure> {
+    check_switch(&BaseUrl::from_env().map_err(|error| Failure::Usage(error.to_string()))?, live)
+}
+
+fn check_switch(base_url: &BaseUrl, live: bool) -> Result<(), Failure> {
+    if base_url.is_production() != live {
+        return Err(Failure::Usage(if live {
             "--live is given, and TRADIER_API_BASE does not name Tradier's production host; drop one of the two"
                 .to_owned()
         } else {
@@ -112,10 +125,7 @@ fn tradier(args: &RunArgs, settle: Duration) -> Result<TradierConfig, Failure> {
                 .to_owned()
         }));
     }
-    let credentials = Credentials::from_env().map_err(usage)?;
-    let config = timeouts(TradierConfig::new(base_url, credentials), settle);
-    let is_local = is_local(config.base_url());
-    requests::limited(config, is_local)
+    Ok(())
 }
 
 /// What `home` names when it is the embedded simulator.

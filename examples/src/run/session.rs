@@ -18,10 +18,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::settings::Settings;
-use super::signals::Signals;
-use super::view::View;
 use crate::failure::Failure;
+use crate::signals::Signals;
 use crate::strategy::Moment;
+use crate::view::View;
 
 /// How often a broker that does not answer is asked before the bot gives up on starting. With open positions it never
 /// gives up.

@@ -83,6 +83,17 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The first line of the output.
+    pub(crate) fn described(&self, broker: &str) -> String {
+        format!(
+            "paper trader: {} entries of {}, one every {:?}, held for {:?} at most, on {broker}",
+            self.entries,
+            self.strategy.name(),
+            self.slot,
+            self.hold
+        )
+    }
+
     /// The desk's side of it, after what is on record.
     pub(crate) fn desk(&self, home: String, state: &State) -> Result<DeskConfig, Failure> {
         let strategy = StrategyName::new(self.strategy.name()).map_err(|error| Failure::Usage(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! What a person sees while the session runs: events as lines, and in a terminal the open positions below them.
+//! What a person sees while a session runs, or a book is flattened: events as lines, and in a terminal the open positions below them.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 
-use super::settings::Settings;
 use crate::render;
 
 /// The output of a run.
@@ -34,7 +33,7 @@ enum Screen {
 
 impl View {
     /// Shows what is about to happen, and from here on every record.
-    pub(crate) fn start(desk: &Desk, json: bool, broker: &str, settings: &Settings) -> Self {
+    pub(crate) fn start(desk: &Desk, json: bool, what: &str) -> Self {
         let screen = Arc::new(if json {
             Screen::Json
         } else if std::io::stdout().is_terminal() {
@@ -48,13 +47,7 @@ impl View {
             Screen::Plain
         });
         if !json {
-            screen.line(&format!(
-                "paper trader: {} entries of {}, one every {:?}, held for {:?} at most, on {broker}",
-                settings.entries,
-                settings.strategy.name(),
-                settings.slot,
-                settings.hold
-            ));
+            screen.line(what);
         }
         let done = Arc::new(Notify::new());
         let listener = tokio::spawn(show(desk.events(), Arc::clone(&screen), Arc::clone(&done)));
