@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use backstop::broker::{Broker, MarketState, OrderKind, Symbol};
 use backstop::{
-    Desk, Drift, ExitAt, ExitEnd, ExitPlan, ExitRefusal, Level, Position, Pull, SlotId, Stage, State, StrategyName, told,
+    Desk, Drift, ExitAt, ExitEnd, ExitPlan, ExitRefusal, Level, Position, Pull, SlotId, Stage, State, StrategyName,
+    told,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -203,7 +204,10 @@ impl<'a> Closing<'a> {
     /// Whether the book is empty and the broker's lists say the same.
     fn is_done(&self) -> bool {
         let is_clean = |compared: &Compared| {
-            compared.is_empty && compared.drift.is_empty() && compared.working.is_empty() && is_empty(&self.desk.state())
+            compared.is_empty
+                && compared.drift.is_empty()
+                && compared.working.is_empty()
+                && is_empty(&self.desk.state())
         };
         matches!(&self.compared, Some(Ok(compared)) if is_clean(compared))
     }
@@ -307,7 +311,8 @@ impl<'a> Closing<'a> {
         let by_hand = format!("paper-trader resolve {slot} --closed --by NAME --reason TEXT");
         let pending = position.pending_close.as_ref();
         let (why, settle) = if position.is_flat() {
-            let why = pending.map_or("the broker's lists do not confirm it".to_owned(), |pending| pending.reason.clone());
+            let why =
+                pending.map_or("the broker's lists do not confirm it".to_owned(), |pending| pending.reason.clone());
             (format!("closed by its fills, not verified: {why}"), format!("{AGAIN}, or {by_hand}"))
         } else if let Some(order) = state.closing(slot) {
             (format!("its exit {order} is not at rest"), AGAIN.to_owned())

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use backstop::broker::Decimal;
+use backstop::broker::{Decimal, Fill};
 use backstop::clock::Timestamp;
 use backstop::{Batch, Desk, Position, Record, SlotId, State};
 use serde::Serialize;
@@ -91,7 +91,7 @@ impl Tally {
                     self.at_rest.insert(client_order_id.to_string(), render::finished(end, fills));
                     return;
                 }
-                let flow = fills.iter().filter_map(|fill| fill.cash()).fold(Decimal::ZERO, Decimal::saturating_add);
+                let flow = fills.iter().filter_map(Fill::cash).fold(Decimal::ZERO, Decimal::saturating_add);
                 let sum = self.cash.entry(slot).or_default();
                 *sum = sum.saturating_add(flow);
             }

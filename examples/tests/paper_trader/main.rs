@@ -8,6 +8,7 @@
 
 mod alerts;
 mod faults;
+mod flattening;
 mod halts;
 mod quotes;
 mod resolving;
