@@ -1,22 +1,26 @@
 //! The book: every position that may be open, and the only ways in and out of it.
 
 mod change;
+mod closings;
 mod index;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_broker::{BrokerOrderId, Decimal, Symbol};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::change::{Change, LegChange};
+use self::closings::Closings;
+pub(crate) use self::closings::day;
 pub(crate) use self::index::{Index, Net};
-use crate::drift::{Adoption, Correction};
+use crate::drift::{Adoption, Correction, DriftState};
 use crate::executed::Executed;
 use crate::id::PositionId;
 use crate::position::{HeldLeg, Origin, Pending, Position};
-use crate::proof::VerifiedClosed;
-use crate::units::is_countable;
+use crate::proof::{Evidence, VerifiedClosed};
+use crate::tally::Witness;
+use crate::units::{is_countable, shrinks};
 
 /// The open positions, and those whose close is not verified.
 ///
@@ -26,22 +30,25 @@ use crate::units::is_countable;
 #[serde(try_from = "RawBook")]
 pub struct Book {
     positions: BTreeMap<PositionId, Position>,
-    /// The orders of positions that left, and when: a broker's list shows them for weeks, and they are not to be booked again.
+    /// The orders of positions that left, and those of others that the book has followed, and when: a broker's list shows them
+    /// for weeks, and they are neither to be booked again nor to explain once more what is missing.
     closed_orders: BTreeMap<BrokerOrderId, Timestamp>,
+    /// What was closed, and on which day.
+    closings: Closings,
     /// How many changes there were.
     revision: u64,
     #[serde(skip)]
     index: Index,
 }
 
-/// How long the orders of a position that left are known: longer than any list of a broker reaches back.
-const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(24 * 60);
+/// How long what has left is known: longer than any list of a broker reaches back.
+pub(crate) const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(24 * 60);
 
 impl PartialEq for Book {
     fn eq(&self, other: &Self) -> bool {
         // The index follows from the positions, but for when a symbol was last touched by one that left.
-        (&self.positions, &self.closed_orders, self.revision)
-            == (&other.positions, &other.closed_orders, other.revision)
+        (&self.positions, &self.closed_orders, &self.closings, self.revision)
+            == (&other.positions, &other.closed_orders, &other.closings, other.revision)
     }
 }
 
@@ -211,7 +218,12 @@ impl Book {
         self.revision
     }
 
-    /// Whether an order is in the book, or was in a position that left it.
+    /// What was closed, and on which day.
+    pub(crate) fn closings(&self) -> &Closings {
+        &self.closings
+    }
+
+    /// Whether an order is in the book, was in a position that left it, or has been followed.
     pub(crate) fn knows(&self, order: &BrokerOrderId) -> bool {
         self.index.has_booked(order) || self.closed_orders.contains_key(order)
     }
@@ -256,10 +268,10 @@ impl Book {
                 position.legs.push(HeldLeg { symbol, opened, left: opened, price: *price });
                 Some(position)
             }
-            Change::Corrected { legs, .. } => {
+            Change::Corrected { legs, causes, .. } => {
                 let mut position = held.cloned().ok_or_else(missing)?;
                 for leg in legs {
-                    position.set(leg).ok_or_else(|| BookError::Changed { position: id.clone() })?;
+                    position.set(id, leg, strike_of(causes, &leg.symbol))?;
                 }
                 Some(position)
             }
@@ -273,22 +285,72 @@ impl Book {
         if after.as_ref().is_some_and(|position| !position.is_countable()) {
             return Err(BookError::Uncountable { position: id.clone() });
         }
+        let legs = held.into_iter().chain(&after).flat_map(|position| &position.legs);
+        let symbols: BTreeSet<Symbol> = legs.map(|leg| leg.symbol.clone()).collect();
+        let before: Vec<Decimal> = symbols.iter().map(|symbol| self.net(symbol)).collect();
         if let Some(before) = self.positions.remove(id) {
             self.index.drop(id, &before, revision);
-        }
-        if let Change::Removed { was, at, .. } = change {
-            let orders = was.orders.iter().map(|order| (order.broker_order_id().clone(), *at));
-            self.closed_orders.extend(orders);
-            self.closed_orders.retain(|_, left| at.duration_since(*left) <= KNOWN_FOR);
         }
         if let Some(mut position) = after {
             position.revision = revision;
             self.index.put(id, &position, revision);
             self.positions.insert(id.clone(), position);
         }
+        for (symbol, before) in symbols.iter().zip(before) {
+            let after = self.net(symbol);
+            self.closings.note(symbol, before, after, change.at());
+        }
+        self.settle(change);
         self.revision = revision;
         Ok(())
     }
+}
+
+impl Book {
+    /// Keeps which orders have nothing more to say, and for how long.
+    fn settle(&mut self, change: &Change) {
+        let at = change.at();
+        match change {
+            Change::Removed { was, evidence, .. } => {
+                let orders = was.orders.iter().map(Executed::broker_order_id);
+                self.closed_orders.extend(orders.chain(traded_by_others(evidence)).map(|order| (order.clone(), at)));
+                self.closed_orders.retain(|_, left| at.duration_since(*left) <= KNOWN_FOR);
+                self.closings.forget(day(at.checked_sub(KNOWN_FOR).unwrap_or(Timestamp::MIN)));
+            }
+            Change::Corrected { causes, .. } => {
+                // REC-5: a trade by hand that the book has followed explains nothing else.
+                let followed = causes.iter().filter_map(|cause| match cause {
+                    DriftState::ManualTrade { orders } => Some(orders),
+                    _ => None,
+                });
+                self.closed_orders.extend(followed.flatten().map(|order| (order.clone(), at)));
+            }
+            Change::Booked { .. } | Change::Pending { .. } | Change::Adopted { .. } => {}
+        }
+    }
+}
+
+/// The orders of somebody else that a proof rests on.
+fn traded_by_others(evidence: &Evidence) -> impl Iterator<Item = &BrokerOrderId> {
+    let legs = match evidence {
+        Evidence::Absence { legs } => legs.as_slice(),
+        Evidence::Fills { .. } | Evidence::Expiry { .. } | Evidence::Operator { .. } => &[],
+    };
+    legs.iter()
+        .flat_map(|leg| &leg.reads.witnesses)
+        .filter_map(|witness| match witness {
+            Witness::Orders { orders } => Some(orders),
+            _ => None,
+        })
+        .flatten()
+}
+
+/// What a share of `symbol` cost that came, or went, by exercise or assignment.
+fn strike_of(causes: &[DriftState], symbol: &Symbol) -> Option<Decimal> {
+    causes.iter().find_map(|cause| match cause {
+        DriftState::Assigned { option, shares_of, .. } if shares_of == symbol => Some(option.option()?.strike()),
+        _ => None,
+    })
 }
 
 impl Position {
@@ -301,15 +363,31 @@ impl Position {
         self.legs.iter().all(|leg| is_countable(leg.left) && is_countable(leg.opened))
     }
 
-    /// Sets what is left of one leg, if it is what the change says that it was.
-    fn set(&mut self, change: &LegChange) -> Option<()> {
-        match self.legs.iter_mut().find(|leg| leg.symbol == change.symbol) {
-            Some(leg) if leg.left == change.from => leg.left = change.to,
-            None if change.from.is_zero() => {
-                let (symbol, opened) = (change.symbol.clone(), change.to);
-                self.legs.push(HeldLeg { symbol, opened, left: opened, price: Decimal::ZERO });
+    /// Sets what is left of one leg, if it is what the change says that it was. What came at a known cost is paid for.
+    fn set(&mut self, id: &PositionId, change: &LegChange, cost: Option<Decimal>) -> Result<(), BookError> {
+        let LegChange { symbol, from, to } = change;
+        match self.legs.iter().find(|leg| leg.symbol == *symbol) {
+            Some(leg) if leg.left == *from => {}
+            None if from.is_zero() => {
+                let (symbol, none) = (symbol.clone(), Decimal::ZERO);
+                self.legs.push(HeldLeg { symbol, opened: none, left: none, price: none });
             }
-            Some(_) | None => return None,
+            Some(_) | None => return Err(BookError::Changed { position: id.clone() }),
+        }
+        self.bring(symbol, *from, *to, cost).ok_or_else(|| BookError::Uncountable { position: id.clone() })
+    }
+
+    fn bring(&mut self, symbol: &Symbol, from: Decimal, to: Decimal, cost: Option<Decimal>) -> Option<()> {
+        let came = to.checked_sub(from)?;
+        if let Some(cost) = cost {
+            self.cash_flow = self.cash_flow.checked_sub(came.checked_mul(cost)?)?;
+        }
+        let leg = self.legs.iter_mut().find(|leg| leg.symbol == *symbol)?;
+        leg.left = to;
+        if !shrinks(from, came) {
+            let paid = leg.opened.checked_mul(leg.price)?.checked_add(came.checked_mul(cost.unwrap_or(leg.price))?)?;
+            leg.opened = leg.opened.checked_add(came)?;
+            leg.price = paid.checked_div(leg.opened).or(cost).unwrap_or(leg.price);
         }
         Some(())
     }
@@ -321,6 +399,9 @@ impl Position {
 struct RawBook {
     positions: BTreeMap<PositionId, Position>,
     closed_orders: BTreeMap<BrokerOrderId, Timestamp>,
+    /// Books from before it was kept have none.
+    #[serde(default)]
+    closings: Closings,
     revision: u64,
 }
 
@@ -338,8 +419,8 @@ impl TryFrom<RawBook> for Book {
             }
             index.put(id, position, position.revision);
         }
-        let RawBook { positions, closed_orders, revision } = raw;
-        Ok(Self { positions, closed_orders, revision, index })
+        let RawBook { positions, closed_orders, closings, revision } = raw;
+        Ok(Self { positions, closed_orders, closings, revision, index })
     }
 }
 

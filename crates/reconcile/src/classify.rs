@@ -1,20 +1,22 @@
 //! Which of the named states a difference is (REC-8), and what else agrees that something is gone (REC-5).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use backstop_broker::{Decimal, Symbol};
+use backstop_broker::{BrokerOrderId, Decimal, Symbol};
+use backstop_clock::Mono;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::compare::{Compared, Difference};
+use crate::book::{KNOWN_FOR, day};
+use crate::compare::Difference;
 use crate::drift::{DriftState, Stake};
 use crate::expiry::{Expired, Worth, shares_of};
 use crate::intents::Traded;
 use crate::look::Look;
 use crate::position::Position;
 use crate::reads::ClosedLot;
-use crate::suspicion::Agreed;
+use crate::suspicion::{Agreed, Before};
 use crate::tally::Witness;
 use crate::units::shrinks;
 
@@ -27,17 +29,26 @@ pub(crate) struct Differences<'l, 'a> {
     assigned: BTreeMap<Symbol, DriftState>,
     /// What the clearing firm has as closed, by symbol.
     lots: BTreeMap<&'a Symbol, Vec<&'a ClosedLot>>,
-    latest: Option<(&'a Symbol, Timestamp)>,
+    past: &'l Past<'l>,
+}
+
+/// What earlier looks say.
+#[derive(Debug)]
+pub(crate) struct Past<'p> {
+    /// Of each symbol that differs: what was before, and since when it is seen to differ as it does.
+    pub(crate) of: BTreeMap<&'p Symbol, (Before, Mono)>,
+    /// When the orders of others were first seen to be at rest.
+    pub(crate) at_rest: &'p BTreeMap<BrokerOrderId, Mono>,
 }
 
 impl<'l, 'a> Differences<'l, 'a> {
-    pub(crate) fn new(look: &'l Look<'a>, compared: &'l Compared<'a>) -> Self {
-        let by_symbol = compared.differences.iter().map(|difference| (difference.symbol, difference)).collect();
+    pub(crate) fn new(look: &'l Look<'a>, differences: &'l [Difference<'a>], past: &'l Past<'l>) -> Self {
+        let by_symbol = differences.iter().map(|difference| (difference.symbol, difference)).collect();
         let mut lots: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for lot in look.reads.closed.as_ref().and_then(|read| read.value()).into_iter().flatten() {
             lots.entry(&lot.symbol).or_default().push(lot);
         }
-        let mut all = Self { look, by_symbol, assigned: BTreeMap::new(), lots, latest: compared.latest };
+        let mut all = Self { look, by_symbol, assigned: BTreeMap::new(), lots, past };
         all.assigned = all.assignments();
         all
     }
@@ -86,14 +97,9 @@ impl<'l, 'a> Differences<'l, 'a> {
         }
     }
 
-    /// What agrees with the list of positions that so much is gone. `agreed` is when the symbol was last seen to be
-    /// there.
-    pub(crate) fn witness(
-        &self,
-        difference: &Difference<'a>,
-        state: &DriftState,
-        agreed: Option<Agreed>,
-    ) -> Option<Witness> {
+    /// What agrees with the list of positions that so much is gone. Never that list itself, however much of it is there:
+    /// one that lacks a row has the others too (REC-5).
+    pub(crate) fn witness(&self, difference: &Difference<'a>, state: &DriftState) -> Option<Witness> {
         if difference.tracked.is_zero() || !shrinks(difference.tracked, difference.delta()) {
             return None;
         }
@@ -103,9 +109,15 @@ impl<'l, 'a> Differences<'l, 'a> {
             }
             DriftState::ManualTrade { orders } => return Some(Witness::Orders { orders: orders.clone() }),
             DriftState::Expired { .. } => return self.settled(difference).or_else(|| self.closed_lots(difference)),
+            // Orders of ours are to be booked: a position that left without them would come back as its opposite.
+            DriftState::PartialFill { .. } | DriftState::Unbooked { .. } | DriftState::Overfill { .. } => return None,
             _ => {}
         }
-        self.closed_lots(difference).or_else(|| self.balances(difference, agreed)).or_else(|| self.later_leg(agreed))
+        self.closed_lots(difference).or_else(|| self.balances(difference))
+    }
+
+    fn before(&self, difference: &Difference<'a>) -> Before {
+        self.past.of.get(difference.symbol).map_or_else(Before::default, |(before, _)| *before)
     }
 
     /// Whose a difference may be.
@@ -134,7 +146,18 @@ impl<'l, 'a> Differences<'l, 'a> {
         }
         let mut assigned = BTreeMap::new();
         for (underlying, options) in by_underlying {
-            let Some(moved) = self.by_symbol.get(underlying).map(|shares| shares.delta()) else { continue };
+            let Some(shares) = self.by_symbol.get(underlying) else { continue };
+            // An assignment sends no order.
+            let orders = self.look.orders.as_ref();
+            let traded = orders.is_some_and(|orders| orders.unbooked.contains_key(underlying));
+            if traded || self.manual(shares).is_some() {
+                continue;
+            }
+            // Shares that were there while the option was come from elsewhere.
+            let began = |symbol: &Symbol| self.past.of.get(symbol).map(|(_, began)| *began);
+            let options: Vec<_> =
+                options.into_iter().filter(|(symbol, ..)| began(symbol) <= began(underlying)).collect();
+            let moved = shares.delta();
             let total: Decimal = options.iter().map(|(_, _, shares)| *shares).sum();
             let alone: Vec<_> = options.iter().filter(|(_, _, shares)| *shares == moved).collect();
             let which: Vec<_> = match alone.as_slice() {
@@ -153,14 +176,29 @@ impl<'l, 'a> Differences<'l, 'a> {
     }
 
     /// The orders of somebody else that have traded exactly the difference, since it was opened.
-    fn manual(&self, difference: &Difference<'a>) -> Option<BTreeSet<backstop_broker::BrokerOrderId>> {
+    ///
+    /// Where it was looked at before, those that came since have traded exactly what is different now. One that was at rest
+    /// already while the symbol stood otherwise traded something else: shares of somebody's own, in the same row.
+    fn manual(&self, difference: &Difference<'a>) -> Option<BTreeSet<BrokerOrderId>> {
         let traded = self.look.orders.as_ref()?.foreign.get(difference.symbol)?;
         let opened = self.holders(difference).map(|(_, position)| position.opened_at).min();
         let since = opened.map(|at| earlier(at, self.look.config.names.clock_tolerance));
         let is_later =
             |traded: &&Traded<'_>| since.is_none_or(|since| traded.order.created_at.is_some_and(|at| at >= since));
         let traded: Vec<_> = traded.iter().filter(is_later).collect();
-        let exact = !traded.is_empty() && sum(traded.iter().copied()) == difference.delta();
+        let mut exact = !traded.is_empty() && sum(traded.iter().copied()) == difference.delta();
+        if let Some((delta, asked)) = self.before(difference).last {
+            // What was at rest for less than the lag may have been shown then, or not.
+            let since = |lag: Duration| {
+                let shown_then = |traded: &Traded<'_>| {
+                    let at_rest = self.past.at_rest.get(&traded.order.id);
+                    at_rest.is_some_and(|since| asked >= *since && asked.since(*since) >= lag)
+                };
+                sum(traded.iter().copied().filter(|traded| !shown_then(traded)))
+            };
+            let wanted = difference.delta() - delta;
+            exact &= since(self.look.config.lag) == wanted || since(Duration::ZERO) == wanted;
+        }
         exact.then(|| traded.iter().map(|traded| traded.order.id.clone()).collect())
     }
 
@@ -203,29 +241,29 @@ impl<'l, 'a> Differences<'l, 'a> {
     fn closed_lots(&self, difference: &Difference<'a>) -> Option<Witness> {
         let lots = self.lots.get(difference.symbol)?;
         let opened = self.holders(difference).map(|(_, position)| position.opened_at).min()?;
+        // It was there when it was last seen, and nobody knows any more what was closed of it in another season.
+        let seen = self.before(difference).agreed.map_or(opened, |Agreed { asked, .. }| asked.wall.max(opened));
         // A day of New York is over when the next one has begun in London.
-        let opened = opened.to_zoned(TimeZone::UTC).date().yesterday().ok()?;
-        let of_it = || lots.iter().filter(|lot| lot.closed_on > opened);
+        let first = day(seen.max(self.look.now.wall.checked_sub(KNOWN_FOR).ok()?));
+        let of_it = || lots.iter().filter(|lot| lot.closed_on >= first);
         let closed: Decimal = of_it().map(|lot| lot.quantity.abs()).sum();
         let last: Date = of_it().map(|lot| lot.closed_on).max()?;
-        (closed >= difference.delta().abs()).then_some(Witness::ClosedLots { last })
+        // What the book itself has closed is in the report as well, and says nothing of what it still has.
+        let known = self.look.book.closings().since(difference.symbol, first);
+        (closed - known >= difference.delta().abs()).then_some(Witness::ClosedLots { last })
     }
 
-    /// An account that was worth more than its cash, and now is its cash, holds nothing.
-    fn balances(&self, difference: &Difference<'a>, agreed: Option<Agreed>) -> Option<Witness> {
+    /// An account that was worth more than its cash, and now is its cash, holds no shares. An option may be worth nothing.
+    fn balances(&self, difference: &Difference<'a>) -> Option<Witness> {
         let balances = self.look.reads.balances.as_ref()?.value()?;
+        if difference.symbol.option().is_some() {
+            return None;
+        }
+        let agreed = self.before(difference).agreed;
         let was_worth = self.look.worth_more_at? >= difference.revision() && agreed.is_some();
         let is_cash = balances.total_equity == balances.total_cash;
         let holds_nothing = self.look.rows.as_ref()?.hold_nothing();
         (was_worth && is_cash && holds_nothing).then_some(Witness::Balances { total_cash: balances.total_cash })
-    }
-
-    /// REC-5: a list that stands still has the other legs too. One with a leg that the broker has touched since this one was
-    /// last seen does not: it was made later.
-    fn later_leg(&self, agreed: Option<Agreed>) -> Option<Witness> {
-        let (symbol, changed_at) = self.latest?;
-        let after = agreed?.asked.checked_add(self.look.config.names.clock_tolerance).ok()?;
-        (changed_at > after).then(|| Witness::LaterLeg { symbol: symbol.clone(), changed_at })
     }
 
     fn holders(&self, difference: &Difference<'a>) -> impl Iterator<Item = (&'a crate::PositionId, &'a Position)> {

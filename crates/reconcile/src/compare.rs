@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use backstop_broker::{Decimal, Symbol};
-use jiff::Timestamp;
 
 use crate::book::{Index, Net};
 use crate::config::Others;
@@ -24,19 +23,10 @@ pub(crate) struct Difference<'a> {
     pub(crate) net: Option<&'a Net>,
 }
 
-/// What the walk found.
-#[derive(Debug, Default)]
-pub(crate) struct Compared<'a> {
-    /// In the order of the symbols.
-    pub(crate) differences: Vec<Difference<'a>>,
-    /// Of the symbols that are held and agree, the one that the broker touched last.
-    pub(crate) latest: Option<(&'a Symbol, Timestamp)>,
-}
-
 impl Difference<'_> {
-    /// What the broker has that nobody else was declared to hold. Where there is nothing, nobody holds anything.
+    /// What the broker has that nobody else was declared to hold.
     pub(crate) fn ours(&self) -> Decimal {
-        if self.broker.is_zero() { Decimal::ZERO } else { self.broker - self.others }
+        ours(self.tracked, self.broker, self.others)
     }
 
     /// What is more than tracked, signed.
@@ -55,8 +45,14 @@ impl Difference<'_> {
     }
 }
 
-/// Compares in one pass over both sides.
-pub(crate) fn compare<'a>(rows: &Rows<'a>, index: &'a Index, others: &Others) -> Compared<'a> {
+/// What of the broker's quantity is ours. Where it has none nobody holds anything: but for what is long here and short there,
+/// of which it shows no row either.
+pub(crate) fn ours(tracked: Decimal, broker: Decimal, others: Decimal) -> Decimal {
+    if broker.is_zero() && !(tracked + others).is_zero() { Decimal::ZERO } else { broker - others }
+}
+
+/// Compares in one pass over both sides. What differs, in the order of the symbols.
+pub(crate) fn compare<'a>(rows: &Rows<'a>, index: &'a Index, others: &Others) -> Vec<Difference<'a>> {
     let mut walk = Walk { index, others, differences: Vec::new() };
     let mut tracked = index.sums().iter().peekable();
     let mut held = rows.iter().peekable();
@@ -71,9 +67,7 @@ pub(crate) fn compare<'a>(rows: &Rows<'a>, index: &'a Index, others: &Others) ->
         let row = if order == Ordering::Less { None } else { held.next() };
         walk.take(ours, row);
     }
-    let differences = walk.differences;
-    let latest = if differences.is_empty() { None } else { latest(rows, index, &differences) };
-    Compared { differences, latest }
+    walk.differences
 }
 
 struct Walk<'a, 'o> {
@@ -109,18 +103,4 @@ impl<'a> Walk<'a, '_> {
             self.differences.push(difference);
         }
     }
-}
-
-fn latest<'a>(rows: &Rows<'a>, index: &Index, differences: &[Difference<'a>]) -> Option<(&'a Symbol, Timestamp)> {
-    let mut latest = None;
-    for row in rows.iter() {
-        let Some(changed) = row.position.acquired_at else { continue };
-        let is_later = latest.is_none_or(|(_, latest)| latest < changed);
-        let is_held = || index.at(&row.key).is_some_and(|net| !net.quantity.is_zero());
-        let agrees = || differences.binary_search_by(|difference| difference.symbol.cmp(row.symbol())).is_err();
-        if is_later && is_held() && agrees() {
-            latest = Some((row.symbol(), changed));
-        }
-    }
-    latest
 }

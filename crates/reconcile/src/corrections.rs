@@ -55,7 +55,8 @@ fn part(
         DriftState::Larger => !less,
         _ => false,
     };
-    let at_rest = look.orders_at_rest(&only.position).is_ok() && look.none_works(&drift.symbol).is_ok();
+    let settled = look.is_settled(&drift.symbol).is_ok() && look.none_works(&drift.symbol).is_ok();
+    let at_rest = look.orders_at_rest(&only.position).is_ok() && settled;
     let to = only.left + delta;
     // A trade that turned it to the other side is not its own any more.
     let turned = !to.is_zero() && !only.left.is_zero() && to.is_sign_negative() != only.left.is_sign_negative();
@@ -82,7 +83,8 @@ fn shares_leg(
 ) -> Option<LegChange> {
     // Only what is all of the difference: of several options nobody can tell which brought how many.
     let drift = all.iter().find(|drift| drift.symbol == *symbol)?;
-    if drift.difference() != shares || look.none_works(symbol).is_err() {
+    let settled = look.is_settled(symbol).is_ok() && look.none_works(symbol).is_ok();
+    if drift.difference() != shares || !settled {
         return None;
     }
     let stable = suspicions.get(symbol).and_then(Suspicion::stable);

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::book::{Change, LegChange};
+use crate::compare::ours;
 use crate::id::PositionId;
 use crate::rows::RowFault;
 use crate::tally::Tally;
@@ -201,8 +202,7 @@ impl Correction {
 impl Drift {
     /// What differs, signed: what the broker has more of, others' part aside. Where it has none, nobody has a part.
     pub fn difference(&self) -> Decimal {
-        let ours = if self.broker.is_zero() { Decimal::ZERO } else { self.broker - self.others };
-        ours - self.tracked
+        ours(self.tracked, self.broker, self.others) - self.tracked
     }
 }
 

@@ -176,7 +176,8 @@ impl<'a> OrdersSeen<'a> {
             let Some(leg) = order.legs.iter().find(|leg| leg.symbol == fill.symbol) else { continue };
             let by_symbol = match is_ours {
                 true if !book.knows(&order.id) => &mut self.unbooked,
-                false if !config.others.bear(label) => &mut self.foreign,
+                // REC-5: one that the book has followed already explains nothing more.
+                false if !config.others.bear(label) && !book.knows(&order.id) => &mut self.foreign,
                 true | false => continue,
             };
             let (quantity, is_part) = (fill.signed_quantity(), fill.quantity < leg.quantity);

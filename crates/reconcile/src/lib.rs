@@ -26,11 +26,11 @@
 //! * **REC-4** Signed net quantities per symbol are compared, because a broker keeps one row for all that is held of a symbol.
 //!   Every difference is a [`Drift`], with the positions that it may belong to.
 //! * **REC-5** Absence is counted in reads that are spaced, complete, and each beside a complete list of orders in which nothing
-//!   works on the symbol; and each needs a [`Witness`]: orders of somebody else that traded exactly it, an account down to its
-//!   cash, the clearing firm's report, or another leg that the broker has touched since the last
-//!   look that had it. So a list
-//!   that stands still, or is empty for an hour, is not one vote. Where too much is missing at once, or all of it with no
-//!   witness, nothing is concluded from that answer about anybody ([`Glitch`]).
+//!   works on the symbol; and each needs a [`Witness`] that is not that list: orders of somebody else that traded exactly it, an
+//!   account down to its cash, the clearing firm's report, the shares of an assignment, or the calendar. So a list that stands
+//!   still, lacks a row or is empty for an hour is not one vote. A witness speaks once: orders that the book has followed, lots
+//!   that it has closed itself, and trades that an earlier look has shown explain nothing more. Where too much is missing at
+//!   once, or all of it with no witness, nothing is concluded from that answer about anybody ([`Glitch`]).
 //! * **REC-6** What changes the book returns a [`Change`] with its evidence, and [`Book::replay`] makes the same book of them.
 //!   What is found or refused is a [`Finding`].
 //! * **REC-7** Orders and intents are compared both ways; what does not fit is a [`Violation`], and a reason to halt.
@@ -62,6 +62,11 @@
 //! often enough and over a long enough time, are believed. The wall clock says which day it is; set forward by a day it makes
 //! options look expired, and they still have to be gone before they leave. Whose positions an answer lists nobody can see in
 //! it: another account's takes nothing out, but with an empty book its positions are orphans.
+//!
+//! One row a symbol holds what is ours and what is somebody's who was not declared. A process that has just come does not
+//! know what the row was before: it takes somebody's sale of exactly as much as is ours for a sale of ours, if the broker then
+//! lists none of it. The report of closed lots does not say whose they were either: bought and sold again by somebody
+//! on a day on which a position of ours stood, they count.
 //!
 //! Cost: linear in symbols and orders; an answer that comes unsorted is sorted once.
 //!

@@ -31,6 +31,7 @@ pub(crate) struct Look<'a> {
     /// `None`: it could not be read.
     pub(crate) orders: Option<OrdersSeen<'a>>,
     in_flight: BTreeMap<&'a Symbol, &'a ClientOrderId>,
+    in_doubt: BTreeMap<&'a Symbol, &'a ClientOrderId>,
     not_at_rest: BTreeMap<&'a PositionId, &'a ClientOrderId>,
 }
 
@@ -52,6 +53,7 @@ impl<'a> Look<'a> {
         known: Known,
     ) -> Self {
         let mut in_flight = BTreeMap::new();
+        let mut in_doubt = BTreeMap::new();
         let mut not_at_rest = BTreeMap::new();
         for (id, intent) in intents {
             match intent.stage {
@@ -60,6 +62,7 @@ impl<'a> Look<'a> {
                     not_at_rest.insert(&intent.position, id);
                 }
                 Stage::InDoubt { .. } => {
+                    in_doubt.extend(intent.legs.iter().map(|leg| (&leg.symbol, id)));
                     not_at_rest.insert(&intent.position, id);
                 }
                 Stage::AtRest { .. } | Stage::NothingFilled => {}
@@ -68,7 +71,20 @@ impl<'a> Look<'a> {
         let rows = reads.positions.value().map(|rows| Rows::new(rows));
         let orders = reads.orders.value().map(|list| OrdersSeen::new(list.orders(), intents, book, config));
         let Known { settled, asked_after, worth_more_at } = known;
-        Self { config, book, reads, now, settled, asked_after, worth_more_at, rows, orders, in_flight, not_at_rest }
+        Self {
+            config,
+            book,
+            reads,
+            now,
+            settled,
+            asked_after,
+            worth_more_at,
+            rows,
+            orders,
+            in_flight,
+            in_doubt,
+            not_at_rest,
+        }
     }
 
     /// Whether a symbol that change number `revision` touched last may be judged by this look (REC-3).
@@ -85,6 +101,20 @@ impl<'a> Look<'a> {
             Some(order) => Err(Doubt::InFlight { order: (*order).clone() }),
             None => Ok(()),
         }
+    }
+
+    /// Whether no order of ours, of whatever position, may still turn out to have traded a symbol.
+    pub(crate) fn is_settled(&self, symbol: &Symbol) -> Result<(), Doubt> {
+        match self.in_doubt.get(symbol) {
+            Some(order) => Err(Doubt::InFlight { order: (*order).clone() }),
+            None => self.at_rest(symbol),
+        }
+    }
+
+    /// By when all that a vote needs was asked for: positions and orders. Either of them read once is one vote (REC-5).
+    pub(crate) fn asked(&self) -> Moment {
+        let (positions, orders) = (self.reads.positions.asked, self.reads.orders.asked);
+        if orders.mono < positions.mono { orders } else { positions }
     }
 
     /// Whether every order of a position is at rest.

@@ -32,7 +32,7 @@ pub struct HeldLeg {
     pub opened: Decimal,
     /// What is left of it. Of the other sign when more was closed than was opened.
     pub left: Decimal,
-    /// The average price at which it was opened, per share. Zero where nobody knows.
+    /// The average price at which it was opened, per share: the strike for shares of an assignment. Zero where nobody knows.
     pub price: Decimal,
 }
 
@@ -89,7 +89,8 @@ impl Position {
         self.opened_at
     }
 
-    /// What its fills have done to cash so far, without fees: below zero is what it cost.
+    /// What its fills have done to cash so far, and shares that came or went at the strike, without fees: below zero is what
+    /// it cost.
     pub fn cash_flow(&self) -> Decimal {
         self.cash_flow
     }

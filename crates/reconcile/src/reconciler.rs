@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backstop_broker::{Decimal, Symbol};
+use backstop_broker::{BrokerOrderId, Decimal, Symbol};
+use backstop_clock::Mono;
 use jiff::Timestamp;
 
 use crate::book::Book;
-use crate::classify::Differences;
-use crate::compare::{Compared, Difference, compare};
+use crate::classify::{Differences, Past};
+use crate::compare::{Difference, compare};
 use crate::config::{Config, ConfigError, Orphans};
 use crate::corrections::corrections;
 use crate::drift::{Adoption, Correction, Drift, DriftState, Plan};
@@ -20,7 +21,7 @@ use crate::position::Position;
 use crate::proof::{VerifiedClosed, absent, covered};
 use crate::reads::Reads;
 use crate::run::{Glitch, Run, Unjudged};
-use crate::suspicion::{Agreed, Suspicion};
+use crate::suspicion::{Agreed, Before, Suspicion};
 use crate::tally::{Count, Witness};
 use crate::verdict::{Doubt, Looks, Source, Verdict, left};
 use crate::watermark::Watermark;
@@ -34,11 +35,15 @@ pub struct Reconciler {
     watermark: Watermark,
     /// Symbols that differ, and how often they were seen to.
     suspicions: BTreeMap<Symbol, Suspicion>,
+    /// Symbols that are as they should be again after others had traded exactly what was missing, and what was before that.
+    returned: BTreeMap<Symbol, Before>,
     /// Every symbol that differed in the last comparison, judged or not.
     differing: BTreeSet<Symbol>,
     /// The last comparison that was complete.
     compared: Option<Agreed>,
-    /// As `compared`, when the account was found to be worth more than its cash.
+    /// When each order of somebody else that the broker lists was first seen to be at rest.
+    at_rest: BTreeMap<BrokerOrderId, Mono>,
+    /// As `compared`, if the account was found to be worth more than its cash then.
     worth_more_at: Option<u64>,
     /// Positions that their fills have closed, and how often the broker agreed: for the position as it was then.
     confirming: BTreeMap<PositionId, (u64, Count)>,
@@ -74,8 +79,10 @@ impl Reconciler {
             watermark: Watermark::new(config.lag, book.revision(), now.mono),
             config,
             suspicions: BTreeMap::new(),
+            returned: BTreeMap::new(),
             differing: BTreeSet::new(),
             compared: None,
+            at_rest: BTreeMap::new(),
             worth_more_at: None,
             confirming: BTreeMap::new(),
             looks: BTreeMap::new(),
@@ -121,8 +128,9 @@ impl Reconciler {
         }
         run.is_complete = look.rows.is_some() && look.orders.is_some() && look.settled.is_some();
         let gone = if let Some(rows) = &look.rows {
-            let compared = compare(rows, book.index(), &config.others);
-            self.judge(&look, &compared, &mut run)
+            let differences = compare(rows, book.index(), &config.others);
+            self.note_others(&look);
+            self.judge(&look, &differences, &mut run)
         } else {
             BTreeSet::new()
         };
@@ -132,33 +140,35 @@ impl Reconciler {
     }
 
     /// Names and counts every difference. Returns the positions to ask about.
-    fn judge<'a>(&mut self, look: &Look<'a>, compared: &Compared<'a>, run: &mut Run) -> BTreeSet<PositionId> {
-        let differences = Differences::new(look, compared);
+    fn judge<'a>(&mut self, look: &Look<'a>, compared: &[Difference<'a>], run: &mut Run) -> BTreeSet<PositionId> {
+        let asked = look.reads.positions.asked;
+        let of = compared.iter().map(|difference| (difference.symbol, self.past(difference, asked))).collect();
+        let past = Past { of, at_rest: &self.at_rest };
+        let differences = Differences::new(look, compared, &past);
         let mut judged: Vec<(&Difference<'a>, DriftState, Option<Witness>)> = Vec::new();
-        for difference in &compared.differences {
+        for difference in compared {
             match look.judge(difference.symbol, difference.revision()) {
                 Ok(()) => {
                     let state = differences.state(difference);
-                    let witness = differences.witness(difference, &state, self.agreed(difference));
+                    let witness = differences.witness(difference, &state);
                     judged.push((difference, state, witness));
                 }
                 Err(because) => run.unjudged.push(Unjudged { symbol: difference.symbol.clone(), because }),
             }
         }
         run.glitch = glitch(look, &judged);
-        let asked = look.reads.positions.asked;
         let mut suspicions = BTreeMap::new();
         let mut about = BTreeSet::new();
         for (difference, state, witness) in judged {
             let mut suspicion = match self.suspicions.get(difference.symbol) {
                 Some(before) if before.is_of(difference) => before.clone(),
-                Some(before) => before.changed(difference),
-                None => Suspicion::new(difference, self.agreed(difference)),
+                _ => Suspicion::new(difference, self.past(difference, asked).0, asked),
             };
+            suspicion.see(asked, matches!(state, DriftState::ManualTrade { .. }));
             // REC-5: nothing is counted of an answer that is in doubt; nor without the orders, because without them nobody
             // knows what still works.
             if run.glitch.is_none() && look.orders.is_some() {
-                suspicion.count(asked, look.config.absence, witness);
+                suspicion.count(vote(look, witness.as_ref()), look.config.absence, witness);
             }
             if difference.is_gone() {
                 about.extend(difference.net.into_iter().flat_map(|net| net.holders.iter().cloned()));
@@ -182,32 +192,55 @@ impl Reconciler {
                 suspicions.insert(unjudged.symbol.clone(), before);
             }
         }
-        self.suspicions = suspicions;
+        self.returned.retain(|symbol, _| look.book.index().of(symbol).is_some() && !suspicions.contains_key(symbol));
+        for (symbol, before) in std::mem::replace(&mut self.suspicions, suspicions) {
+            if !self.suspicions.contains_key(&symbol) {
+                self.returned.extend(before.before_explained().map(|before| (symbol, before)));
+            }
+        }
         self.adopt(look, run);
         run.corrections = corrections(look, run, &self.suspicions);
         plan(look, run);
         about.extend(expired(look, run));
         run.drift.sort_by(|a, b| a.symbol.cmp(&b.symbol));
         self.shut(look, run);
-        self.differing = compared.differences.iter().map(|difference| difference.symbol.clone()).collect();
+        self.differing = compared.iter().map(|difference| difference.symbol.clone()).collect();
         if run.is_complete {
-            self.compared = look.settled.map(|revision| Agreed { revision, asked: asked.wall });
-            let balances = look.reads.balances.as_ref().and_then(|read| read.value());
-            let worth = balances.is_some_and(|balances| balances.total_equity != balances.total_cash);
-            let has_all = !compared.differences.iter().any(Difference::is_gone);
-            if worth && has_all {
-                self.worth_more_at = look.settled;
+            self.compared = look.settled.map(|revision| Agreed { revision, asked });
+            let has_all = !compared.iter().any(Difference::is_gone);
+            if let Some(balances) = look.reads.balances.as_ref().and_then(|read| read.value()).filter(|_| has_all) {
+                // While all is there and worth no more than cash, that it is worth no more says nothing.
+                let is_worth = balances.total_equity != balances.total_cash;
+                self.worth_more_at = look.settled.filter(|_| is_worth);
             }
         }
         about
     }
 
-    /// When a symbol that differs was last seen to agree.
-    fn agreed(&self, difference: &Difference<'_>) -> Option<Agreed> {
-        match self.suspicions.get(difference.symbol) {
-            Some(before) => before.agreed(),
-            None if self.differing.contains(difference.symbol) => None,
-            None => self.compared.filter(|compared| compared.revision >= difference.revision()),
+    /// What was known of a symbol before it differed as it does in an answer that was asked for at `asked`, and since when it
+    /// does.
+    fn past(&self, difference: &Difference<'_>, asked: Moment) -> (Before, Mono) {
+        let suspicion = self.suspicions.get(difference.symbol);
+        let began = suspicion.filter(|known| known.is_of(difference)).map_or(asked.mono, Suspicion::began);
+        let before = match (suspicion, self.returned.get(difference.symbol)) {
+            (Some(known), _) => known.before(difference),
+            (None, Some(before)) => *before,
+            (None, None) if self.differing.contains(difference.symbol) => Before::default(),
+            (None, None) => Before {
+                agreed: self.compared,
+                last: self.compared.map(|compared| (Decimal::ZERO, compared.asked.mono)),
+            },
+        };
+        (before.of(difference.revision()), began)
+    }
+
+    /// Notes which orders of others are at rest, and forgets those that the broker lists no more.
+    fn note_others(&mut self, look: &Look<'_>) {
+        let Some(orders) = &look.orders else { return };
+        let asked = look.reads.orders.asked.mono;
+        self.at_rest.retain(|order, _| orders.listed.contains(order));
+        for traded in orders.foreign.values().flatten() {
+            self.at_rest.entry(traded.order.id.clone()).or_insert(asked);
         }
     }
 
@@ -216,7 +249,9 @@ impl Reconciler {
         for drift in &mut run.drift {
             let is_nobodys = drift.may_belong.is_empty()
                 && matches!(drift.state, DriftState::Orphan | DriftState::ManualTrade { .. });
-            if !is_nobodys || run.glitch.is_some() || look.none_works(&drift.symbol).is_err() {
+            // What an order of ours may have bought is not nobody's.
+            let settled = look.is_settled(&drift.symbol).is_ok() && look.none_works(&drift.symbol).is_ok();
+            if !is_nobodys || run.glitch.is_some() || !settled {
                 continue;
             }
             let count = self.suspicions.get(&drift.symbol).and_then(Suspicion::stable);
@@ -313,12 +348,18 @@ impl Reconciler {
     }
 }
 
+/// When the youngest part of a vote was asked for: nothing that was read once is counted twice.
+fn vote(look: &Look<'_>, witness: Option<&Witness>) -> Moment {
+    let balances = look.reads.balances.as_ref().filter(|_| matches!(witness, Some(Witness::Balances { .. })));
+    let earliest = |one: Moment, other: Moment| if other.mono < one.mono { other } else { one };
+    balances.map_or(look.asked(), |read| earliest(look.asked(), read.asked))
+}
+
 /// REC-5: whether so much is missing, without anything that explains it, that the answer is in doubt and not the book.
 fn glitch(look: &Look<'_>, judged: &[(&Difference<'_>, DriftState, Option<Witness>)]) -> Option<Glitch> {
     let unexplained = judged.iter().filter(|(difference, state, witness)| {
         let named = matches!(state, DriftState::Missing | DriftState::BrokenSpread { .. });
-        let explained = !matches!(witness, None | Some(Witness::LaterLeg { .. }));
-        difference.is_gone() && named && !explained
+        difference.is_gone() && named && witness.is_none()
     });
     let holders = unexplained.flat_map(|(difference, ..)| difference.net.into_iter().flat_map(|net| &net.holders));
     let is_open = |id: &&PositionId| look.book.get(id).is_some_and(|position| !position.is_flat());

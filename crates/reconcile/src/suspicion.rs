@@ -1,7 +1,7 @@
-//! A difference that lasts: how often it was seen, and with which witnesses.
+//! A difference that lasts: since when it was seen, how often, and with which witnesses.
 
 use backstop_broker::Decimal;
-use jiff::Timestamp;
+use backstop_clock::Mono;
 
 use crate::compare::Difference;
 use crate::config::Repeat;
@@ -13,13 +13,33 @@ use crate::tally::{Count, Witness};
 pub(crate) struct Suspicion {
     tracked: Decimal,
     broker: Decimal,
+    delta: Decimal,
     revision: u64,
-    /// `None`: it was never seen to agree as it is.
-    agreed: Option<Agreed>,
+    before: Before,
+    began: Mono,
+    seen: Mono,
+    /// Whether orders of somebody else explain it.
+    explained: bool,
     /// Reads that showed the same.
     stable: Option<Count>,
     /// Those of them that a witness agreed with.
     witnessed: Option<Count>,
+}
+
+/// What was known of a symbol before it differed as it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Before {
+    /// The last look at which it was as it should be, if the book has not changed since.
+    pub(crate) agreed: Option<Agreed>,
+    /// How much it differed at the last look, and when that was asked for. `None`: it was not seen.
+    pub(crate) last: Option<(Decimal, Mono)>,
+}
+
+impl Before {
+    /// As far as it speaks of a symbol that change number `revision` touched last.
+    pub(crate) fn of(self, revision: u64) -> Self {
+        Self { agreed: self.agreed.filter(|agreed| agreed.revision >= revision), ..self }
+    }
 }
 
 /// A look at which a symbol agreed.
@@ -28,17 +48,20 @@ pub(crate) struct Agreed {
     /// The change of the book that the list had to show.
     pub(crate) revision: u64,
     /// When it was asked for.
-    pub(crate) asked: Timestamp,
+    pub(crate) asked: Moment,
 }
 
 impl Suspicion {
-    /// `agreed` is the last look, if the symbol agreed then.
-    pub(crate) fn new(difference: &Difference<'_>, agreed: Option<Agreed>) -> Self {
+    pub(crate) fn new(difference: &Difference<'_>, before: Before, asked: Moment) -> Self {
         Self {
             tracked: difference.tracked,
             broker: difference.broker,
+            delta: difference.delta(),
             revision: difference.revision(),
-            agreed: agreed.filter(|at| at.revision >= difference.revision()),
+            before,
+            began: asked.mono,
+            seen: asked.mono,
+            explained: false,
             stable: None,
             witnessed: None,
         }
@@ -49,9 +72,15 @@ impl Suspicion {
         (self.tracked, self.broker, self.revision) == (difference.tracked, difference.broker, difference.revision())
     }
 
-    /// The same symbol with another difference: the count begins anew.
-    pub(crate) fn changed(&self, difference: &Difference<'_>) -> Self {
-        Self::new(difference, self.agreed)
+    /// What was known before `difference`: before this one, or this one.
+    pub(crate) fn before(&self, difference: &Difference<'_>) -> Before {
+        if self.is_of(difference) { self.before } else { Before { last: Some((self.delta, self.seen)), ..self.before } }
+    }
+
+    /// What was known before it, for when the symbol differs again: a list that is old for once has not answered for the orders
+    /// that explain it.
+    pub(crate) fn before_explained(&self) -> Option<Before> {
+        self.explained.then_some(self.before)
     }
 
     pub(crate) fn count(&mut self, asked: Moment, repeat: Repeat, witness: Option<Witness>) {
@@ -61,13 +90,20 @@ impl Suspicion {
         Count::add(&mut self.stable, asked, repeat, None);
     }
 
+    /// Notes that it was seen, counted or not, and whether orders of somebody else explain it.
+    pub(crate) fn see(&mut self, asked: Moment, explained: bool) {
+        self.seen = self.seen.max(asked.mono);
+        self.explained = explained;
+    }
+
     /// Whether the broker has none of it at all.
     pub(crate) fn is_gone(&self) -> bool {
         self.broker.is_zero() && !self.tracked.is_zero()
     }
 
-    pub(crate) fn agreed(&self) -> Option<Agreed> {
-        self.agreed
+    /// When it was first seen so.
+    pub(crate) fn began(&self) -> Mono {
+        self.began
     }
 
     pub(crate) fn stable(&self) -> Option<&Count> {

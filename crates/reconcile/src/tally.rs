@@ -62,13 +62,6 @@ pub enum Witness {
         /// On which day.
         last: Date,
     },
-    /// Another leg of the book, which the broker has touched since this one was last seen: the list is not an old one.
-    LaterLeg {
-        /// Which.
-        symbol: Symbol,
-        /// When, by the broker's clock.
-        changed_at: Timestamp,
-    },
     /// The shares that an assignment or exercise leaves.
     Shares {
         /// Of what.

@@ -93,6 +93,17 @@ pub struct LegChange {
 }
 
 impl Change {
+    /// When it was made.
+    pub(crate) fn at(&self) -> Timestamp {
+        match self {
+            Self::Booked { at, .. }
+            | Self::Pending { at, .. }
+            | Self::Adopted { at, .. }
+            | Self::Corrected { at, .. }
+            | Self::Removed { at, .. } => *at,
+        }
+    }
+
     /// The position that it is about.
     pub fn position(&self) -> &PositionId {
         match self {

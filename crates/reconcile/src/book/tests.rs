@@ -141,6 +141,10 @@ fn a_book_is_exported_and_read_back_and_nothing_is_made_of_a_damaged_one() {
     let back: Book = serde_json::from_str(&text).unwrap();
     assert_eq!(back, world.book);
     assert_eq!(back.net(&symbol(PUT)), dec("-2"));
+    // One from before closings were kept.
+    let older = text.replacen("  \"closings\": {},\n", "", 1);
+    assert_ne!(older, text);
+    assert_eq!(serde_json::from_str::<Book>(&older).unwrap(), world.book);
     for (was, is) in [("\"revision\": 2\n}", "\"revision\": 1\n}"), ("\"-2\"", "\"1e15\""), ("\"legs\"", "\"more\"")] {
         assert!(text.contains(was), "{was} in {text}");
         assert!(serde_json::from_str::<Book>(&text.replacen(was, is, 9)).is_err(), "{is}");

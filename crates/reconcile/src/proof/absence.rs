@@ -26,7 +26,8 @@ pub(crate) fn absent(
     for leg in position.open_legs() {
         let symbol = &leg.symbol;
         // REC-3: not while an order of ours is in flight, nor before the broker's lag is over.
-        let checks = [look.judge(symbol, position.revision), look.none_works(symbol), look.row_is_clear(symbol)];
+        let judged = look.judge(symbol, position.revision);
+        let checks = [judged, look.is_settled(symbol), look.none_works(symbol), look.row_is_clear(symbol)];
         doubts.extend(checks.into_iter().filter_map(Result::err));
         let suspicion = suspicions.get(symbol).filter(|suspicion| suspicion.is_gone());
         match suspicion.and_then(|suspicion| suspicion.witnessed()) {

@@ -39,7 +39,7 @@ pub(crate) fn covered(
     doubts.dedup();
     let confirm = look.config.confirm;
     if doubts.is_empty() {
-        Count::add(count, look.reads.positions.asked, confirm, None);
+        Count::add(count, look.asked(), confirm, None);
     } else if doubts.iter().any(|doubt| matches!(doubt, Doubt::Differs { .. })) {
         // It was seen again: what agreed before was chance, or old.
         *count = None;

@@ -2,6 +2,7 @@ mod absence;
 mod adversary;
 mod drift;
 mod states;
+mod witnesses;
 
 use crate::fixture::*;
 use crate::{Orphans, Sizes};

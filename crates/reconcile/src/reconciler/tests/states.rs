@@ -106,6 +106,11 @@ fn an_option_that_is_gone_with_its_shares_there_was_assigned_and_becomes_the_sha
         assert!(reads.witnesses.contains(&Witness::Shares { symbol: symbol("SPY"), quantity: Decimal::from(shares) }));
         assert_eq!(world.book.net(&symbol(option)), Decimal::ZERO);
         assert_eq!(world.book.net(&symbol("SPY")), Decimal::from(shares));
+        // They cost the strike, or brought it.
+        let position = world.book.get(&id("p")).unwrap();
+        let leg = position.legs().iter().find(|leg| leg.symbol == symbol("SPY")).unwrap();
+        assert_eq!((leg.opened, leg.price), (Decimal::from(shares), dec("490")));
+        assert_eq!(position.cash_flow(), Decimal::from(-100 * contracts - 490 * shares));
         let run = world.run_for(2, |_| {});
         assert!(run.drift.is_empty() && run.closed.is_empty(), "{run:?}");
     }
