@@ -53,6 +53,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether somebody stopped reading, as `head` does: nothing is wrong.
+    pub(crate) fn is_unread(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     /// For a command that takes the place of a bot: what to do about one that runs.
     pub(crate) fn while_it_runs(self) -> Self {
         match self {

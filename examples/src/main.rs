@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_unread() => ExitCode::SUCCESS,
         Err(failure) => {
             // There is nobody left to tell if this fails too.
             let _told = writeln!(std::io::stderr().lock(), "paper-trader: {}", told(&failure));

@@ -33,7 +33,7 @@ pub enum ReadError {
         detail: String,
     },
     /// Too many requests.
-    #[error("too many requests ({detail}); wait{}", until.map(|at| format!(" until {at}")).unwrap_or_default())]
+    #[error("too many requests ({detail}); wait{}", until.map(|at| format!(" until {at:.3}")).unwrap_or_default())]
     Throttled {
         /// When the broker will answer again, where it said so.
         until: Option<Timestamp>,

@@ -131,7 +131,7 @@ impl Permit {
 #[non_exhaustive]
 pub enum Refused {
     /// There is no room now, or none up to the deadline.
-    #[error("the request budget has room in {after:?} at the earliest")]
+    #[error("the request budget has room in {:?} at the earliest", in_milliseconds(*after))]
     Full {
         /// How long that is from now.
         after: Duration,
@@ -174,4 +174,10 @@ pub enum Refused {
         /// How many.
         waiting: usize,
     },
+}
+
+/// Rounded up: for people, and nobody comes too early by it.
+fn in_milliseconds(duration: Duration) -> Duration {
+    let rest = duration.subsec_nanos() % 1_000_000;
+    if rest == 0 { duration } else { duration.saturating_add(Duration::from_nanos(u64::from(1_000_000 - rest))) }
 }

@@ -152,6 +152,7 @@ impl<'a> Closing<'a> {
     }
 
     async fn compare(&mut self) {
+        let had_failed = matches!(self.compared, Some(Err(_)));
         let was_empty = is_empty(&self.desk.state());
         let read = async {
             let compared = self.desk.reconcile().await?;
@@ -172,7 +173,9 @@ impl<'a> Closing<'a> {
             Err(error) => Err(told(&error)),
         });
         match &self.compared {
-            Some(Err(why)) => self.say_once(format!("no comparison with the broker: {why}")),
+            // Once for each row of failures.
+            Some(Err(why)) if !had_failed => self.view.say(&format!("no comparison with the broker: {why}")),
+            Some(Err(_)) => {}
             _ => self.say_if_closed().await,
         }
     }

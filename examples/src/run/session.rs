@@ -388,11 +388,15 @@ impl Session {
     }
 
     async fn reconcile_for_ever(&self) -> Infallible {
+        // Once for each row of failures, however long it is.
+        let mut is_said = false;
         loop {
             sleep(self.settings.reconcile_every).await;
-            if let Err(error) = self.desk.reconcile().await {
-                self.view.say(&format!("no comparison with the broker: {}", told(&error)));
+            let compared = self.desk.reconcile().await;
+            if let (Err(error), false) = (&compared, is_said) {
+                self.view.say(&format!("no comparison with the broker: {}", told(error)));
             }
+            is_said = compared.is_err();
         }
     }
 

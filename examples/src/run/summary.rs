@@ -258,19 +258,24 @@ struct QuotesJson<'a> {
 /// A user who sees why entries did not come can choose another policy, or another source.
 fn write_quotes(quotes: &QuoteTally, out: &mut impl Write) -> io::Result<()> {
     let QuoteTally { received, refused, entries, exits, .. } = quotes;
-    writeln!(out, "quotes          {received} received, {}", counted(refused, "refused"))?;
+    writeln!(out, "quotes          {received} received, {}", counted(refused, "refused", "refused"))?;
     if !entries.is_empty() {
-        writeln!(out, "                {}", counted(entries, "looks for an entry without a fresh one"))?;
+        writeln!(
+            out,
+            "                {}",
+            counted(entries, "look for an entry without a fresh one", "looks for an entry without a fresh one")
+        )?;
     }
     if !exits.is_empty() {
-        writeln!(out, "                {}", counted(exits, "exits without a fresh one"))?;
+        writeln!(out, "                {}", counted(exits, "exit without a fresh one", "exits without a fresh one"))?;
     }
     Ok(())
 }
 
 /// `5 refused: 3 crossed, 2 no stamp`, the most frequent first.
-fn counted(counts: &BTreeMap<&'static str, u64>, what: &str) -> String {
+fn counted(counts: &BTreeMap<&'static str, u64>, one: &str, many: &str) -> String {
     let sum: u64 = counts.values().sum();
+    let what = if sum == 1 { one } else { many };
     let mut rows: Vec<_> = counts.iter().collect();
     rows.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let rows: Vec<String> = rows.into_iter().map(|(name, count)| format!("{count} {name}")).collect();

@@ -188,7 +188,10 @@ fn news(standing: &Standing, state: &State) -> Vec<Record> {
         gone = others;
         if !lifts.is_empty() {
             let (by, reason) = (resume.by.clone(), resume.reason.clone());
+            let answered = answered(state, &lifts).map(|subject| Record::AlertOver { subject: subject.clone() });
+            let answered: Vec<Record> = answered.collect();
             records.push(Record::Resumed { lifts, by, reason, newest });
+            records.extend(answered);
         }
     }
     let (mended, settled) = gone.into_iter().partition::<Vec<_>, _>(PullId::is_fault);
@@ -201,6 +204,15 @@ fn news(standing: &Standing, state: &State) -> Vec<Record> {
         }
     }
     records
+}
+
+/// The alerts for which the desk had halted by itself: whoever takes the halt back has answered for them.
+fn answered<'a>(state: &'a State, lifts: &[PullId]) -> impl Iterator<Item = &'a String> {
+    let pulls = lifts.iter().filter_map(|id| state.halts.get(id)).filter(|pull| pull.by == DESK);
+    let reasons: Vec<&str> = pulls.map(|pull| pull.reason.as_str()).filter(|reason| !reason.is_empty()).collect();
+    // One alert may name several causes.
+    let said = state.alerts.iter().filter(move |(_, alert)| reasons.iter().any(|reason| alert.text.contains(reason)));
+    said.map(|(subject, _)| subject)
 }
 
 /// Syncs take their time, and may not hold up the runtime.

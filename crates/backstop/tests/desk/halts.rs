@@ -276,6 +276,31 @@ async fn an_order_of_a_stranger_under_our_name_halts_until_somebody_resumes_and_
     assert!(is_halted(&enter(&desk, 2).await.1), "another one does");
 }
 
+// proves: ALERT-1
+#[tokio::test(start_paused = true)]
+async fn what_the_desk_has_halted_for_by_itself_is_alerted_until_somebody_answers_for_it() {
+    let bench = calm();
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    let elsewhere = bench.elsewhere();
+    let stranger = elsewhere.desk().await;
+    for number in 1..=2 {
+        let (_, end) = enter(&stranger, number).await;
+        assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    }
+    desk.reconcile().await.unwrap();
+    // Somebody else's word is another matter.
+    desk.halt("ann", "the news").await.unwrap();
+    assert!(desk.state().alerts.contains_key("account"), "{:?}", desk.state().alerts);
+    let others: Vec<String> = desk.state().alerts.into_keys().filter(|subject| subject != "account").collect();
+    desk.resume("bob", "the other bot is stopped").await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(desk.state().alerts.into_keys().collect::<Vec<_>>(), others);
+        desk.reconcile().await.unwrap();
+    }
+    assert_eq!(State::replay(&journal.batches()).unwrap().alerts.into_keys().collect::<Vec<_>>(), others);
+}
+
 // proves: HALT-2, REC-7
 #[tokio::test(start_paused = true)]
 async fn a_second_stranger_halts_too_in_whatever_order_the_broker_lists() {
