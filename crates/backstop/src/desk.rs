@@ -13,6 +13,7 @@ mod reconcile;
 mod resolve;
 mod settle;
 mod verify;
+mod watch;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +48,7 @@ use crate::{SessionId, SlotId};
 
 use claims::JournalClaims;
 use listed::Rows;
+use watch::Ages;
 use wire::Wire;
 
 pub use cash::CashError;
@@ -56,6 +58,7 @@ pub use exit::{ExitAt, ExitEnd, ExitPlan};
 pub use limits::{AllowError, Loosening, TightenError};
 pub use reconcile::Comparison;
 pub use resolve::{Claim, ClaimedFill, Operator, ResolveError};
+pub use watch::{Fallback, WatchPolicy, WatchTally};
 
 /// How many batches a slow listener may fall behind before it misses some.
 const EVENTS_KEPT: usize = 1024;
@@ -173,6 +176,8 @@ pub(crate) struct Inner {
     tally: Mutex<QuoteTally>,
     /// At what prices what is held could be left.
     marks: Mutex<Marks>,
+    /// When what is held was last checked.
+    ages: Mutex<Ages>,
     /// What is to be told.
     alerts: Alerts,
     /// Which refusals were written down, and when.
@@ -302,6 +307,7 @@ impl Desk {
             tally: Mutex::default(),
             marks: Mutex::default(),
             refused: Mutex::default(),
+            ages: Mutex::default(),
             opening: Mutex::default(),
             failed: Mutex::default(),
             attended: Mutex::default(),
@@ -424,14 +430,7 @@ impl Desk {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn market_clock(&self) -> Result<MarketClock, ReadError> {
-        let asked = self.inner.clock.mono();
-        let clock = self.inner.broker.market_clock().await?;
-        let mut newest = self.inner.market.lock();
-        if newest.as_ref().is_none_or(|newest| newest.asked <= asked) {
-            *newest = Some(Market { state: clock.state.clone(), asked });
-        }
-        drop(newest);
-        Ok(clock)
+        self.inner.market_clock().await
     }
 
     /// Looks at the market: the broker's clock and quotes for `symbols`.
@@ -542,6 +541,17 @@ impl Desk {
 }
 
 impl Inner {
+    async fn market_clock(&self) -> Result<MarketClock, ReadError> {
+        let asked = self.clock.mono();
+        let clock = self.broker.market_clock().await?;
+        let mut newest = self.market.lock();
+        if newest.as_ref().is_none_or(|newest| newest.asked <= asked) {
+            *newest = Some(Market { state: clock.state.clone(), asked });
+        }
+        drop(newest);
+        Ok(clock)
+    }
+
     /// Takes in what came for `symbols`, and says what of it may not be traded on.
     fn receive(&self, symbols: &[Symbol], quotes: &Quotes) -> Vec<QuoteRefusal> {
         let refused = gate::receive(&mut self.feed.lock(), symbols, quotes, &*self.clock);

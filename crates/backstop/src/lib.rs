@@ -14,6 +14,7 @@
 //! * **Reconcile** ([`Desk::reconcile`]): what nobody looks after is settled by evidence; book and broker are compared.
 //! * **Halt** ([`Desk::halt`], [`Switch`]): no entry passes, in this process and every later one, until somebody resumes.
 //! * **Alerts** ([`Desk::tell`]): what somebody should look at is offered to every [`AlertSink`] until one takes it.
+//! * **Watch** ([`Desk::watch`]): a position that nobody checks is told of, and closed or halted for past twice its time.
 //! * **Stop** ([`Desk::stop`]): no new entries, what works is brought to rest.
 //!
 //! # What holds across a crash
@@ -78,7 +79,8 @@ mod told;
 pub use alert::{AlertPolicy, AlertSink, AlertTally, CommandSink, NotTaken, Notice, Urgency};
 pub use desk::{
     AllowError, CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd,
-    ExitPlan, Loosening, OpenError, Operator, RecordError, ResolveError, SessionError, TightenError,
+    ExitPlan, Fallback, Loosening, OpenError, Operator, RecordError, ResolveError, SessionError, TightenError,
+    WatchPolicy, WatchTally,
 };
 pub use gate::{MarketView, QuoteTally};
 pub use ids::{InvalidName, SessionId, SlotId, StrategyName};

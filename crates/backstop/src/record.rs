@@ -3,6 +3,8 @@
 //! The state of a desk is the fold of these records ([`State`](crate::State)), so what is not in a record did not
 //! happen, and what is in one survives a crash.
 
+use std::collections::BTreeMap;
+
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest, Symbol};
 use backstop_limits::{Kind, Limits};
 use backstop_trade_guard as trade_guard;
@@ -207,6 +209,12 @@ pub enum Record {
     Told {
         /// What it was about.
         subject: String,
+    },
+    /// When positions were last checked: all of them, now and then, so that a restart and whoever looks from outside know how
+    /// long each has gone unwatched (WATCH-1).
+    Checked {
+        /// By the wall clock.
+        checks: BTreeMap<SlotId, Timestamp>,
     },
     /// The process left with every entry and exit that it was asked for at an end.
     Stopped {

@@ -37,6 +37,11 @@ pub const HALT: &str = "halt";
 /// The subject of the alert about what book and broker differ in.
 pub const DRIFT: &str = "drift";
 
+/// The subject of alerts about a position that nobody has checked: its own is about its order and its close.
+pub(crate) fn watched(slot: &SlotId) -> String {
+    format!("unwatched {slot}")
+}
+
 /// What a desk knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +91,9 @@ pub struct State {
     pub switch_newest: u64,
     /// The newest comparison with the broker.
     pub reconciled: Option<Reconciled>,
+    /// When each position was last checked, as far as it was written down (WATCH-1).
+    #[serde(default)]
+    pub checks: BTreeMap<SlotId, Timestamp>,
     /// What was last said about each subject that somebody should look at.
     pub alerts: BTreeMap<String, Alert>,
     /// Alerts that no sink has taken, of earlier processes too.
@@ -345,6 +353,8 @@ impl State {
                 }
                 self.account.forget(slot).map_err(|error| uncountable(&error, slot))?;
                 self.alerts.remove(&slot.to_string());
+                self.alerts.remove(&watched(slot));
+                self.checks.remove(slot);
             }
             Record::Reconciled { drift } => self.reconciled = Some(Reconciled { at, drift: drift.clone() }),
             Record::Halted { id, level, by, reason, since, newest } => {
@@ -366,6 +376,10 @@ impl State {
             }
             Record::Told { subject } => {
                 self.untold.remove(subject);
+            }
+            Record::Checked { checks } => {
+                let held = checks.iter().filter(|(slot, _)| self.positions.contains_key(*slot));
+                self.checks = held.map(|(slot, at)| (slot.clone(), *at)).collect();
             }
             Record::Stopped { .. } => {}
         }

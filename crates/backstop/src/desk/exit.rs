@@ -114,7 +114,7 @@ struct Claimed {
 }
 
 impl Inner {
-    async fn exit(self: Arc<Self>, slot: &SlotId, plan: ExitPlan) -> ExitEnd {
+    pub(super) async fn exit(self: Arc<Self>, slot: &SlotId, plan: ExitPlan) -> ExitEnd {
         let Recorded { order, grant, _attended } = match self.record_exit(slot, &plan).await {
             Ok(recorded) => recorded,
             Err(refusal) => return ExitEnd::Refused(refusal),

@@ -79,7 +79,7 @@ impl Inner {
         }
     }
 
-    async fn pull(self: &Arc<Self>, level: Level, by: &str, reason: &str) -> Result<Pulled, SwitchError> {
+    pub(super) async fn pull(self: &Arc<Self>, level: Level, by: &str, reason: &str) -> Result<Pulled, SwitchError> {
         let asked = self.ask(level, by, reason);
         // In a task of its own, so that it is written although the caller is dropped.
         let (inner, running) = (Arc::clone(self), Running::new(self));

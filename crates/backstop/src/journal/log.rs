@@ -238,6 +238,7 @@ fn may_wait(batch: &Batch) -> bool {
                 | Record::Alert { .. }
                 | Record::AlertOver { .. }
                 | Record::Told { .. }
+                | Record::Checked { .. }
                 | Record::Attempt { of: trade_guard::Record { event: Event::Claimed { .. }, .. } }
                 | Record::Intent { purpose: Purpose::Open, .. }
                 | Record::RepeatsAllowed { .. }

@@ -16,7 +16,7 @@ use crate::bench::{Bench, FullJournal, enter, leave, spy};
 
 /// What a sink does with what it is offered.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Does {
+pub(crate) enum Does {
     Takes,
     Refuses,
     Hangs,
@@ -24,20 +24,20 @@ enum Does {
 }
 
 #[derive(Debug)]
-struct Fake {
+pub(crate) struct Fake {
     clock: Arc<dyn Clock>,
     does: Mutex<Does>,
     offered: AtomicU32,
-    taken: Mutex<Vec<(Mono, Notice)>>,
+    pub(crate) taken: Mutex<Vec<(Mono, Notice)>>,
 }
 
 impl Fake {
-    fn new(bench: &Bench, does: Does) -> Arc<Self> {
+    pub(crate) fn new(bench: &Bench, does: Does) -> Arc<Self> {
         let clock = Arc::clone(&bench.clock);
         Arc::new(Self { clock, does: Mutex::new(does), offered: AtomicU32::new(0), taken: Mutex::default() })
     }
 
-    fn taken(&self) -> Vec<Notice> {
+    pub(crate) fn taken(&self) -> Vec<Notice> {
         self.taken.lock().iter().map(|(_, notice)| notice.clone()).collect()
     }
 }

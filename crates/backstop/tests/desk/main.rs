@@ -24,4 +24,5 @@ mod limits_set;
 mod resolving;
 mod restarts;
 mod sweeps;
+mod watch;
 mod writing;
