@@ -175,6 +175,13 @@ pub(crate) struct RunArgs {
     /// Trade on Tradier's production host, with real money.
     #[arg(long)]
     pub(crate) live: bool,
+    /// How long a position may go without a look at its exit rule by fresh quotes: before that an alert names it. Does not
+    /// count while the market is shut [default: 30s; 2m with tradier; eight times --poll at least].
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) watch: Option<Duration>,
+    /// What is done when one goes unchecked for twice as long.
+    #[arg(long, value_enum, default_value = "halt")]
+    pub(crate) unwatched: Unwatched,
     #[command(flatten)]
     pub(crate) alerts: AlertArgs,
     #[command(flatten)]
@@ -193,6 +200,17 @@ pub(crate) struct AlertArgs {
     /// Run this in a shell for each alert, with one line on its input. Exit code 0 means taken; after 10s it is killed.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) alert_command: Option<String>,
+}
+
+/// What is done about a position that nobody has checked for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Unwatched {
+    /// It is closed at the market.
+    Close,
+    /// No entry passes until somebody resumes.
+    Halt,
+    /// An alert, and no more.
+    Tell,
 }
 
 /// What may be done at most. What is not said stays as it is on record in the state directory; where nothing is, the default

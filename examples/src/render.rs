@@ -67,8 +67,10 @@ pub(crate) fn line(record: &Record) -> Option<String> {
         Record::Accepted { client_order_id, broker_order_id } => {
             format!("accepted    {client_order_id} is order {broker_order_id}")
         }
-        // What comes of a cancel shows in the order's end; the other two are nothing new to a person.
-        Record::Canceling { .. } | Record::Told { .. } | Record::AlertOver { .. } => return None,
+        // What comes of a cancel shows in the order's end; the others are nothing new to a person.
+        Record::Canceling { .. } | Record::Told { .. } | Record::AlertOver { .. } | Record::Checked { .. } => {
+            return None;
+        }
         Record::Doubted { client_order_id, reason } => format!("UNKNOWN     {client_order_id}: {reason}"),
         Record::Finished { client_order_id, end, fills } => {
             format!("at rest     {client_order_id}: {}", finished(end, fills))

@@ -53,6 +53,7 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     }
 
     sinks.tell(&desk);
+    desk.watch(settings.watch);
     let settings = Arc::new(settings);
     let view = Arc::new(View::start(&desk, common.json, &settings.described(&wired.described)));
     if let Some(torn) = &contents.torn {
@@ -75,11 +76,11 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     view.finish().await;
     let mut end = end?;
     end.alerts = alerts;
+    end.watch = desk.watch_tally();
     end.failure = end.failure.or_else(|| stopped.err().map(|error| told(&error)));
 
     let simulator = wired.simulator.as_ref().map(|sim| &sim.server);
-    let summary =
-        Summary::new(&desk.state(), &end, settings.flatten_at_end, Spent::of(&wired.broker.budget_use()), simulator);
+    let summary = Summary::new(&desk.state(), &end, &settings, Spent::of(&wired.broker.budget_use()), simulator);
     let printed = summary.print(common.json);
     if let Some(simulator) = wired.simulator {
         simulator.server.shutdown().await;

@@ -1,6 +1,7 @@
 //! `status`, `positions` and `log`: what the records say, beside a live bot. Takes no lock, writes nothing.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use backstop::clock::{Clock, SystemClock, Timestamp};
 use backstop::file_lock::{LockState, Presence};
@@ -79,6 +80,11 @@ struct PositionView {
     legs: Vec<LegView>,
     opened_at: Timestamp,
     client_order_id: String,
+    /// When its exit rule was last evaluated on fresh quotes; `null` for never. Written down every quarter of --watch, so it may
+    /// have been since.
+    checked_at: Option<Timestamp>,
+    /// How long ago that was, or it was opened; `null` once nothing of it is left to check.
+    unchecked_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -170,7 +176,7 @@ pub(crate) fn status(dir: &StateDir, json: bool) -> Result<(), Failure> {
             executed: s.executed,
             refused: s.refused,
         }),
-        positions: state.positions.iter().map(position_view).collect(),
+        positions: position_views(&state).collect(),
         operations: state.operations.values().map(operation_view).collect(),
         limits: limits_used(&state),
         unresolved: unresolved(&state),
@@ -202,7 +208,7 @@ pub(crate) fn positions(dir: &StateDir, json: bool) -> Result<(), Failure> {
     let (state, _) = read(dir)?;
     let mut out = io::stdout().lock();
     if json {
-        for position in state.positions.iter().map(position_view) {
+        for position in position_views(&state) {
             writeln!(out, "{}", to_json(&position)?)?;
         }
         return Ok(());
@@ -351,7 +357,13 @@ fn slot_view(row: &SlotRow, is_running: bool) -> SlotView {
     }
 }
 
-fn position_view((slot, position): (&SlotId, &Position)) -> PositionView {
+fn position_views(state: &State) -> impl Iterator<Item = PositionView> {
+    let now = SystemClock::new().wall();
+    state.positions.iter().map(move |(slot, position)| position_view(state, slot, position, now))
+}
+
+fn position_view(state: &State, slot: &SlotId, position: &Position, now: Timestamp) -> PositionView {
+    let unchecked = unchecked(state, slot, position, now);
     PositionView {
         id: slot.to_string(),
         state: state_word(position),
@@ -360,7 +372,15 @@ fn position_view((slot, position): (&SlotId, &Position)) -> PositionView {
             .collect(),
         opened_at: position.opened_at,
         client_order_id: position.client_order_id.to_string(),
+        checked_at: state.checks.get(slot).copied(),
+        unchecked_ms: unchecked.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
     }
+}
+
+/// How long nobody has checked a position, by the records: at most that. `None` once nothing of it is left.
+fn unchecked(state: &State, slot: &SlotId, position: &Position, now: Timestamp) -> Option<Duration> {
+    let since = state.checks.get(slot).copied().unwrap_or(position.opened_at);
+    (!position.is_flat()).then(|| Duration::try_from(now.duration_since(since)).unwrap_or_default())
 }
 
 /// How much of the limits is used.
@@ -475,19 +495,37 @@ pub(crate) fn print_positions(out: &mut impl Write, state: &State) -> io::Result
     if state.positions.is_empty() {
         return writeln!(out, "no open positions");
     }
-    writeln!(out, "{:<26} {:<13} {:>9}  {:<22} {:>12}  opened", "position", "state", "quantity", "symbol", "price")?;
+    writeln!(
+        out,
+        "{:<26} {:<13} {:>9}  {:<22} {:>12}  {:<30} checked",
+        "position", "state", "quantity", "symbol", "price", "opened"
+    )?;
+    let now = SystemClock::new().wall();
     for (slot, position) in &state.positions {
         for (index, leg) in position.legs.iter().enumerate() {
             let (id, word) = if index == 0 { (slot.to_string(), state_word(position)) } else { (String::new(), "") };
-            let opened = if index == 0 { position.opened_at.to_string() } else { String::new() };
-            writeln!(
-                out,
-                "{id:<26} {word:<13} {:>9}  {:<22} {:>12}  {opened}",
+            let (opened, checked) = if index == 0 {
+                (position.opened_at.to_string(), checked_word(state, slot, position, now))
+            } else {
+                (String::new(), String::new())
+            };
+            let row = format!(
+                "{id:<26} {word:<13} {:>9}  {:<22} {:>12}  {opened:<30} {checked}",
                 leg.quantity,
                 leg.symbol,
                 render::price(leg.price)
-            )?;
+            );
+            writeln!(out, "{}", row.trim_end())?;
         }
     }
     Ok(())
+}
+
+/// The age of the last check, for people.
+fn checked_word(state: &State, slot: &SlotId, position: &Position, now: Timestamp) -> String {
+    match (unchecked(state, slot, position, now), state.checks.contains_key(slot)) {
+        (Some(age), true) => format!("{}s ago", age.as_secs()),
+        (Some(age), false) => format!("NEVER, in {}s", age.as_secs()),
+        (None, _) => String::new(),
+    }
 }

@@ -11,7 +11,7 @@ use backstop::clock::Clock;
 use backstop::quote::{self, Expired, NotFresh, Now};
 use backstop::{
     AlertTally, CashError, Desk, EntryEnd, EntryPlan, ExitEnd, Level, MarketView, QuoteTally, SessionError, SessionId,
-    SlotId, State, told,
+    SlotId, State, WatchTally, told,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -61,6 +61,8 @@ pub(crate) struct SessionEnd {
     pub(crate) began_flat: bool,
     /// What became of the quotes.
     pub(crate) quotes: QuoteTally,
+    /// How the watch over positions fared.
+    pub(crate) watch: WatchTally,
     /// How the alerts fared; `None` where nobody is told.
     pub(crate) alerts: Option<AlertTally>,
     /// Why the desk could not go on, if it could not.
@@ -339,15 +341,17 @@ impl Session {
             // What another process does to the kill switch is told and written down at once.
             self.desk.ask_switch().await;
             let state = self.desk.state();
-            if leaving.len() < state.positions.len() && self.desk.failure().is_none() {
+            if !state.positions.is_empty() && self.desk.failure().is_none() {
                 let closing = |slot: &SlotId| self.desk.closing_cash(slot).ok();
                 self.view.marks(&state, closing);
-                for slot in due(&state, &leaving, &not_before) {
-                    let Some(position) = state.positions.get(&slot) else { continue };
-                    let plan = self.settings.strategy.exit(position, closing(&slot), &self.moment());
-                    let Some(plan) = plan else { continue };
+                let due = due(&state, &leaving, &not_before);
+                for (slot, position) in state.positions.iter().filter(|(_, position)| !position.is_flat()) {
+                    let leaves = |closing| self.settings.strategy.exit(position, closing, &self.moment());
+                    // WATCH-1: without fresh quotes time alone is asked, and that is no check.
+                    let plan = self.desk.check(slot, |closing| leaves(Some(closing))).unwrap_or_else(|_| leaves(None));
+                    let Some(plan) = plan.filter(|_| due.contains(slot)) else { continue };
                     let (desk, id) = (self.desk.clone(), slot.clone());
-                    leaving.insert(slot);
+                    leaving.insert(slot.clone());
                     exits.spawn(async move { (id.clone(), desk.exit(id, plan).await) });
                 }
             }

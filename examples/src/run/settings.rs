@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use backstop::broker::{Quantity, Symbol};
 use backstop::quote::{self, Policy, PolicyConfig, Stamps};
-use backstop::{DeskConfig, State, StrategyName};
+use backstop::{DeskConfig, Fallback, State, StrategyName, WatchPolicy};
 
 use super::calendar::Calendar;
 use super::limits::LimitSettings;
-use crate::cli::{BrokerKind, RunArgs, StrategyKind};
+use crate::cli::{BrokerKind, RunArgs, StrategyKind, Unwatched};
 use crate::failure::Failure;
 use crate::strategy::{Equity, Spread, Strategy};
 use crate::wiring;
@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) settle: Duration,
     pub(crate) reconcile_every: Duration,
     pub(crate) flatten_at_end: bool,
+    pub(crate) watch: WatchPolicy,
     pub(crate) calendar: Calendar,
     /// How old the quotes are declared to be.
     pub(crate) delayed_quotes: Option<Duration>,
@@ -42,7 +43,7 @@ impl Settings {
         let or = |given: Option<Duration>, in_sim: u64, at_tradier: u64| {
             given.unwrap_or(ms(if sim { in_sim } else { at_tradier }))
         };
-        let strategy = strategy(args)?;
+        let (strategy, poll) = (strategy(args)?, or(args.poll, 250, 3_000));
         // Recorded SPXW quotes are 265 to 311 basis points wide at the median, shares in continuous trading below 10.
         let max_spread = args.max_spread.unwrap_or(if matches!(strategy, Strategy::Spread(_)) { 1_000 } else { 100 });
         let limits = LimitSettings::of(args, strategy.reference())?;
@@ -58,10 +59,18 @@ impl Settings {
             },
             slot: or(args.slot, 3_000, 300_000),
             hold: or(args.hold, 8_000, 1_800_000),
-            poll: or(args.poll, 250, 3_000),
+            poll,
             fill_timeout: or(args.fill_timeout, 3_000, 60_000),
             settle: or(args.settle, 5_000, 60_000),
             reconcile_every: or(args.reconcile_every, 2_000, 300_000),
+            watch: WatchPolicy {
+                within: args.watch.unwrap_or_else(|| or(None, 30_000, 120_000).max(poll.saturating_mul(8))),
+                fallback: match args.unwatched {
+                    Unwatched::Close => Fallback::Close,
+                    Unwatched::Halt => Fallback::Halt,
+                    Unwatched::Tell => Fallback::Tell,
+                },
+            },
             flatten_at_end: args.flatten_at_end.unwrap_or(sim),
             calendar: match (sim, args.live) {
                 (true, _) => Calendar::Unasked,
@@ -72,6 +81,10 @@ impl Settings {
             freshness: policy(args, max_spread)
                 .map_err(|error| usage(format!("--max-quote-age, --max-spread, --delayed-quotes: {error}")))?,
         };
+        if settings.watch.within < settings.poll.saturating_mul(8) {
+            let text = "--watch must be at least eight times --poll: a position is checked no more often than that";
+            return Err(usage(text.to_owned()));
+        }
         if settings.settle < ms(500) {
             return Err(usage("--settle must be at least 500ms: a call may take two fifths of it".to_owned()));
         }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use backstop::broker::{Decimal, Symbol};
-use backstop::{AlertTally, QuoteTally, State};
+use backstop::{AlertTally, Fallback, QuoteTally, State, WatchPolicy, WatchTally};
 use backstop_sim::SimServer;
 use serde::Serialize;
 
 use super::session::{SessionEnd, Slots};
+use super::settings::Settings;
 use super::spent::Spent;
 use crate::failure::Failure;
 use crate::render::{Num, money};
@@ -29,6 +31,7 @@ pub(crate) struct Summary {
     open_positions: usize,
     quotes: QuoteTally,
     halted: Option<String>,
+    watch: (WatchPolicy, WatchTally),
     alerts: Option<AlertTally>,
     untold: Vec<String>,
     limits: Vec<LimitView>,
@@ -56,11 +59,10 @@ struct Truth {
 }
 
 impl Summary {
-    /// `flat`: whether the run was to close everything before it ends.
     pub(crate) fn new(
         state: &State,
         end: &SessionEnd,
-        flat: bool,
+        settings: &Settings,
         spent: Spent,
         simulator: Option<&SimServer>,
     ) -> Self {
@@ -68,7 +70,7 @@ impl Summary {
         let truth = simulator.map(|simulator| Truth::of(simulator, state, end.cash_book));
         let mut unresolved = unresolved(state);
         unresolved.extend(end.failure.clone());
-        if flat || end.failure.is_some() {
+        if settings.flatten_at_end || end.failure.is_some() {
             let open = state.positions.keys().map(ToString::to_string);
             let untold: Vec<_> = open.filter(|slot| !unresolved.iter().any(|line| line.contains(slot))).collect();
             unresolved.extend(untold.into_iter().map(|slot| format!("position {slot} is still open")));
@@ -86,6 +88,7 @@ impl Summary {
             open_positions: state.positions.len(),
             quotes: end.quotes.clone(),
             halted: state.halted().map(ToString::to_string),
+            watch: (settings.watch, end.watch),
             alerts: end.alerts.clone(),
             untold: state.untold.keys().cloned().collect(),
             limits: status::limits_used(state),
@@ -144,6 +147,7 @@ impl Summary {
             writeln!(out, "result          {:>14}", money(now.saturating_sub(before)))?;
         }
         self.spent.write(out)?;
+        write_watch(&self.watch, out)?;
         self.write_alerts(out)?;
         if let Some(truth) = &self.truth {
             truth.write(out)?;
@@ -207,6 +211,7 @@ impl Summary {
             cash_book: self.cash_book.map(Num),
             cash_broker: self.cash_broker.map(Num),
             halted: self.halted.as_deref(),
+            watch: WatchJson::of(&self.watch),
             alerts_delivered: self.alerts.as_ref().map(|alerts| alerts.delivered),
             alerts_undelivered: &self.untold,
             limits: &self.limits,
@@ -235,6 +240,7 @@ struct SummaryJson<'a> {
     cash_book: Option<Num>,
     cash_broker: Option<Num>,
     halted: Option<&'a str>,
+    watch: WatchJson,
     /// How often a sink took one; null where nobody is told.
     alerts_delivered: Option<u64>,
     alerts_undelivered: &'a [String],
@@ -253,6 +259,44 @@ struct QuotesJson<'a> {
     refused: &'a BTreeMap<&'static str, u64>,
     entries_refused: &'a BTreeMap<&'static str, u64>,
     exits_unquoted: &'a BTreeMap<&'static str, u64>,
+}
+
+/// How the watch over positions fared.
+#[derive(Serialize)]
+struct WatchJson {
+    /// How long a position may go unchecked, and how long one did.
+    within_ms: u64,
+    longest_ms: u64,
+    /// How often one went unchecked for too long, and how often something was done about it.
+    late: u64,
+    acted: u64,
+    unwatched: &'static str,
+}
+
+impl WatchJson {
+    fn of((policy, tally): &(WatchPolicy, WatchTally)) -> Self {
+        let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            within_ms: ms(policy.within),
+            longest_ms: ms(tally.longest),
+            late: tally.late,
+            acted: tally.acted,
+            unwatched: match policy.fallback {
+                Fallback::Close => "close",
+                Fallback::Halt => "halt",
+                Fallback::Tell => "tell",
+            },
+        }
+    }
+}
+
+fn write_watch((policy, tally): &(WatchPolicy, WatchTally), out: &mut impl Write) -> io::Result<()> {
+    let (longest, within) = (tally.longest, policy.within);
+    write!(out, "watch           unchecked for {longest:.1?} at most, of {within:?} allowed")?;
+    match tally.late {
+        0 => writeln!(out),
+        late => writeln!(out, "; {late} time(s) too long, and {} time(s) dealt with", tally.acted),
+    }
 }
 
 /// A user who sees why entries did not come can choose another policy, or another source.
