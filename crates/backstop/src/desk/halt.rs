@@ -1,6 +1,6 @@
 //! The kill switch as the desk asks it, follows it and pulls it by itself (HALT-1, HALT-2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -181,6 +181,11 @@ fn news(standing: &Standing, state: &State) -> Vec<Record> {
         let Pull { level, by, reason, since } = pull.clone();
         Record::Halted { id: id.clone(), level, by, reason, since, newest }
     });
+    let back = state.halts.iter().filter(|(id, _)| !standing.pulls().contains_key(*id)).map(|(_, pull)| &pull.reason);
+    let back: BTreeSet<&String> = back.collect();
+    // Whoever resumes has looked at what the desk said when it pulled: nothing is left of that to settle.
+    let over = state.alerts.iter().filter(|(_, alert)| back.contains(&alert.text));
+    let over: Vec<Record> = over.map(|(subject, _)| Record::AlertOver { subject: subject.clone() }).collect();
     let mut gone: Vec<PullId> = state.halts.keys().filter(|id| !standing.pulls().contains_key(*id)).cloned().collect();
     let mut records: Vec<Record> = pulled.collect();
     for resume in standing.resumes().values() {
@@ -203,6 +208,7 @@ fn news(standing: &Standing, state: &State) -> Vec<Record> {
             records.push(Record::Resumed { lifts, by: by.to_owned(), reason: reason.to_owned(), newest });
         }
     }
+    records.extend(over);
     records
 }
 

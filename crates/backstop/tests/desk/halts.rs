@@ -374,6 +374,25 @@ async fn a_failed_journal_a_lost_lock_and_many_doubts_halt_whoever_comes_next() 
     assert!(next_is_halted(&bench).unwrap().contains("in doubt"), "{:?}", next_is_halted(&bench));
 }
 
+// A bot that had been resumed went on to its end, and left with exit code 4 for an alert that nobody could settle any more.
+#[tokio::test(start_paused = true)]
+async fn a_resume_ends_the_alert_of_the_halt_that_it_takes_back() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::AnswerLost, 1_000));
+    for number in 1..=3 {
+        let (slot, _) = enter(&desk, number).await;
+        let _end = leave(&desk, &slot).await;
+    }
+    let is_said = |desk: &Desk| desk.state().alerts.contains_key("broker");
+    assert!(desk.state().halted().is_some() && is_said(&desk));
+    bench.sim().set_faults(FaultPlan::none());
+    // By another process, as `paper-trader resume` does it.
+    resume(&bench);
+    desk.ask_switch().await;
+    assert!(desk.state().halted().is_none() && !is_said(&desk), "{:?}", desk.state().alerts);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_doubt_now_and_then_halts_nobody() {
     let bench = calm();
