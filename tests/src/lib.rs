@@ -3,6 +3,7 @@
 mod effort;
 mod http;
 mod strace;
+pub mod torture;
 mod wire;
 pub mod workload;
 

@@ -15,6 +15,7 @@ mod resolving;
 mod stages;
 mod storms;
 mod tap;
+mod torture;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
