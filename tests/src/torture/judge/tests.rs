@@ -190,7 +190,7 @@ fn what_is_unresolved_is_found_unless_no_evidence_can_be() {
             book["unresolved"] = json!([{ "subject": id, "text": "no answer" }]);
         }
     };
-    let (lost, late, early) = ("bs-equity-20300102-1-3-open-4", "2030-01-02T15:00:30Z", "2030-01-02T15:00:00Z");
+    let (lost, late, early) = ("bs-equity-20300102-1-3-open-4", "2030-01-02T15:00:30Z", "2030-01-02T14:59:59Z");
     // The broker has never heard of it, and nothing came after it.
     rest(of(lost, late), End::Holding, 4, &[]);
     // Nothing came after it for sure: clocks differ.
