@@ -134,7 +134,12 @@ impl Inner {
         let Some(operation) = self.state.lock().operations.get(id).cloned() else {
             return Step::Unseen { reason: "it is not in the records".to_owned() };
         };
-        match self.find(id, &operation, listed).await {
+        let asked = listed.map_or_else(|| self.clock.mono(), |listed| listed.asked);
+        let found = self.find(id, &operation, listed).await;
+        if operation.purpose == Purpose::Open && found.as_ref().is_ok_and(Found::holds_nothing) {
+            self.note_check(&operation.slot, Moment { mono: asked, wall: self.clock.wall() });
+        }
+        match found {
             Ok(Found::Orders(orders)) => self.judge(id, &operation, &orders).await,
             Ok(Found::Nothing { list, asked }) => {
                 self.judge_absent(id, &operation, Listed { orders: &list, asked }).await
@@ -385,6 +390,21 @@ enum Found {
         list: OrderList,
         asked: Mono,
     },
+}
+
+impl Found {
+    /// WATCH-1: whether this look shows that nothing was filled so far: nothing is held that somebody would have to check.
+    fn holds_nothing(&self) -> bool {
+        let unfilled = |order: &Order| match order.progress() {
+            Progress::Final(fills) => fills.is_empty(),
+            Progress::Unmeasured => false,
+            Progress::Working => order.legs.iter().all(|leg| leg.filled.is_some_and(|filled| filled.is_zero())),
+        };
+        match self {
+            Self::Nothing { .. } => true,
+            Self::Orders(orders) => orders.iter().all(unfilled),
+        }
+    }
 }
 
 impl Moment {

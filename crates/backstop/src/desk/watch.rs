@@ -77,17 +77,15 @@ impl Desk {
         // A rule that takes its time is as old as the quotes that it was given.
         let at = Moment::now(&*self.inner.clock);
         let plan = rule(self.closing_cash(slot)?);
-        if self.inner.ages.lock().checked(slot, at) {
-            let subject = watched(slot);
-            self.inner.in_a_task(|inner| async move { inner.alert_over(&subject).await });
-        }
+        self.inner.note_check(slot, at);
         Ok(plan)
     }
 
     /// From now on every open or possibly open position is watched, by a task that is started again, with an alert, when it
     /// dies or stalls. Ends with the desk. Called again, it goes on by the new policy.
     ///
-    /// The time in which the broker says that the market is shut does not count. Last checks are written down every quarter of
+    /// An entry that is not at rest is checked by each look at the broker that shows nothing of it filled; the watch asks for such
+    /// a look by itself. The time in which the broker says that the market is shut does not count. Last checks are written down every quarter of
     /// [`within`](WatchPolicy::within), so a restart goes on with the age that the last process left.
     pub fn watch(&self, policy: WatchPolicy) {
         if self.inner.ages.lock().policy.replace(policy).is_some() {
@@ -136,6 +134,14 @@ impl Inner {
         policy.within.checked_div(8).unwrap_or(policy.within).max(self.config.poll)
     }
 
+    /// Somebody has looked at what is held under `slot`, or may be.
+    pub(super) fn note_check(self: &Arc<Self>, slot: &SlotId, at: Moment) {
+        if self.ages.lock().checked(slot, at) {
+            let subject = watched(slot);
+            self.in_a_task(|inner| async move { inner.alert_over(&subject).await });
+        }
+    }
+
     /// Waits for nothing: what takes time is done by tasks.
     fn look_for_unwatched(self: &Arc<Self>, policy: WatchPolicy) {
         let now = Moment::now(&*self.clock);
@@ -152,6 +158,14 @@ impl Inner {
         }
         for due in looked.due {
             self.in_a_task(move |inner| async move { inner.fall_back(due, policy.fallback).await });
+        }
+        if looked.wants_orders && self.reconciling.try_lock().is_ok() {
+            let desk = Desk { inner: Arc::clone(self), guard: self.guard.clone() };
+            self.in_a_task(|_| async move {
+                if let Err(error) = desk.reconcile().await {
+                    tracing::debug!(error = told(&error), "nobody knows what an entry has filled");
+                }
+            });
         }
         if looked.wants_market && self.market_is_older_than(self.pace(policy), now.mono) {
             self.in_a_task(|inner| async move {

@@ -1,6 +1,7 @@
 //! The watch: a position that nobody checks is told of in time, and dealt with past twice that.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop::broker::{Decimal, Fill};
@@ -205,25 +206,49 @@ async fn the_fallback_sends_no_second_close_while_a_first_is_in_doubt() {
     assert!(desk.watch_tally().acted > 0, "and it was tried");
 }
 
+/// When somebody was told of an entry that is not at rest.
+fn entry_told(sink: &Fake, slot: &SlotId) -> Option<Mono> {
+    let (taken, what) = (sink.taken.lock(), format!("entry {slot},"));
+    taken.iter().find(|(_, notice)| notice.text.contains(&what)).map(|(at, _)| *at)
+}
+
 // proves: WATCH-1
 #[tokio::test(start_paused = true)]
-async fn an_entry_in_doubt_is_told_of_in_time_and_halted_for_where_nothing_can_be_closed() {
+async fn an_entry_in_doubt_is_looked_for_and_where_it_cannot_be_is_told_of_in_time_and_halted_for() {
     for fallback in [Fallback::Tell, Fallback::Close] {
         let bench = Bench::new(1, FaultPlan::none());
         let desk = bench.desk().await;
         let sink = tell(&bench, &desk);
         watch(&desk, fallback);
         bench.inject(FaultKind::RequestLost);
-        let begun = bench.clock.mono();
         let (slot, end) = enter(&desk, 1).await;
         assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+        // Nobody reconciles, and nothing of it is there: the watch sees to it by itself.
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        assert!(entry_told(&sink, &slot).is_none() && desk.state().halted().is_none(), "{:?}", sink.taken());
+        bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::ReadServerError, 1_000));
+        let begun = bench.clock.mono();
         tokio::time::sleep(WITHIN * 3).await;
-        let told =
-            sink.taken.lock().iter().find(|(_, notice)| notice.text.contains(&format!("entry {slot},"))).map(|t| t.0);
-        assert!(told.is_some_and(|at| at.since(begun) < WITHIN), "{:?}", sink.taken());
+        assert!(entry_told(&sink, &slot).is_some_and(|at| at.since(begun) < WITHIN), "{:?}", sink.taken());
         assert_eq!(desk.state().halted().is_some_and(|pull| pull.by == "the watch"), fallback == Fallback::Close);
         assert_eq!(bench.requests(), 1, "nothing was closed of which nobody knows that it is open");
     }
+}
+
+// proves: WATCH-1
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_has_filled_a_part_and_goes_on_is_held_and_unchecked() {
+    let bench = Bench::new(1, FaultPlan::none());
+    let desk = bench.desk().await;
+    let sink = tell(&bench, &desk);
+    watch(&desk, Fallback::Tell);
+    bench.broker.cancel_does_nothing.store(true, Ordering::SeqCst);
+    bench.inject(FaultKind::PartialFillStuck);
+    let begun = bench.clock.mono();
+    let (slot, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Unresolved { .. }) && !bench.held().is_zero(), "{end:?}");
+    tokio::time::sleep(WITHIN).await;
+    assert!(entry_told(&sink, &slot).is_some_and(|at| at.since(begun) < WITHIN), "{:?}", sink.taken());
 }
 
 /// A process that comes after `history`, lives for so long, and checks nothing. Returns what it has told of `slot`, and what it

@@ -41,7 +41,7 @@ pub(super) enum Held {
         since: Timestamp,
         checked: Option<Timestamp>,
     },
-    /// An entry that is not at rest.
+    /// An entry that is not at rest. A check is a look at the broker that shows nothing of it filled.
     Perhaps {
         since: Timestamp,
     },
@@ -67,6 +67,8 @@ pub(super) struct Looked {
     pub(super) late: Vec<(SlotId, String)>,
     /// Those for which the fallback is due.
     pub(super) due: Vec<Due>,
+    /// Whether somebody should look for an entry at the broker.
+    pub(super) wants_orders: bool,
     /// Whether somebody should ask if the market is open.
     pub(super) wants_market: bool,
     /// The last check of each.
@@ -115,10 +117,12 @@ impl Ages {
             if let Trading::Shut { asked } = trading {
                 age.skip(asked, now);
             }
-            looked.checks.extend(age.checked.map(|at| (slot.clone(), at)));
+            looked.checks.extend(age.checked.filter(|_| held.is_open()).map(|at| (slot.clone(), at)));
             let old = age.at(now);
             self.tally.longest = self.tally.longest.max(old);
-            looked.wants_market |= old >= part(within, 4, 8);
+            let is_getting_old = old >= part(within, 4, 8);
+            looked.wants_market |= is_getting_old;
+            looked.wants_orders |= is_getting_old && !held.is_open();
             // A process that has just come gets this long to hear whether the market is open, and to check for itself; so does
             // one that stood still, or whose clock was just set.
             let is_settled = now.mono.since(age.from.mono.max(awake)) >= part(within, 1, 8);
@@ -202,8 +206,11 @@ impl Held {
             (Self::Open { since, .. }, None) => {
                 format!("nobody has checked position {slot} on fresh quotes since it was opened at {since}")
             }
-            (Self::Perhaps { since }, _) => {
-                format!("nobody knows whether entry {slot}, not at rest since {since}, has opened anything to check")
+            (Self::Perhaps { since }, checked) => {
+                let at = checked.unwrap_or(since);
+                format!(
+                    "nobody knows whether entry {slot}, not at rest since {since}, has opened anything to check since {at}"
+                )
             }
         }
     }
