@@ -84,7 +84,7 @@ pub(crate) enum Command {
     /// Show the open positions. Works beside a running bot; takes no lock.
     Positions,
     /// Show what happened, oldest first. Works beside a running bot; takes no lock.
-    Log,
+    Log(LogArgs),
     /// Let no entry pass, until somebody resumes, and cancel those that work. Exits pass. Works beside a bot that hangs.
     #[command(after_help = PULLING)]
     Halt(PullArgs),
@@ -269,6 +269,17 @@ pub(crate) struct MarketArgs {
     /// Simulator: how many requests it answers a minute, of each of Tradier's three kinds. The bot keeps to it.
     #[arg(long, value_name = "N", default_value_t = requests::OF_A_SIMULATOR)]
     pub(crate) requests: NonZeroU32,
+}
+
+/// Which part of what happened.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogArgs {
+    /// Only what is about this order (its client order id) or this position (its name, with all its orders).
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// Only what happened since then: 30m for the last half hour, or a time such as 2026-11-20T14:30:00Z.
+    #[arg(long, value_name = "DUR|TIME")]
+    pub(crate) since: Option<String>,
 }
 
 /// Who halts, and why.

@@ -8,6 +8,7 @@ mod duration;
 mod failure;
 mod flatten;
 mod halt;
+mod history;
 mod render;
 mod requests;
 mod resolve;
@@ -55,7 +56,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Simulator(args) => on_runtime(simulator::run(&args, &common)),
         Command::Status => status::status(&dir, common.json),
         Command::Positions => status::positions(&dir, common.json),
-        Command::Log => status::log(&dir, common.json),
+        Command::Log(args) => history::log(&dir, &args, common.json),
         Command::Halt(args) => halt::pull(Level::Halt, &args, &common),
         Command::Freeze(args) => halt::pull(Level::Freeze, &args, &common),
         Command::Flatten(args) => on_runtime(flatten::run(&args, &common)),

@@ -18,18 +18,16 @@ impl Serialize for Num {
     }
 }
 
-/// One JSON object a record, with its time and the order that it is about.
-pub(crate) fn json_lines(batch: &Batch) -> impl Iterator<Item = Value> {
-    batch.records.iter().map(|record| {
-        let mut line = serde_json::to_value(record).unwrap_or_else(|error| Value::from(error.to_string()));
-        if let Some(fields) = line.as_object_mut() {
-            fields.insert("at".to_owned(), Value::from(batch.at.to_string()));
-            if let Record::Intent { order, .. } = record {
-                fields.insert("client_order_id".to_owned(), Value::from(order.client_order_id().as_str()));
-            }
+/// One JSON object for a record, with its time and the order that it is about.
+pub(crate) fn json_line(batch: &Batch, record: &Record) -> Value {
+    let mut line = serde_json::to_value(record).unwrap_or_else(|error| Value::from(error.to_string()));
+    if let Some(fields) = line.as_object_mut() {
+        fields.insert("at".to_owned(), Value::from(batch.at.to_string()));
+        if let Record::Intent { order, .. } = record {
+            fields.insert("client_order_id".to_owned(), Value::from(order.client_order_id().as_str()));
         }
-        line
-    })
+    }
+    line
 }
 
 /// One line a record, without its time. `None` for what only machines read.

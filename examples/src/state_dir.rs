@@ -28,6 +28,13 @@ impl StateDir {
         if self.0.is_dir() { Ok(()) } else { Err(Failure::NoState(self.0.clone())) }
     }
 
+    /// Complains if neither a bot nor a kill switch was ever there, either: then it is another directory that is meant.
+    pub(crate) fn is_used(&self) -> Result<(), Failure> {
+        self.exists()?;
+        let is_used = [self.lock(), self.journal(), self.switch()].iter().any(|path| path.exists());
+        if is_used { Ok(()) } else { Err(Failure::NothingTraded(self.0.clone())) }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! `status`, `positions` and `log`: what the records say, beside a live bot. Takes no lock, writes nothing.
+//! `status` and `positions`: what the records say, beside a live bot. Takes no lock, writes nothing.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use backstop::clock::{Clock, SystemClock, Timestamp};
 use backstop::file_lock::{LockState, Presence};
 use backstop::rollback::BalanceRead;
 use backstop::{
-    CASH, DRIFT, HALT, Level, LogJournal, Operation, Past, Position, Pull, SlotId, SlotRow, SlotStanding, Stage, State,
+    CASH, DRIFT, HALT, Level, LogJournal, Operation, Position, Pull, SlotId, SlotRow, SlotStanding, Stage, State,
     Switch, told,
 };
 use serde::Serialize;
@@ -217,41 +217,6 @@ pub(crate) fn positions(dir: &StateDir, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints what happened, oldest first, as far back as the journal reaches.
-pub(crate) fn log(dir: &StateDir, json: bool) -> Result<(), Failure> {
-    dir.exists()?;
-    let mut out = io::stdout().lock();
-    let mut printed = Ok(());
-    LogJournal::read_history(&dir.journal(), |past| {
-        if printed.is_ok() {
-            printed = print_past(&mut out, &past, json);
-        }
-    })?;
-    Ok(printed?)
-}
-
-fn print_past(out: &mut impl Write, past: &Past, json: bool) -> io::Result<()> {
-    match past {
-        // Not among the lines of what happened, which programs read.
-        Past::Removed { batches } => {
-            writeln!(io::stderr().lock(), "older history is not kept any more: {batches} batches were removed")
-        }
-        Past::Lost { batches: Some(batches) } => {
-            writeln!(io::stderr().lock(), "{batches} batches are missing here: the journal was salvaged")
-        }
-        Past::Lost { batches: None } => {
-            writeln!(io::stderr().lock(), "nobody knows how many batches are missing here: the journal was salvaged")
-        }
-        Past::Batch(batch) if json => {
-            render::json_lines(batch).into_iter().try_for_each(|line| writeln!(out, "{line}"))
-        }
-        Past::Batch(batch) => {
-            let mut lines = batch.records.iter().filter_map(render::line);
-            lines.try_for_each(|line| writeln!(out, "{}  {line}", batch.at.strftime("%F %T%.3fZ")))
-        }
-    }
-}
-
 /// Everything that somebody should look at: orders whose outcome is unknown, exits that did not come through, alerts.
 fn read_view(balance: &BalanceRead, at: Option<Timestamp>) -> Option<ReadView> {
     let stale = match balance {
@@ -294,10 +259,10 @@ fn unresolved(state: &State) -> Vec<UnresolvedView> {
     rows
 }
 
-/// What the records amount to. A directory that is not there is an error: a typo must not look like an account without
+/// What the records amount to. A directory that no bot has used is an error: a typo must not look like an account without
 /// positions.
 fn read(dir: &StateDir) -> Result<(State, Option<LockState>), Failure> {
-    dir.exists()?;
+    dir.is_used()?;
     let state = LogJournal::read(&dir.journal())?.state;
     let lock = LockState::read(dir.lock()).map_err(|error| Failure::Broker(told(&error)))?;
     Ok((state, lock))

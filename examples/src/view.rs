@@ -94,7 +94,7 @@ impl Screen {
 
     fn batch(&self, batch: &Batch) {
         if matches!(self, Self::Json) {
-            render::json_lines(batch).for_each(|line| self.line(&line.to_string()));
+            batch.records.iter().for_each(|record| self.line(&render::json_line(batch, record).to_string()));
             return;
         }
         let at = render::time_of_day(batch.at);
