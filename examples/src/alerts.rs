@@ -52,6 +52,7 @@ pub(crate) fn remedy(subject: &str) -> String {
     match subject {
         HALT => "settle: paper-trader resume --by NAME --reason TEXT".to_owned(),
         CASH | DRIFT => "see: paper-trader status".to_owned(),
+        _ if subject.starts_with("unwatched ") => "settle: start the bot, or paper-trader flatten".to_owned(),
         _ if is_order || subject.parse::<SlotId>().is_ok() => format!("settle: paper-trader resolve {subject}"),
         _ => "see: paper-trader status, paper-trader log".to_owned(),
     }
@@ -68,6 +69,7 @@ mod tests {
             ("bs-test-20300102-1-2-open-7", "paper-trader resolve bs-test-20300102-1-2-open-7"),
             ("halt", "paper-trader resume"),
             ("drift", "paper-trader status"),
+            ("unwatched test-20300102-1-2", "paper-trader flatten"),
             ("journal", "paper-trader log"),
         ] {
             assert!(remedy(subject).contains(command), "{subject}: {}", remedy(subject));

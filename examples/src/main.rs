@@ -9,6 +9,7 @@ mod failure;
 mod flatten;
 mod halt;
 mod history;
+mod positions;
 mod render;
 mod requests;
 mod resolve;
@@ -55,7 +56,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Run(args) => on_runtime(run::run(&args, &common)),
         Command::Simulator(args) => on_runtime(simulator::run(&args, &common)),
         Command::Status => status::status(&dir, common.json),
-        Command::Positions => status::positions(&dir, common.json),
+        Command::Positions => positions::positions(&dir, common.json),
         Command::Log(args) => history::log(&dir, &args, common.json),
         Command::Halt(args) => halt::pull(Level::Halt, &args, &common),
         Command::Freeze(args) => halt::pull(Level::Freeze, &args, &common),

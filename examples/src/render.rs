@@ -1,5 +1,7 @@
 //! Records as lines: for people and for machines.
 
+use std::time::Duration;
+
 use backstop::broker::{Decimal, Fill, OrderKind, OrderRequest, Side};
 use backstop::clock::Timestamp;
 use backstop::trade_guard::Event;
@@ -157,6 +159,18 @@ pub(crate) fn instant(at: Timestamp) -> String {
     at.strftime("%F %T%.3fZ").to_string()
 }
 
+/// How long, in the two largest units: `12s`, `3m05s`, `2h10m`, `4d03h`.
+pub(crate) fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m{:02}s", seconds % 60),
+        (0, _, _) => format!("{hours}h{:02}m", minutes % 60),
+        _ => format!("{days}d{:02}h", hours % 24),
+    }
+}
+
 /// Money with two decimals and separators for thousands.
 pub(crate) fn money(amount: Decimal) -> String {
     let rounded = amount.round_dp(2);
@@ -183,6 +197,13 @@ mod tests {
             [("0", "0.00"), ("-0.001", "0.00"), ("1234567.5", "1,234,567.50"), ("-999.999", "-1,000.00")]
         {
             assert_eq!(money(amount.parse().unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn an_age_is_told_in_its_two_largest_units() {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (185, "3m05s"), (7_800, "2h10m"), (356_400, "4d03h")] {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
         }
     }
 

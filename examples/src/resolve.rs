@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use backstop::broker::{ClientOrderId, Decimal};
-use backstop::{Claim, ClaimedFill, Desk, LogJournal, Operator, ResolveError, SlotId, Stage, State, told};
+use backstop::{Claim, ClaimedFill, Desk, LogJournal, Operation, Operator, ResolveError, SlotId, Stage, State, told};
 
 use crate::cli::{Common, MarketArgs, ResolveArgs};
 use crate::failure::Failure;
-use crate::render;
+use crate::positions;
+use crate::render::{self, instant};
 use crate::requests;
 use crate::state_dir::StateDir;
 use crate::stopped::{Stopped, Terms};
@@ -20,7 +21,7 @@ const POLL: Duration = Duration::from_millis(500);
 /// Lists what is open, or settles one thing of it.
 pub(crate) async fn run(args: &ResolveArgs, common: &Common) -> Result<(), Failure> {
     let dir = StateDir::at(&common.state_dir);
-    dir.exists()?;
+    dir.is_used()?;
     match &args.id {
         None => Ok(list(&state(&dir)?, common.json)?),
         Some(id) => settle(id, args, &dir, common.json).await,
@@ -151,55 +152,65 @@ async fn open(subject: &Subject, args: &ResolveArgs, dir: &StateDir) -> Result<(
     Ok((opened.desk, opened.simulator))
 }
 
+/// What to type about an order that is not at rest.
+pub(crate) fn settles(operation: &Operation) -> String {
+    let id = operation.order.client_order_id();
+    let on = "a bot that runs or is started goes on asking the broker; with none, `paper-trader flatten`";
+    // What the broker shows is not settled by hand.
+    if operation.stage == Stage::Working {
+        return on.to_owned();
+    }
+    format!(
+        "{on}; what the broker cannot tell any more: `paper-trader resolve {id} --not-placed --by NAME --reason TEXT`"
+    )
+}
+
 /// Everything that is not at rest, with what is known of it.
 fn list(state: &State, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    let mut is_quiet = true;
     for (id, operation) in &state.operations {
+        is_quiet = false;
         let order = render::describe(&operation.order);
         let number = operation.broker_order_id.as_ref().map(ToString::to_string);
         let reason = if let Stage::Unknown { reason } = &operation.stage { Some(reason) } else { None };
+        let (stage, since, next) = (operation.stage.word(), operation.since, settles(operation));
         if json {
-            let (kind, state, since) =
-                (if operation.order.opens() { "open" } else { "close" }, operation.stage.word(), operation.since);
             let line = serde_json::json!({
-                "type": "operation", "id": id.as_str(), "kind": kind, "state": state, "since": since, "order": order,
-                "broker_order_id": number, "reason": reason,
-                "next": format!("paper-trader resolve {id} --not-placed --by NAME --reason TEXT"),
+                "type": "operation", "id": id.as_str(), "kind": if operation.order.opens() { "open" } else { "close" },
+                "state": stage, "since": since, "order": order, "broker_order_id": number, "reason": reason, "next": next,
             });
             writeln!(out, "{line}")?;
-        } else {
-            writeln!(out, "{id}  {} since {}: {order}", operation.stage.word(), operation.since)?;
-            writeln!(
-                out,
-                "    {}",
-                number.map_or("the broker never gave it a number".to_owned(), |n| format!("order {n} at the broker"))
-            )?;
-            if let Some(reason) = reason {
-                writeln!(out, "    {reason}")?;
-            }
-            writeln!(out, "    paper-trader resolve {id} --not-placed --by NAME --reason TEXT")?;
+            continue;
         }
+        writeln!(out, "{id}  {stage} since {}: {order}", instant(since))?;
+        let number =
+            number.map_or("the broker never gave it a number".to_owned(), |n| format!("order {n} at the broker"));
+        writeln!(out, "    {number}")?;
+        if let Some(reason) = reason {
+            writeln!(out, "    {reason}")?;
+        }
+        writeln!(out, "    {next}")?;
     }
-    for (slot, position) in &state.positions {
-        let pending = position.pending_close.as_ref().map(|pending| pending.reason.clone());
+    for row in positions::views(state) {
+        let pending = row.pending();
         if json {
-            let next = (position.is_flat() || pending.is_some())
-                .then(|| format!("paper-trader resolve {slot} --closed --by NAME --reason TEXT"));
+            let (since, reason, next) =
+                pending.map_or((None, None, None), |(since, reason, next)| (Some(since), Some(reason), Some(next)));
             let line = serde_json::json!({
-                "type": "position", "id": slot.to_string(), "flat": position.is_flat(), "reason": pending, "next": next,
+                "type": "position", "id": row.id(), "flat": row.is_flat(), "since": since, "reason": reason, "next": next,
             });
             writeln!(out, "{line}")?;
-        } else if position.is_flat() || pending.is_some() {
-            let why = pending.unwrap_or_else(|| "closed by its fills".to_owned());
-            writeln!(out, "{slot}  the broker's lists do not confirm its close: {why}")?;
-            writeln!(out, "    paper-trader resolve {slot} --closed --by NAME --reason TEXT")?;
+        } else if let Some((since, reason, next)) = pending {
+            is_quiet = false;
+            writeln!(out, "{}  not known to be closed since {}: {reason}", row.id(), instant(since))?;
+            writeln!(out, "    {next}")?;
         }
     }
     if json {
         return Ok(());
     }
-    let is_quiet = |position: &backstop::Position| position.pending_close.is_none() && !position.is_flat();
-    if state.operations.is_empty() && state.positions.values().all(is_quiet) {
+    if is_quiet {
         return writeln!(out, "nothing is open but positions that the bot looks after");
     }
     writeln!(out, "\na start of the bot asks the broker first; what it cannot settle, settle with the bot stopped:")?;

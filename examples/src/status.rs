@@ -1,20 +1,20 @@
-//! `status` and `positions`: what the records say, beside a live bot. Takes no lock, writes nothing.
+//! `status`: what the records say, beside a live bot. Takes no lock, writes nothing.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use backstop::clock::{Clock, SystemClock, Timestamp};
 use backstop::file_lock::{LockState, Presence};
 use backstop::rollback::BalanceRead;
 use backstop::{
-    CASH, DRIFT, HALT, Level, LogJournal, Operation, Position, Pull, SlotId, SlotRow, SlotStanding, Stage, State,
-    Switch, told,
+    CASH, DRIFT, HALT, Level, LogJournal, Operation, Pull, SlotRow, SlotStanding, Stage, State, Switch, told,
 };
 use serde::Serialize;
 
 use crate::alerts::remedy;
 use crate::failure::Failure;
-use crate::render::{self, Num, money};
+use crate::positions::{self, PositionView};
+use crate::render::{self, Num, instant, money};
+use crate::resolve;
 use crate::state_dir::StateDir;
 
 /// `status --json`. The field names are a contract.
@@ -74,32 +74,20 @@ struct SlotView {
 }
 
 #[derive(Debug, Serialize)]
-struct PositionView {
-    id: String,
-    state: &'static str,
-    legs: Vec<LegView>,
-    opened_at: Timestamp,
-    client_order_id: String,
-    /// When its exit rule was last evaluated on fresh quotes; `null` for never. Written down every quarter of --watch, so it may
-    /// have been since.
-    checked_at: Option<Timestamp>,
-    /// How long ago that was, or it was opened; `null` once nothing of it is left to check.
-    unchecked_ms: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-struct LegView {
-    symbol: String,
-    quantity: Num,
-}
-
-#[derive(Debug, Serialize)]
 struct OperationView {
     id: String,
     kind: &'static str,
     state: &'static str,
     since: Timestamp,
     client_order_id: String,
+    /// The broker's name for it, once known.
+    broker_order_id: Option<String>,
+    /// What it is to buy and sell.
+    order: String,
+    /// Why nobody knows how it ended.
+    reason: Option<String>,
+    /// The command that settles it.
+    settle: String,
 }
 
 /// How much of a limit is used.
@@ -176,7 +164,7 @@ pub(crate) fn status(dir: &StateDir, json: bool) -> Result<(), Failure> {
             executed: s.executed,
             refused: s.refused,
         }),
-        positions: position_views(&state).collect(),
+        positions: positions::views(&state).collect(),
         operations: state.operations.values().map(operation_view).collect(),
         limits: limits_used(&state),
         unresolved: unresolved(&state),
@@ -203,21 +191,6 @@ pub(crate) fn status(dir: &StateDir, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints the open positions.
-pub(crate) fn positions(dir: &StateDir, json: bool) -> Result<(), Failure> {
-    let (state, _) = read(dir)?;
-    let mut out = io::stdout().lock();
-    if json {
-        for position in position_views(&state) {
-            writeln!(out, "{}", to_json(&position)?)?;
-        }
-        return Ok(());
-    }
-    print_positions(&mut out, &state)?;
-    Ok(())
-}
-
-/// Everything that somebody should look at: orders whose outcome is unknown, exits that did not come through, alerts.
 fn read_view(balance: &BalanceRead, at: Option<Timestamp>) -> Option<ReadView> {
     let stale = match balance {
         BalanceRead::Stale { reason, .. } => Some(reason.clone()),
@@ -231,10 +204,11 @@ fn read_view(balance: &BalanceRead, at: Option<Timestamp>) -> Option<ReadView> {
 }
 
 pub(crate) fn unresolved_lines(state: &State) -> Vec<String> {
-    let line = |u: UnresolvedView| format!("{} since {}: {} ({})", u.subject, u.since, u.text, u.settle);
+    let line = |u: UnresolvedView| format!("{} since {}: {} ({})", u.subject, instant(u.since), u.text, u.settle);
     unresolved(state).into_iter().map(line).collect()
 }
 
+/// Everything that somebody should look at: orders whose outcome is unknown, exits that did not come through, alerts.
 fn unresolved(state: &State) -> Vec<UnresolvedView> {
     let mut rows: Vec<UnresolvedView> = Vec::new();
     for (id, operation) in &state.operations {
@@ -261,7 +235,7 @@ fn unresolved(state: &State) -> Vec<UnresolvedView> {
 
 /// What the records amount to. A directory that no bot has used is an error: a typo must not look like an account without
 /// positions.
-fn read(dir: &StateDir) -> Result<(State, Option<LockState>), Failure> {
+pub(crate) fn read(dir: &StateDir) -> Result<(State, Option<LockState>), Failure> {
     dir.is_used()?;
     let state = LogJournal::read(&dir.journal())?.state;
     let lock = LockState::read(dir.lock()).map_err(|error| Failure::Broker(told(&error)))?;
@@ -322,32 +296,6 @@ fn slot_view(row: &SlotRow, is_running: bool) -> SlotView {
     }
 }
 
-fn position_views(state: &State) -> impl Iterator<Item = PositionView> {
-    let now = SystemClock::new().wall();
-    state.positions.iter().map(move |(slot, position)| position_view(state, slot, position, now))
-}
-
-fn position_view(state: &State, slot: &SlotId, position: &Position, now: Timestamp) -> PositionView {
-    let unchecked = unchecked(state, slot, position, now);
-    PositionView {
-        id: slot.to_string(),
-        state: state_word(position),
-        legs: (position.legs.iter())
-            .map(|leg| LegView { symbol: leg.symbol.to_string(), quantity: Num(leg.quantity) })
-            .collect(),
-        opened_at: position.opened_at,
-        client_order_id: position.client_order_id.to_string(),
-        checked_at: state.checks.get(slot).copied(),
-        unchecked_ms: unchecked.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-    }
-}
-
-/// How long nobody has checked a position, by the records: at most that. `None` once nothing of it is left.
-fn unchecked(state: &State, slot: &SlotId, position: &Position, now: Timestamp) -> Option<Duration> {
-    let since = state.checks.get(slot).copied().unwrap_or(position.opened_at);
-    (!position.is_flat()).then(|| Duration::try_from(now.duration_since(since)).unwrap_or_default())
-}
-
 /// How much of the limits is used.
 pub(crate) fn limits_used(state: &State) -> Vec<LimitView> {
     let used = state.limits_used(SystemClock::new().wall()).into_iter();
@@ -365,23 +313,22 @@ pub(crate) fn limits_line(rows: &[LimitView]) -> String {
     rows.collect::<Vec<_>>().join(", ")
 }
 
-/// Everything that is being closed, or was and is not confirmed, is pending.
-fn state_word(position: &Position) -> &'static str {
-    if position.pending_close.is_some() || position.is_flat() { "pending_close" } else { "open" }
-}
-
 fn operation_view(operation: &Operation) -> OperationView {
     let id = operation.order.client_order_id().to_string();
     OperationView {
-        id: id.clone(),
         kind: if operation.order.opens() { "open" } else { "close" },
         state: operation.stage.word(),
         since: operation.since,
-        client_order_id: id,
+        broker_order_id: operation.broker_order_id.as_ref().map(ToString::to_string),
+        order: render::describe(&operation.order),
+        reason: if let Stage::Unknown { reason } = &operation.stage { Some(reason.clone()) } else { None },
+        settle: resolve::settles(operation),
+        client_order_id: id.clone(),
+        id,
     }
 }
 
-fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|error| Failure::Output(error.into()))
 }
 
@@ -390,7 +337,7 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
         (Some(true), pid, since) => format!(
             "held by pid {} since {}",
             pid.map_or("?".to_owned(), |pid| pid.to_string()),
-            since.map_or("?".to_owned(), |since| since.to_string())
+            since.map_or("?".to_owned(), instant)
         ),
         (Some(false), ..) => "free: no bot is running".to_owned(),
         (None, ..) => "cannot be told on this machine".to_owned(),
@@ -398,7 +345,7 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
     writeln!(out, "lock       {lock} (fence {})", status.lock.fence)?;
     match &status.halted {
         Some(halted) => {
-            let since = halted.since.map_or("?".to_owned(), |since| since.to_string());
+            let since = halted.since.map_or("?".to_owned(), instant);
             writeln!(out, "{:<10} since {since} by {}: {}", halted.level, halted.by, halted.reason)?;
             writeln!(out, "           to go on: `paper-trader resume --by NAME --reason TEXT`")?;
         }
@@ -410,7 +357,7 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
     writeln!(out, "session    {session}")?;
     for slot in &status.slots {
         let by = slot.by.as_ref().map_or(String::new(), |by| format!(" by {by}"));
-        let since = slot.since.map_or(String::new(), |since| format!(" since {since}"));
+        let since = slot.since.map_or(String::new(), |since| format!(" since {}", instant(since)));
         writeln!(out, "  slot     {:<26} {}{by}{since}", slot.slot, slot.state)?;
         if let Some(next) = &slot.next {
             writeln!(out, "           {next}")?;
@@ -426,7 +373,7 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
         writeln!(out, "           OVERDRAWN by {}", money(short.0))?;
     }
     if let Some(read) = &status.cash.read {
-        let at = read.at;
+        let at = instant(read.at);
         match (&read.stale, read.difference) {
             (Some(why), _) => writeln!(out, "           the balance is STALE since {at}: {why}")?,
             (None, Some(more)) if !more.0.is_zero() => {
@@ -436,14 +383,28 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
         }
     }
     match &status.reconcile {
-        Some(r) if r.drift.is_empty() => writeln!(out, "broker     agreed with the book at {}", r.at)?,
-        Some(r) => writeln!(out, "broker     DIFFERS from the book in {} symbol(s) at {}", r.drift.len(), r.at)?,
+        Some(r) if r.drift.is_empty() => writeln!(out, "broker     agreed with the book at {}", instant(r.at))?,
+        Some(r) => {
+            writeln!(out, "broker     DIFFERS from the book in {} symbol(s) at {}", r.drift.len(), instant(r.at))?;
+            for row in &r.drift {
+                writeln!(
+                    out,
+                    "           {}: {} in the book, {} at the broker",
+                    row.symbol, row.tracked.0, row.broker.0
+                )?;
+            }
+        }
         None => writeln!(out, "broker     not compared yet")?,
     }
     writeln!(out)?;
-    print_positions(out, state)?;
+    positions::print(out, state)?;
     for operation in &status.operations {
-        writeln!(out, "{:<6} {:<12} since {}  {}", operation.kind, operation.state, operation.since, operation.id)?;
+        let OperationView { kind, state, id, order, reason, settle, .. } = operation;
+        writeln!(out, "{kind:<6} {state:<12} since {}  {id}", instant(operation.since))?;
+        let number = operation.broker_order_id.as_ref().map_or(String::new(), |number| format!(", order {number}"));
+        let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+        writeln!(out, "       {order}{number}{reason}")?;
+        writeln!(out, "       settle: {settle}")?;
     }
     if !status.unresolved.is_empty() {
         writeln!(out, "\nunresolved:")?;
@@ -453,44 +414,4 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
         writeln!(out, "(`paper-trader resolve` settles what the broker cannot tell any more)")?;
     }
     Ok(())
-}
-
-/// The book as a table.
-pub(crate) fn print_positions(out: &mut impl Write, state: &State) -> io::Result<()> {
-    if state.positions.is_empty() {
-        return writeln!(out, "no open positions");
-    }
-    writeln!(
-        out,
-        "{:<26} {:<13} {:>9}  {:<22} {:>12}  {:<30} checked",
-        "position", "state", "quantity", "symbol", "price", "opened"
-    )?;
-    let now = SystemClock::new().wall();
-    for (slot, position) in &state.positions {
-        for (index, leg) in position.legs.iter().enumerate() {
-            let (id, word) = if index == 0 { (slot.to_string(), state_word(position)) } else { (String::new(), "") };
-            let (opened, checked) = if index == 0 {
-                (position.opened_at.to_string(), checked_word(state, slot, position, now))
-            } else {
-                (String::new(), String::new())
-            };
-            let row = format!(
-                "{id:<26} {word:<13} {:>9}  {:<22} {:>12}  {opened:<30} {checked}",
-                leg.quantity,
-                leg.symbol,
-                render::price(leg.price)
-            );
-            writeln!(out, "{}", row.trim_end())?;
-        }
-    }
-    Ok(())
-}
-
-/// The age of the last check, for people.
-fn checked_word(state: &State, slot: &SlotId, position: &Position, now: Timestamp) -> String {
-    match (unchecked(state, slot, position, now), state.checks.contains_key(slot)) {
-        (Some(age), true) => format!("{}s ago", age.as_secs()),
-        (Some(age), false) => format!("NEVER, in {}s", age.as_secs()),
-        (None, _) => String::new(),
-    }
 }
