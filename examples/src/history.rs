@@ -83,7 +83,7 @@ fn moment(text: &str) -> Result<Timestamp, Failure> {
 
 fn print_past(out: &mut impl Write, past: &Past, wanted: &Wanted, json: bool) -> io::Result<()> {
     // Not among the lines of what happened, which programs read.
-    let mut aside = |text: &str| writeln!(io::stderr().lock(), "{text}");
+    let aside = |text: &str| writeln!(io::stderr().lock(), "{text}");
     match past {
         Past::Removed { batches } => {
             aside(&format!("older history is not kept any more: {batches} batches were removed"))

@@ -406,12 +406,18 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
         writeln!(out, "       {order}{number}{reason}")?;
         writeln!(out, "       settle: {settle}")?;
     }
-    if !status.unresolved.is_empty() {
+    // Orders and positions have said above what is the matter with them.
+    let is_told = |subject: &str| {
+        status.operations.iter().any(|row| row.id == subject)
+            || status.positions.iter().any(|row| row.id() == subject && row.pending().is_some())
+    };
+    let untold: Vec<_> = status.unresolved.iter().filter(|row| !is_told(&row.subject)).collect();
+    if !untold.is_empty() {
         writeln!(out, "\nunresolved:")?;
-        for row in unresolved_lines(state) {
-            writeln!(out, "  {row}")?;
-        }
-        writeln!(out, "(`paper-trader resolve` settles what the broker cannot tell any more)")?;
+    }
+    for UnresolvedView { subject, since, text, settle } in untold {
+        writeln!(out, "  {subject} since {}: {text}", instant(*since))?;
+        writeln!(out, "    {settle}")?;
     }
     Ok(())
 }

@@ -7,14 +7,14 @@ use backstop_tests::{effort, seed};
 const SYMBOL: &str = "TSTA";
 
 /// A simulator on which one share trades, with an ask that stands still.
-fn market(sim_dir: &Path, faults: &str, seed: u64) -> Simulator {
+pub(crate) fn market(sim_dir: &Path, faults: &str, seed: u64) -> Simulator {
     let quotes = recording(sim_dir, 0);
     let seed = seed.to_string();
     Simulator::with(sim_dir, faults, &["--seed", &seed, "--quotes", quotes.to_str().unwrap()])
 }
 
 /// A bot that has entered `filled` times or more and was then killed, with whatever it had in the air.
-fn killed_bot(simulator: &Simulator, dir: &Path, filled: usize) {
+pub(crate) fn killed_bot(simulator: &Simulator, dir: &Path, filled: usize) {
     let mut bot = paper_trader(dir);
     simulator.reach(session(&mut bot, "6", "10m")).args(["--broker", "tradier", "--symbol", SYMBOL]);
     let mut running = Running::start(bot.args(["--strategy", "equity"]));
@@ -23,7 +23,7 @@ fn killed_bot(simulator: &Simulator, dir: &Path, filled: usize) {
     }
 }
 
-fn flatten(simulator: &Simulator, dir: &Path, args: &[&str]) -> Output {
+pub(crate) fn flatten(simulator: &Simulator, dir: &Path, args: &[&str]) -> Output {
     let mut command = paper_trader(dir);
     simulator.reach(&mut command).args(["flatten", "--poll", "100ms", "--settle", "2s", "--fill-timeout", "2s"]);
     command.args(["--by", "ann", "--reason", "a drill"]).args(args).output().unwrap()

@@ -10,6 +10,7 @@ mod alerts;
 mod faults;
 mod flattening;
 mod halts;
+mod operators;
 mod quotes;
 mod resolving;
 mod stages;
