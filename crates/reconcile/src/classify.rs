@@ -186,8 +186,7 @@ impl<'l, 'a> Differences<'l, 'a> {
         let is_later =
             |traded: &&Traded<'_>| since.is_none_or(|since| traded.order.created_at.is_some_and(|at| at >= since));
         let traded: Vec<_> = traded.iter().filter(is_later).collect();
-        let mut exact = !traded.is_empty() && sum(traded.iter().copied()) == difference.delta();
-        if let Some((delta, asked)) = self.before(difference).last {
+        let exact = if let Some((delta, asked)) = self.before(difference).last {
             // What was at rest for less than the lag may have been shown then, or not.
             let since = |lag: Duration| {
                 let shown_then = |traded: &Traded<'_>| {
@@ -197,8 +196,11 @@ impl<'l, 'a> Differences<'l, 'a> {
                 sum(traded.iter().copied().filter(|traded| !shown_then(traded)))
             };
             let wanted = difference.delta() - delta;
-            exact &= since(self.look.config.lag) == wanted || since(Duration::ZERO) == wanted;
-        }
+            since(self.look.config.lag) == wanted || since(Duration::ZERO) == wanted
+        } else {
+            sum(traded.iter().copied()) == difference.delta()
+        };
+        let exact = exact && !traded.is_empty();
         exact.then(|| traded.iter().map(|traded| traded.order.id.clone()).collect())
     }
 
@@ -249,8 +251,18 @@ impl<'l, 'a> Differences<'l, 'a> {
         let closed: Decimal = of_it().map(|lot| lot.quantity.abs()).sum();
         let last: Date = of_it().map(|lot| lot.closed_on).max()?;
         // What the book itself has closed is in the report as well, and says nothing of what it still has.
-        let known = self.look.book.closings().since(difference.symbol, first);
-        (closed - known >= difference.delta().abs()).then_some(Witness::ClosedLots { last })
+        let known = self.look.book.closings().since(difference.symbol, first) + self.sold_by_others(difference);
+        // Where there was more in the row when it was last seen, that is gone as well.
+        let less = self.before(difference).last.map_or(Decimal::ZERO, |(delta, _)| (difference.delta() - delta).abs());
+        (closed - known >= difference.delta().abs().max(less)).then_some(Witness::ClosedLots { last })
+    }
+
+    /// How much of it orders of others have traded the way in which it is missing: they do not explain it, or it had another
+    /// witness, and what they closed is in the report as well.
+    fn sold_by_others(&self, difference: &Difference<'a>) -> Decimal {
+        let traded = self.look.orders.as_ref().and_then(|orders| orders.foreign.get(difference.symbol));
+        let same_way = |quantity: &Decimal| quantity.is_sign_negative() == difference.delta().is_sign_negative();
+        traded.into_iter().flatten().map(|traded| traded.quantity).filter(same_way).map(|quantity| quantity.abs()).sum()
     }
 
     /// An account that was worth more than its cash, and now is its cash, holds no shares. An option may be worth nothing.

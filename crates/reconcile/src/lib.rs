@@ -63,10 +63,11 @@
 //! options look expired, and they still have to be gone before they leave. Whose positions an answer lists nobody can see in
 //! it: another account's takes nothing out, but with an empty book its positions are orphans.
 //!
-//! One row a symbol holds what is ours and what is somebody's who was not declared. A process that has just come does not
-//! know what the row was before: it takes somebody's sale of exactly as much as is ours for a sale of ours, if the broker then
-//! lists none of it. The report of closed lots does not say whose they were either: bought and sold again by somebody
-//! on a day on which a position of ours stood, they count.
+//! One row a symbol holds what is ours and what is somebody's who was not declared. What is gone has to be what was traded since
+//! the row was last seen. A process that has just come, or that last saw an old list that was right by chance, takes
+//! somebody's sale of exactly as much as is ours for a sale of ours, if the broker then lists none of it. The report of
+//! closed lots does not say whose they were either: bought and sold again by somebody on a day on which a position of ours
+//! stood, they count.
 //!
 //! Cost: linear in symbols and orders; an answer that comes unsorted is sorted once.
 //!

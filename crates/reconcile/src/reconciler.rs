@@ -1,5 +1,7 @@
 //! One run: every source read once, compared, judged; and what is remembered from run to run.
 
+mod past;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_broker::{BrokerOrderId, Decimal, Symbol};
@@ -37,8 +39,12 @@ pub struct Reconciler {
     suspicions: BTreeMap<Symbol, Suspicion>,
     /// Symbols that are as they should be again after others had traded exactly what was missing, and what was before that.
     returned: BTreeMap<Symbol, Before>,
-    /// Every symbol that differed in the last comparison, judged or not.
-    differing: BTreeSet<Symbol>,
+    /// Symbols that were as they should be in the last complete comparison, while an order of somebody else had just come to rest:
+    /// nobody knows whether that was shown. And what was before.
+    unsure: BTreeMap<Symbol, Before>,
+    /// Every symbol that differed in the last comparison that was complete or since, judged or not: how much, and when that was
+    /// asked for.
+    differing: BTreeMap<Symbol, (Decimal, Mono)>,
     /// The last comparison that was complete.
     compared: Option<Agreed>,
     /// When each order of somebody else that the broker lists was first seen to be at rest.
@@ -80,7 +86,8 @@ impl Reconciler {
             config,
             suspicions: BTreeMap::new(),
             returned: BTreeMap::new(),
-            differing: BTreeSet::new(),
+            unsure: BTreeMap::new(),
+            differing: BTreeMap::new(),
             compared: None,
             at_rest: BTreeMap::new(),
             worth_more_at: None,
@@ -157,6 +164,7 @@ impl Reconciler {
             }
         }
         run.glitch = glitch(look, &judged);
+        let unsure = self.unsure(look, compared);
         let mut suspicions = BTreeMap::new();
         let mut about = BTreeSet::new();
         for (difference, state, witness) in judged {
@@ -204,8 +212,9 @@ impl Reconciler {
         about.extend(expired(look, run));
         run.drift.sort_by(|a, b| a.symbol.cmp(&b.symbol));
         self.shut(look, run);
-        self.differing = compared.iter().map(|difference| difference.symbol.clone()).collect();
         if run.is_complete {
+            self.unsure = unsure;
+            self.differing.clear();
             self.compared = look.settled.map(|revision| Agreed { revision, asked });
             let has_all = !compared.iter().any(Difference::is_gone);
             if let Some(balances) = look.reads.balances.as_ref().and_then(|read| read.value()).filter(|_| has_all) {
@@ -214,34 +223,9 @@ impl Reconciler {
                 self.worth_more_at = look.settled.filter(|_| is_worth);
             }
         }
+        self.differing
+            .extend(compared.iter().map(|difference| (difference.symbol.clone(), (difference.delta(), asked.mono))));
         about
-    }
-
-    /// What was known of a symbol before it differed as it does in an answer that was asked for at `asked`, and since when it
-    /// does.
-    fn past(&self, difference: &Difference<'_>, asked: Moment) -> (Before, Mono) {
-        let suspicion = self.suspicions.get(difference.symbol);
-        let began = suspicion.filter(|known| known.is_of(difference)).map_or(asked.mono, Suspicion::began);
-        let before = match (suspicion, self.returned.get(difference.symbol)) {
-            (Some(known), _) => known.before(difference),
-            (None, Some(before)) => *before,
-            (None, None) if self.differing.contains(difference.symbol) => Before::default(),
-            (None, None) => Before {
-                agreed: self.compared,
-                last: self.compared.map(|compared| (Decimal::ZERO, compared.asked.mono)),
-            },
-        };
-        (before.of(difference.revision()), began)
-    }
-
-    /// Notes which orders of others are at rest, and forgets those that the broker lists no more.
-    fn note_others(&mut self, look: &Look<'_>) {
-        let Some(orders) = &look.orders else { return };
-        let asked = look.reads.orders.asked.mono;
-        self.at_rest.retain(|order, _| orders.listed.contains(order));
-        for traded in orders.foreign.values().flatten() {
-            self.at_rest.entry(traded.order.id.clone()).or_insert(asked);
-        }
     }
 
     fn adopt(&self, look: &Look<'_>, run: &mut Run) {

@@ -72,9 +72,14 @@ impl Suspicion {
         (self.tracked, self.broker, self.revision) == (difference.tracked, difference.broker, difference.revision())
     }
 
-    /// What was known before `difference`: before this one, or this one.
-    pub(crate) fn before(&self, difference: &Difference<'_>) -> Before {
-        if self.is_of(difference) { self.before } else { Before { last: Some((self.delta, self.seen)), ..self.before } }
+    /// What was known before it.
+    pub(crate) fn before(&self) -> Before {
+        self.before
+    }
+
+    /// What is known by it.
+    pub(crate) fn now(&self) -> Before {
+        Before { last: Some((self.delta, self.seen)), ..self.before }
     }
 
     /// What was known before it, for when the symbol differs again: a list that is old for once has not answered for the orders
