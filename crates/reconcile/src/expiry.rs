@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::reads::Settlement;
 
 /// An expiration falls on a day without trading at most so many days after the last one with it.
-const DAYS_BACK: u32 = 7;
+pub(crate) const DAYS_BACK: i32 = 7;
 
 /// An option whose last day is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,11 @@ impl Expired {
         };
         if worthless && price > Decimal::ZERO { Worth::Nothing { price } } else { Worth::Something }
     }
+}
+
+/// Whether the last day of options with that expiration is over. Unknown to the calendar, it is not.
+pub(crate) fn is_over(expiration: Date, now: Timestamp, config: &Config) -> bool {
+    last_day(expiration).is_ok_and(|last| now >= after(last.closes, config.expiry_margin))
 }
 
 /// How many more shares there are when `contracts` of an option are exercised or assigned; below zero is short.

@@ -14,6 +14,7 @@ use crate::compare::{Difference, compare};
 use crate::config::{Config, ConfigError, Orphans};
 use crate::corrections::corrections;
 use crate::drift::{Adoption, Correction, Drift, DriftState, Plan};
+use crate::expiry::{DAYS_BACK, is_over};
 use crate::id::PositionId;
 use crate::intents::Intents;
 use crate::look::{Known, Look};
@@ -360,11 +361,17 @@ fn glitch(look: &Look<'_>, judged: &[(&Difference<'_>, DriftState, Option<Witnes
 fn expired(look: &Look<'_>, run: &mut Run) -> BTreeSet<PositionId> {
     let index = look.book.index();
     let mut about = BTreeSet::new();
+    // One on a holiday was last traded before it.
     let today = look.now.wall.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let latest = today.checked_add(jiff::Span::new().days(DAYS_BACK)).unwrap_or(today);
+    let mut over = BTreeMap::new();
     let drift = run.drift.iter().map(|drift| drift.symbol.clone());
     let differing: BTreeSet<Symbol> =
         drift.chain(run.unjudged.iter().map(|unjudged| unjudged.symbol.clone())).collect();
-    for (_, symbol) in index.expiring_by(today) {
+    for (day, symbol) in index.expiring_by(latest) {
+        if !*over.entry(day).or_insert_with(|| is_over(day, look.now.wall, look.config)) {
+            continue;
+        }
         let Some(net) = index.of(symbol).filter(|net| !net.quantity.is_zero()) else { continue };
         let Ok(Some(expired)) = crate::expiry::Expired::at(symbol, look.now.wall, look.config) else { continue };
         about.extend(net.holders.iter().cloned());

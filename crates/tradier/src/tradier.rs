@@ -316,7 +316,8 @@ impl Broker for Tradier {
 
     async fn balances(&self) -> Result<Balances, ReadError> {
         let path = self.account_path("balances");
-        self.get(RateClass::Standard, path, "accounts/{account}/balances", Form::default(), account::balances).await
+        let decode = |object: &Object<'_>| account::balances(object, &self.account);
+        self.get(RateClass::Standard, path, "accounts/{account}/balances", Form::default(), decode).await
     }
 
     async fn market_clock(&self) -> Result<MarketClock, ReadError> {

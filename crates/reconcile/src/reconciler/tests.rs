@@ -1,5 +1,6 @@
 mod absence;
 mod adversary;
+mod answers;
 mod drift;
 mod states;
 mod witnesses;

@@ -3,6 +3,7 @@
 use backstop_broker::{Balances, Decimal, MarketClock, MarketState, Position, Symbol};
 
 use super::{collection, each};
+use crate::credentials::AccountId;
 use crate::json::{Malformed, Node, Object};
 use crate::number;
 
@@ -21,7 +22,7 @@ pub struct Profile {
 #[non_exhaustive]
 pub struct AccountProfile {
     /// Its number.
-    pub account: crate::AccountId,
+    pub account: AccountId,
     /// `active` or `closed`.
     pub status: String,
     /// `cash`, `margin`, `pdt`.
@@ -60,8 +61,14 @@ pub(crate) fn positions(root: &Object<'_>) -> Result<Vec<Position>, Malformed> {
 
 /// Cash and equity must be there. Buying power stands in an object named after the kind of account; exactly one is
 /// documented, and with several the smallest figure counts.
-pub(crate) fn balances(root: &Object<'_>) -> Result<Balances, Malformed> {
+///
+/// Of the answers about an account it is the only one that says which: another's is not ours (BRK-2).
+pub(crate) fn balances(root: &Object<'_>, account: &AccountId) -> Result<Balances, Malformed> {
     let balances = root.object("balances")?;
+    let number = balances.get("account_number").map(|_| balances.text("account_number")).transpose()?;
+    if number.is_some_and(|number| !number.eq_ignore_ascii_case(account.as_str())) {
+        return Err(Malformed("the balances of another account".to_owned()));
+    }
     let smallest = |fields: [(&str, &str); 3]| {
         let mut least: Option<Decimal> = None;
         for (kind, field) in fields {

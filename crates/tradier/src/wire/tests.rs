@@ -13,7 +13,7 @@ fn decode_all(text: &str) -> usize {
         order::orders(&root).is_ok(),
         order::single(&root, &id).is_ok(),
         account::positions(&root).is_ok(),
-        account::balances(&root).is_ok(),
+        account::balances(&root, &"VA00000001".parse().unwrap()).is_ok(),
         account::profile(&root).is_ok(),
         account::market_clock(&root).is_ok(),
         quote::quotes(&root, NOW).is_ok(),

@@ -9,6 +9,7 @@
 
 mod cancel;
 mod once;
+mod positions;
 mod reads;
 mod secrets;
 mod server;

@@ -4,6 +4,10 @@ fn object(text: &str) -> Object<'_> {
     Object::parse(text).unwrap()
 }
 
+fn ours(root: &Object<'_>) -> Result<Balances, Malformed> {
+    balances(root, &"VA00000001".parse().unwrap())
+}
+
 fn number(text: &str) -> Decimal {
     text.parse().unwrap()
 }
@@ -44,17 +48,17 @@ const MARGIN: &str = r#"{"balances":{"account_number":"VA00000001","account_type
 
 #[test]
 fn buying_power_is_found_by_the_kind_of_account() {
-    let margin = balances(&object(MARGIN)).unwrap();
+    let margin = ours(&object(MARGIN)).unwrap();
     assert_eq!((margin.total_cash, margin.total_equity), (number("18000"), number("25410.55")));
     assert_eq!(margin.option_buying_power, Some(number("14500")));
     assert_eq!(margin.stock_buying_power, Some(number("29000")));
     let cash = r#"{"balances":{"total_equity":1,"total_cash":"17500.250000000000000000000000","cash":{"cash_available":0.5}}}"#;
-    let cash = balances(&object(cash)).unwrap();
+    let cash = ours(&object(cash)).unwrap();
     assert_eq!((cash.total_cash, cash.option_buying_power), (number("17500.25"), Some(number("0.5"))));
-    let none = balances(&object(r#"{"balances":{"total_equity":1,"total_cash":1,"margin":null}}"#)).unwrap();
+    let none = ours(&object(r#"{"balances":{"total_equity":1,"total_cash":1,"margin":null}}"#)).unwrap();
     assert_eq!((none.option_buying_power, none.stock_buying_power), (None, None));
     let both = r#"{"balances":{"total_equity":1,"total_cash":1,"margin":{"option_buying_power":9},"pdt":{"option_buying_power":4}}}"#;
-    assert_eq!(balances(&object(both)).unwrap().option_buying_power, Some(number("4")));
+    assert_eq!(ours(&object(both)).unwrap().option_buying_power, Some(number("4")));
 }
 
 // proves: BRK-2
@@ -70,8 +74,29 @@ fn an_amount_that_is_missing_or_unreadable_is_no_zero() {
         ("balances", "balance"),
     ] {
         assert!(MARGIN.contains(field));
-        assert!(balances(&object(&MARGIN.replace(field, odd))).is_err(), "{field} -> {odd}");
+        assert!(ours(&object(&MARGIN.replace(field, odd))).is_err(), "{field} -> {odd}");
     }
+}
+
+// proves: BRK-2
+#[test]
+fn the_balances_of_another_account_are_not_ours() {
+    for (number, is_ours) in [
+        ("\"VA00000001\"", true),
+        ("\"va00000001\"", true),
+        ("null", true),
+        ("\"VA00000002\"", false),
+        ("\"VA0000000\"", false),
+        ("12345678", false),
+        ("{}", false),
+    ] {
+        let answer = ours(&object(&MARGIN.replace("\"VA00000001\"", number)));
+        assert_eq!(answer.is_ok(), is_ours, "{number}");
+        assert!(answer.is_ok() || !format!("{answer:?}").contains("VA0000000"), "{answer:?}");
+    }
+    // As a number, as old answers have it.
+    let text = MARGIN.replace("\"VA00000001\"", "12345678");
+    assert!(balances(&object(&text), &"12345678".parse().unwrap()).is_ok());
 }
 
 #[test]
