@@ -92,7 +92,7 @@ fn pace(args: &FlattenArgs, is_simulated: bool) -> Pace {
 /// Whose orders the records are about.
 fn strategies(state: &State) -> BTreeSet<StrategyName> {
     let of_orders = state.issued.keys().chain(state.operations.keys());
-    let slots = of_orders.filter_map(|id| SlotId::of_label(id.as_str())).chain(state.positions.keys().cloned());
+    let slots = of_orders.filter_map(|id| SlotId::of_label(id.as_str())).chain(state.positions().map(|(slot, _)| slot));
     slots.map(|slot| slot.strategy).collect()
 }
 

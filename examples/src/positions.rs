@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use backstop::clock::{Clock, SystemClock, Timestamp};
-use backstop::{Position, SlotId, State};
+use backstop::reconcile::Position;
+use backstop::{SlotId, State};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -19,8 +20,8 @@ pub(crate) struct PositionView {
     state: &'static str,
     legs: Vec<LegView>,
     opened_at: Timestamp,
-    /// The order that made it.
-    client_order_id: String,
+    /// The order that made it; `null` for one that was adopted.
+    client_order_id: Option<String>,
     age_ms: u64,
     /// What its fills have done to cash so far: below zero, paid.
     cash_flow: Num,
@@ -86,30 +87,30 @@ pub(crate) fn positions(dir: &StateDir, json: bool) -> Result<(), Failure> {
 /// Every position of the book.
 pub(crate) fn views(state: &State) -> impl Iterator<Item = PositionView> {
     let now = SystemClock::new().wall();
-    state.positions.iter().map(move |(slot, position)| view(state, slot, position, now))
+    state.positions().map(move |(slot, position)| view(state, &slot, position, now))
 }
 
 fn view(state: &State, slot: &SlotId, position: &Position, now: Timestamp) -> PositionView {
-    let since = position.pending_close.as_ref().map(|pending| pending.since);
-    let pending = since.or(position.is_flat().then_some(position.opened_at)).map(|since| PendingView {
+    let since = position.pending().map(|pending| pending.since);
+    let pending = since.or(position.is_flat().then_some(position.opened_at())).map(|since| PendingView {
         since,
-        reason: position.pending_close.as_ref().map_or_else(not_confirmed, |pending| pending.reason.clone()),
+        reason: position.pending().map_or_else(not_confirmed, |pending| pending.reason.clone()),
         settle: settles(slot),
     });
-    let legs = position.legs.iter().map(|leg| LegView {
+    let legs = position.legs().iter().map(|leg| LegView {
         symbol: leg.symbol.to_string(),
-        quantity: Num(leg.quantity),
+        quantity: Num(leg.left),
         price: Num(leg.price),
     });
     PositionView {
         id: slot.to_string(),
         state: if pending.is_some() { "pending_close" } else { "open" },
         legs: legs.collect(),
-        opened_at: position.opened_at,
-        client_order_id: position.client_order_id.to_string(),
-        age_ms: milliseconds(since_then(position.opened_at, now)),
-        cash_flow: Num(position.cash_flow),
-        close_attempts: position.close_attempts,
+        opened_at: position.opened_at(),
+        client_order_id: position.orders().first().map(|order| order.client_order_id().to_string()),
+        age_ms: milliseconds(since_then(position.opened_at(), now)),
+        cash_flow: Num(position.cash_flow()),
+        close_attempts: state.exits.get(slot).copied().unwrap_or_default(),
         closing: state.closing(slot).map(ToString::to_string),
         pending_close: pending,
         checked_at: state.checks.get(slot).copied(),
@@ -119,7 +120,7 @@ fn view(state: &State, slot: &SlotId, position: &Position, now: Timestamp) -> Po
 
 /// How long nobody has checked a position, by the records: at most that. `None` once nothing of it is left.
 fn unchecked(state: &State, slot: &SlotId, position: &Position, now: Timestamp) -> Option<Duration> {
-    let since = state.checks.get(slot).copied().unwrap_or(position.opened_at);
+    let since = state.checks.get(slot).copied().unwrap_or(position.opened_at());
     (!position.is_flat()).then(|| since_then(since, now))
 }
 
@@ -170,7 +171,8 @@ fn print_one(out: &mut impl Write, row: &PositionView) -> io::Result<()> {
             format!("{id:<26} {state:<13} {quantity:>9}  {symbol:<22} {price:>12} {cash:>14}  {held:<7} {checked}");
         writeln!(out, "{}", line.trim_end())?;
     }
-    writeln!(out, "    by {}, opened {}", row.client_order_id, instant(row.opened_at))?;
+    let maker = row.client_order_id.as_deref().unwrap_or("nobody here: it was adopted");
+    writeln!(out, "    by {maker}, opened {}", instant(row.opened_at))?;
     if let Some(order) = &row.closing {
         writeln!(out, "    being closed by {order}")?;
     }

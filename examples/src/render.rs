@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, Fill, OrderKind, OrderRequest, Side};
 use backstop::clock::Timestamp;
+use backstop::reconcile::{Change, Evidence, GoneLeg};
 use backstop::trade_guard::Event;
 use backstop::{Batch, Level, OrderEnd, Purpose, Record};
 use serde::{Serialize, Serializer};
@@ -79,12 +80,10 @@ pub(crate) fn line(record: &Record) -> Option<String> {
             let rows = fills.iter().map(|fill| format!("{} {}", fill.signed_quantity(), fill.symbol));
             format!("ADOPTED     {client_order_id} is order {broker_order_id}: {}", rows.collect::<Vec<_>>().join(", "))
         }
-        Record::PendingClose { slot, reason } => format!("still open  {slot}: {reason}"),
-        Record::Closed { slot, evidence } => format!("closed      {slot}: {evidence}"),
-        Record::Reconciled { drift } if drift.is_empty() => return None,
-        Record::Reconciled { drift } => {
-            let rows = drift.iter().map(|d| format!("{}: book {}, broker {}", d.symbol, d.tracked, d.broker));
-            format!("DRIFT       {}", rows.collect::<Vec<_>>().join("; "))
+        Record::Book { change } => changed(change),
+        Record::Reconciled { drift, .. } if drift.is_empty() => return None,
+        Record::Reconciled { drift, .. } => {
+            format!("DRIFT       {}", drift.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         }
         Record::Halted { level, by, reason, .. } => {
             let word = if *level == Level::Freeze { "FROZEN" } else { "HALTED" };
@@ -102,6 +101,42 @@ pub(crate) fn line(record: &Record) -> Option<String> {
 
 fn without_prefix<'a>(gate: &str, reason: &'a str) -> &'a str {
     reason.strip_prefix(gate).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(reason)
+}
+
+/// What was done to the book, in one line, with its evidence.
+fn changed(change: &Change) -> String {
+    match change {
+        Change::Pending { position, reason, .. } => format!("still open  {position}: {reason}"),
+        Change::Removed { position, evidence, .. } => format!("closed      {position}: {}", proven(evidence)),
+        Change::Adopted { position, symbol, quantity, stop, reads, .. } => {
+            format!("ADOPTED     {quantity} {symbol} as {position} with a stop of {stop}: in {} reads", reads.reads)
+        }
+        Change::Corrected { position, legs, causes, reads, .. } => {
+            let legs = legs.iter().map(|leg| format!("{} {} and not {}", leg.to, leg.symbol, leg.from));
+            let causes = causes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let legs = legs.collect::<Vec<_>>().join(", ");
+            format!("CORRECTED   {position}: {legs}, in {} reads: {causes}", reads.reads)
+        }
+        other => format!("book        {}", other.position()),
+    }
+}
+
+/// What showed that a position is closed.
+pub(crate) fn proven(evidence: &Evidence) -> String {
+    let gone = |legs: &[GoneLeg]| {
+        let legs = legs.iter().map(|leg| format!("{} {} in {} reads", leg.left, leg.symbol, leg.reads.reads));
+        legs.collect::<Vec<_>>().join(", ")
+    };
+    match evidence {
+        Evidence::Fills { orders, reads } => {
+            let orders = orders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            format!("filled by {orders}; nothing works, and the broker is without it in {} reads", reads.reads)
+        }
+        Evidence::Expiry { legs } => format!("expired, and gone: {}", gone(legs)),
+        Evidence::Absence { legs } => format!("gone at the broker, and not by its positions alone: {}", gone(legs)),
+        Evidence::Operator { by, reason, .. } => format!("settled by {by}: {reason}"),
+        other => format!("{other:?}"),
+    }
 }
 
 /// An order in one line.

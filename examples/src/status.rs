@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use backstop::clock::{Clock, SystemClock, Timestamp};
 use backstop::file_lock::{LockState, Presence};
+use backstop::reconcile::Drift;
 use backstop::rollback::BalanceRead;
 use backstop::{
     CASH, DRIFT, HALT, Level, LogJournal, Operation, Pull, SlotRow, SlotStanding, Stage, State, Switch, told,
@@ -147,6 +148,22 @@ struct DriftView {
     symbol: String,
     tracked: Num,
     broker: Num,
+    /// What it looks like, and what to do about it.
+    text: String,
+    /// The positions that it may belong to.
+    positions: Vec<String>,
+}
+
+impl DriftView {
+    fn new(drift: &Drift) -> Self {
+        Self {
+            symbol: drift.symbol.to_string(),
+            tracked: Num(drift.tracked),
+            broker: Num(drift.broker),
+            text: drift.to_string(),
+            positions: drift.may_belong.iter().map(|stake| stake.position.to_string()).collect(),
+        }
+    }
 }
 
 /// Prints the state of the directory.
@@ -178,9 +195,7 @@ pub(crate) fn status(dir: &StateDir, json: bool) -> Result<(), Failure> {
         reconcile: state.reconciled.as_ref().map(|r| ReconcileView {
             at: r.at,
             result: if r.drift.is_empty() { "agrees" } else { "drift" },
-            drift: (r.drift.iter())
-                .map(|d| DriftView { symbol: d.symbol.to_string(), tracked: Num(d.tracked), broker: Num(d.broker) })
-                .collect(),
+            drift: (r.drift.iter()).map(DriftView::new).collect(),
         }),
     };
     let mut out = io::stdout().lock();
@@ -216,8 +231,8 @@ fn unresolved(state: &State) -> Vec<UnresolvedView> {
             rows.push(UnresolvedView::new(id.to_string(), operation.since, reason.clone()));
         }
     }
-    for (slot, position) in &state.positions {
-        if let Some(pending) = &position.pending_close {
+    for (slot, position) in state.positions() {
+        if let Some(pending) = position.pending() {
             rows.push(UnresolvedView::new(slot.to_string(), pending.since, pending.reason.clone()));
         }
     }

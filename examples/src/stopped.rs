@@ -7,6 +7,7 @@ use backstop::broker::{Broker, Symbol};
 use backstop::clock::{Clock, SystemClock};
 use backstop::file_lock::{Claim, Lock};
 use backstop::quote::{Policy, PolicyConfig};
+use backstop::reconcile::Position;
 use backstop::{Desk, DeskConfig, LogJournal, State, StrategyName, Switch, Upkeep};
 
 use crate::cli::MarketArgs;
@@ -77,7 +78,7 @@ impl Stopped {
             if let Some(broker) = wiring::reach(Some(&home), settle, dir, &clock)? {
                 (Arc::new(broker), None)
             } else {
-                let held = state.positions.values().map(|position| &position.underlying);
+                let held = state.book.positions().values().map(Position::underlying);
                 let symbols: Vec<(Symbol, _)> = held.map(|symbol| (symbol.clone(), None)).collect();
                 let config = wiring::simulation(market, &symbols)?;
                 let target = Target::Simulator { config: Box::new(config), requests: market.requests };
@@ -94,6 +95,7 @@ impl Stopped {
             fill_timeout,
             settle,
             clock_tolerance: Duration::from_secs(1),
+            reconcile: wiring::reconciling(settle, poll),
         };
         let desk = Desk::open(config, Arc::clone(&broker), clock, lock, switch, Arc::new(journal), state).await?;
         Ok(Opened { desk, broker, simulator })

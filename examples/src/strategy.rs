@@ -8,7 +8,8 @@ use std::time::Duration;
 use backstop::broker::{Decimal, OrderKind, Quote, Side, Symbol};
 use backstop::clock::Timestamp;
 use backstop::quote::Need;
-use backstop::{EntryPlan, ExitAt, ExitPlan, Position, State};
+use backstop::reconcile::{Origin, Position};
+use backstop::{EntryPlan, ExitAt, ExitPlan, State};
 use jiff::civil::Date;
 
 pub(crate) use equity::Equity;
@@ -69,14 +70,21 @@ impl Strategy {
     }
 
     /// Whether to leave, and how. `closing` is what closing now would do to cash, by fresh quotes; without them it is the
-    /// time alone that says so.
-    pub(crate) fn exit(&self, position: &Position, closing: Option<Decimal>, moment: &Moment) -> Option<ExitPlan> {
-        let reason = moment.must_leave(position).map(str::to_owned).or_else(|| match self {
-            Self::Spread(_) => spread::wants_out(position, closing?),
-            Self::Equity(_) => equity::wants_out(position, closing?),
+    /// time alone that says so. `attempts` exits were tried before.
+    pub(crate) fn exit(
+        &self,
+        position: &Position,
+        attempts: u32,
+        closing: Option<Decimal>,
+        moment: &Moment,
+    ) -> Option<ExitPlan> {
+        let reason = moment.must_leave(position).map(str::to_owned).or_else(|| match (position.origin(), self) {
+            (Origin::Adopted { stop }, _) => stopped_out(position, *stop, closing?),
+            (_, Self::Spread(_)) => spread::wants_out(position, closing?),
+            (_, Self::Equity(_)) => equity::wants_out(position, closing?),
         })?;
         // Patience ends with the third attempt: then at whatever price there is.
-        let at = if position.close_attempts < 2 { ExitAt::Policy } else { ExitAt::Order(OrderKind::Market) };
+        let at = if attempts < 2 { ExitAt::Policy } else { ExitAt::Order(OrderKind::Market) };
         Some(ExitPlan { at, reason })
     }
 }
@@ -96,12 +104,30 @@ impl Moment {
             return Some("leaving");
         }
         // An exit that did not come through is tried again, whatever made us want it.
-        if position.pending_close.is_some() {
+        if position.pending().is_some() {
             return Some("trying again");
         }
-        let held = self.now.duration_since(position.opened_at);
+        // What was adopted is not the strategy's: it has its stop, where it is known what it cost.
+        if matches!(position.origin(), Origin::Adopted { .. }) && !cost_of(position).is_zero() {
+            return None;
+        }
+        let held = self.now.duration_since(position.opened_at());
         Duration::try_from(held).is_ok_and(|held| held >= self.hold).then_some("time")
     }
+}
+
+/// Out at the stop that an adopted position came with.
+fn stopped_out(position: &Position, stop: Decimal, closing: Decimal) -> Option<String> {
+    let cost = cost_of(position);
+    let most = cost.abs().saturating_mul(stop);
+    (!cost.is_zero() && closing.saturating_sub(cost) <= -most).then(|| "stop loss of what was adopted".to_owned())
+}
+
+/// What is left of a position cost when it was opened; below zero, what it brought. Zero where nobody knows.
+fn cost_of(position: &Position) -> Decimal {
+    let value = |left: Decimal, price: Decimal, multiplier| left.saturating_mul(price).saturating_mul(multiplier);
+    let costs = position.open_legs().map(|leg| value(leg.left, leg.price, leg.symbol.multiplier()));
+    costs.fold(Decimal::ZERO, Decimal::saturating_add)
 }
 
 #[cfg(test)]

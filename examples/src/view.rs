@@ -124,13 +124,12 @@ fn positions_table(state: &State, closing: impl Fn(&SlotId) -> Option<Decimal>) 
         format!("session {}: {} of {} entries, {} refused", s.id, s.executed, s.limit, s.refused)
     });
     let mut rows = vec![String::new(), format!("{session}   in flight {}", state.operations.len())];
-    for (slot, position) in &state.positions {
+    for (slot, position) in state.positions() {
         let legs =
-            position.legs.iter().map(|leg| format!("{} {}", leg.quantity, leg.symbol)).collect::<Vec<_>>().join("  ");
-        let profit = closing(slot).and_then(|cash| position.cash_flow.checked_add(cash));
+            position.legs().iter().map(|leg| format!("{} {}", leg.left, leg.symbol)).collect::<Vec<_>>().join("  ");
+        let profit = closing(&slot).and_then(|cash| position.cash_flow().checked_add(cash));
         let profit = profit.map_or("?".to_owned(), render::money);
-        let note =
-            position.pending_close.as_ref().map_or(String::new(), |pending| format!("  leaving: {}", pending.reason));
+        let note = position.pending().map_or(String::new(), |pending| format!("  leaving: {}", pending.reason));
         rows.push(format!("  {slot:<26} {legs:<52} {profit:>12}{note}"));
     }
     rows.join("\n")

@@ -9,7 +9,7 @@ use std::time::Duration;
 use backstop::broker::{Decimal, Symbol};
 use backstop::clock::Clock;
 use backstop::file_lock::{Claim, Lock};
-use backstop::told;
+use backstop::{reconcile, told};
 use backstop_sim::{
     FaultPlan, RateLimits, Replay, SimConfig, SimServer, StartError, StateError, Underlying, UnderlyingKind,
 };
@@ -212,6 +212,18 @@ pub(crate) async fn connect(
             Ok(Wired { broker: Arc::new(broker), simulator: None, home, described })
         }
     }
+}
+
+/// How book and broker are held against each other: by the figures for Tradier, with lags that fit the settling time. The desk
+/// says whose orders are whose.
+pub(crate) fn reconciling(settle: Duration, poll: Duration) -> reconcile::Config {
+    let mut config = reconcile::Config::new("bs-");
+    // A close is confirmed by looks as far apart as those at orders.
+    let spacing = config.confirm.spacing.min(poll);
+    config.confirm = reconcile::Repeat { reads: 2, spacing, over: spacing };
+    config.lag = config.lag.min(settle);
+    config.pauses.alert_after = config.pauses.alert_after.min(settle * 2);
+    config
 }
 
 /// A server on this machine is one environment whatever its port: it may get another at each start.

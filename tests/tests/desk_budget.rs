@@ -13,9 +13,10 @@ use backstop::clock::{Clock, ManualClock};
 use backstop::file_lock::{Claim, Lock};
 use backstop::limits::{Collar, Config as LimitsConfig, Rate};
 use backstop::quote::{Policy, PolicyConfig};
+use backstop::reconcile::{self, Position};
 use backstop::{
-    Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan, MarketView, MemoryJournal, Position, State,
-    StrategyName, Switch,
+    Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan, MarketView, MemoryJournal, State, StrategyName,
+    Switch,
 };
 use backstop_sim::{FaultKind, FaultPlan, RateLimits, SimConfig, SimServer};
 use backstop_tradier::{AccountId, BaseUrl, BudgetUse, Credentials, Start, Tradier, TradierConfig};
@@ -65,6 +66,7 @@ fn config() -> DeskConfig {
         fill_timeout: Duration::from_secs(5),
         settle: Duration::from_secs(6),
         clock_tolerance: Duration::from_secs(1),
+        reconcile: reconcile::Config::new("bs-test-"),
     }
 }
 
@@ -108,7 +110,7 @@ async fn run(faults: FaultPlan) -> Run {
         others.spawn(async move {
             loop {
                 // While there is something to watch. In a storm that never ends, nobody would get a look at the market.
-                if !desk.state().positions.values().all(Position::is_flat) {
+                if !desk.state().book.positions().values().all(Position::is_flat) {
                     wanted.fetch_add(1, Ordering::Relaxed);
                     drop(desk.quotes(&[spy()]).await);
                 }
@@ -179,7 +181,7 @@ async fn round_trip(desk: &Desk, number: u32) -> bool {
         }
         // Closed by an attempt that was in doubt, or found to be by comparison.
         drop(desk.reconcile().await);
-        if desk.state().positions.get(&slot).is_none_or(Position::is_flat) {
+        if desk.state().held(&slot).is_none_or(Position::is_flat) {
             return true;
         }
         sleep(INTERVAL).await;

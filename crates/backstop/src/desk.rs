@@ -1,6 +1,7 @@
 //! The desk: the only way from a strategy to the broker.
 
 mod alerts;
+mod book;
 mod cash;
 mod claims;
 mod commit;
@@ -12,7 +13,6 @@ mod listed;
 mod reconcile;
 mod resolve;
 mod settle;
-mod verify;
 mod watch;
 mod wire;
 
@@ -31,6 +31,7 @@ use backstop_clock::{Clock, Mono, Timestamp};
 use backstop_file_lock::{Lock, RaiseError};
 use backstop_limits::{Config as LimitsConfig, ConfigError, Loosened};
 use backstop_quote::{Feed, Fresh, Market, Need, Policy, Quote, Refusal as QuoteRefusal};
+use backstop_reconcile::{Config as ReconcileConfig, ConfigError as ReconcileConfigError, Need as Wanted, Reconciler};
 use backstop_rollback::Ledger;
 use backstop_trade_guard::{self as trade_guard, ClaimStore, TradeGuard};
 use jiff::civil::Date;
@@ -57,7 +58,7 @@ pub use entry::{EntryEnd, EntryPlan};
 pub use exit::{ExitAt, ExitEnd, ExitPlan};
 pub use limits::{AllowError, Loosening, TightenError};
 pub use reconcile::Comparison;
-pub use resolve::{Claim, ClaimedFill, Operator, ResolveError};
+pub use resolve::{Claim, ClaimedFill, Differs, Operator, ResolveError};
 pub use watch::{Fallback, WatchPolicy, WatchTally};
 
 /// How many batches a slow listener may fall behind before it misses some.
@@ -87,6 +88,9 @@ pub struct DeskConfig {
     /// How far the broker's clock and ours may differ when an order is taken to be later than a submit, or older than an
     /// intent. Where they differ by more, an order whose answer was lost is halted for and stays open.
     pub clock_tolerance: Duration,
+    /// How book and broker are held against each other, and what is done where they differ. What its `names` say, the desk
+    /// says itself.
+    pub reconcile: ReconcileConfig,
 }
 
 /// Why a desk cannot open. Nothing was sent.
@@ -124,6 +128,9 @@ pub enum OpenError {
         /// Which.
         loosened: Vec<Loosened>,
     },
+    /// A comparison of book and broker that cannot be meant.
+    #[error("what the reconciliation is to go by cannot be meant")]
+    Reconcile(#[from] ReconcileConfigError),
     /// The lock file was deleted or replaced some time ago, and its fence number could not be raised above those of the
     /// journal.
     #[error(transparent)]
@@ -209,6 +216,9 @@ pub(crate) struct Inner {
     at_rest: Notify,
     /// One comparison with the broker at a time.
     reconciling: tokio::sync::Mutex<()>,
+    reconciler: Mutex<Reconciler>,
+    /// What the last comparison asked for, for the next one.
+    needs: Mutex<BTreeSet<Wanted>>,
     events: broadcast::Sender<Arc<Batch>>,
 }
 
@@ -283,6 +293,7 @@ impl Desk {
         let guard = guard.map_err(|error| OpenError::Claims(error.into()))?;
         let feed = Mutex::new(Feed::new(config.freshness.clone()));
         let wire = Arc::new(Wire::new(broker));
+        let reconciler = book::reconciler(&config, &state, &*clock)?;
         let inner = Inner {
             opened: Moment::now(&*clock),
             alerts: Alerts::after(&state.untold, &*clock),
@@ -321,6 +332,8 @@ impl Desk {
             running: Mutex::default(),
             at_rest: Notify::new(),
             reconciling: tokio::sync::Mutex::default(),
+            reconciler: Mutex::new(reconciler),
+            needs: Mutex::default(),
             events: broadcast::channel(EVENTS_KEPT).0,
         };
         let inner = Arc::new(inner);

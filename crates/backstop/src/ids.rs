@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use backstop_broker::{ClientOrderId, InvalidId};
+use backstop_reconcile::{InvalidPositionId, PositionId};
 use backstop_trade_guard::{Key, Scope, Session};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,24 @@ impl SlotId {
         let (strategy, session) = (StrategyName::new(key.scope().as_str()).ok()?, key.session());
         let session = SessionId { day: session.day(), number: NonZeroU32::new(session.number())? };
         Some(Self { strategy, session, slot: NonZeroU32::new(key.slot()?)? })
+    }
+
+    /// What the label of every order of a strategy begins with, and of no other's.
+    pub(crate) fn prefix_of(strategy: &StrategyName) -> String {
+        format!("{PREFIX}{strategy}-")
+    }
+
+    /// What the book calls its position.
+    ///
+    /// # Errors
+    /// None in practice: a slot's name is short, and of characters that a position's may have.
+    pub(crate) fn position(&self) -> Result<PositionId, InvalidPositionId> {
+        PositionId::new(&self.to_string())
+    }
+
+    /// The slot whose position has this name in the book.
+    pub(crate) fn of_position(id: &PositionId) -> Option<Self> {
+        id.as_str().parse().ok()
     }
 
     /// The client order id of the entry: `bs-<strategy>-<session>-<slot>-open-<fence>`.

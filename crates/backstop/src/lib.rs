@@ -78,18 +78,18 @@ mod told;
 
 pub use alert::{AlertPolicy, AlertSink, AlertTally, CommandSink, NotTaken, Notice, Urgency};
 pub use desk::{
-    AllowError, CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd,
-    ExitPlan, Fallback, Loosening, OpenError, Operator, RecordError, ResolveError, SessionError, TightenError,
+    AllowError, CashError, Claim, ClaimedFill, Comparison, Desk, DeskConfig, Differs, EntryEnd, EntryPlan, ExitAt,
+    ExitEnd, ExitPlan, Fallback, Loosening, OpenError, Operator, RecordError, ResolveError, SessionError, TightenError,
     WatchPolicy, WatchTally,
 };
 pub use gate::{MarketView, QuoteTally};
 pub use ids::{InvalidName, SessionId, SlotId, StrategyName};
 pub use journal::{Contents, Journal, JournalError, LogJournal, MemoryJournal, OpenJournalError, Past, Upkeep};
-pub use record::{Batch, Drift, OrderEnd, Purpose, Record};
+pub use record::{Batch, OrderEnd, Purpose, Record};
 pub use refusal::{ExitRefusal, Malformed, Refusal};
 pub use state::{
-    Account, Alert, CASH, Contradiction, DRIFT, HALT, HeldLeg, Issued, Operation, Pending, Placed, Position,
-    Reconciled, Session, SlotRow, SlotStanding, SlotState, Stage, State, Untold,
+    Account, Alert, CASH, Contradiction, DRIFT, GLITCH, HALT, Issued, Operation, Placed, Reconciled, Session, SlotRow,
+    SlotStanding, SlotState, Stage, State, Untold,
 };
 pub use sweep::{Fate, Swept, cancel_entries};
 pub use switch::{Level, Pull, PullId, Pulled, Resumed, Standing, Switch, SwitchError};
@@ -100,6 +100,7 @@ pub use backstop_clock as clock;
 pub use backstop_file_lock as file_lock;
 pub use backstop_limits as limits;
 pub use backstop_quote as quote;
+pub use backstop_reconcile as reconcile;
 pub use backstop_rollback as rollback;
 pub use backstop_trade_guard as trade_guard;
 pub use backstop_wal as wal;

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest, Symbol};
+use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, OrderRequest};
 use backstop_limits::{Kind, Limits};
+use backstop_reconcile::{Change, Drift, Finding};
 use backstop_trade_guard as trade_guard;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -148,24 +149,19 @@ pub enum Record {
         /// What was filled.
         fills: Vec<Fill>,
     },
-    /// An exit did not close its position yet.
-    PendingClose {
-        /// The position.
-        slot: SlotId,
-        /// Why, for people.
-        reason: String,
-    },
-    /// A position left the book, with proof.
-    Closed {
-        /// The position.
-        slot: SlotId,
-        /// What showed that the broker no longer holds it.
-        evidence: String,
+    /// Something was done to the book beside the fills of our own orders, with its evidence (REC-6): a close could not be
+    /// verified, a position left, one was adopted or corrected.
+    Book {
+        /// What.
+        change: Change,
     },
     /// Book and broker were compared.
     Reconciled {
-        /// Every symbol whose quantities differ.
+        /// Every symbol that differs: how, since how many reads, whose it may be, and what to do.
         drift: Vec<Drift>,
+        /// What else was found, and what was not removed, with what is in the way.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kept: Vec<Finding>,
     },
     /// The kill switch was seen pulled.
     Halted {
@@ -268,15 +264,4 @@ pub enum OrderEnd {
         /// Why.
         reason: String,
     },
-}
-
-/// A symbol whose quantities in the book and at the broker differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drift {
-    /// The symbol.
-    pub symbol: Symbol,
-    /// The signed net quantity of all positions in the book.
-    pub tracked: Decimal,
-    /// The broker's.
-    pub broker: Decimal,
 }

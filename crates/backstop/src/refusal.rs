@@ -7,6 +7,7 @@ use backstop_limits::{Breach, Refused};
 use backstop_quote::{Expired, LimitAstray, NotFresh};
 use backstop_rollback::LedgerError;
 use backstop_trade_guard as trade_guard;
+use jiff::Timestamp;
 
 use crate::SlotId;
 use crate::desk::RecordError;
@@ -31,6 +32,16 @@ pub enum Refusal {
     /// The lock of the state directory is not ours any more.
     #[error("the lock of the state directory was replaced: another instance may be running")]
     LockLost,
+    /// Book and broker differ in a symbol that it is about, or were not compared yet (REC-9).
+    #[error("{symbol} is shut for entries since {since}: {because}")]
+    Drift {
+        /// Which.
+        symbol: Symbol,
+        /// Since when.
+        since: Timestamp,
+        /// What differs, and what to do about it.
+        because: String,
+    },
     /// The order cannot be expressed.
     #[error("the order is not well formed")]
     Malformed(#[from] Malformed),
@@ -104,6 +115,7 @@ impl Refusal {
             Self::Recovering | Self::Stopping => "desk",
             Self::Halted { .. } => "halt",
             Self::LockLost => "lock",
+            Self::Drift { .. } => "drift",
             Self::Malformed(_) => "order",
             Self::Limits(_) | Self::NoLimits => "limits",
             Self::Guard(trade_guard::Refusal::Store { .. }) | Self::Record(_) => "journal",
@@ -117,7 +129,12 @@ impl Refusal {
     /// Whether the same entry may pass a moment later, with fresher quotes.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Quote(_) | Self::QuoteExpired(_) | Self::LimitPrice(_) | Self::Budget(_) | Self::Recovering => true,
+            Self::Quote(_)
+            | Self::QuoteExpired(_)
+            | Self::LimitPrice(_)
+            | Self::Budget(_)
+            | Self::Recovering
+            | Self::Drift { .. } => true,
             // What is in the way may be gone by then.
             Self::Limits(refused) => refused.breaches().iter().all(|breach| {
                 matches!(

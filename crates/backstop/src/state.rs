@@ -7,17 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, Leg, OrderRequest, Symbol};
 use backstop_limits::{Counters, Limits};
+use backstop_reconcile::{Book, Drift, Executed, Finding, Position};
 use backstop_rollback::LedgerError;
 use backstop_trade_guard::Claims;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Batch, Drift, OrderEnd, Purpose, Record};
+use crate::record::{Batch, OrderEnd, Purpose, Record};
 use crate::switch::{Pull, PullId, strongest};
 use crate::{SessionId, SlotId};
 
 mod account;
+mod book;
 mod late;
 mod limits;
 mod slots;
@@ -37,6 +39,9 @@ pub const HALT: &str = "halt";
 /// The subject of the alert about what book and broker differ in.
 pub const DRIFT: &str = "drift";
 
+/// The subject of the alert that so much is missing at the broker that nothing was concluded from it.
+pub const GLITCH: &str = "glitch";
+
 /// The subject of alerts about a position that nobody has checked: its own is about its order and its close.
 pub(crate) fn watched(slot: &SlotId) -> String {
     format!("unwatched {slot}")
@@ -54,8 +59,12 @@ pub struct State {
     pub session: Option<Session>,
     /// Orders that are not at rest, by their client order id.
     pub operations: BTreeMap<ClientOrderId, Operation>,
-    /// The book: open positions, and those whose close is not verified yet.
-    pub positions: BTreeMap<SlotId, Position>,
+    /// The book: open positions, and those whose close is not verified yet. Each goes by the name of its slot.
+    pub book: Book,
+    /// When the book last changed: the broker's lists lag behind it.
+    pub book_changed: Option<Timestamp>,
+    /// How many exits of each position were attempted.
+    pub exits: BTreeMap<SlotId, u32>,
     /// What became of each slot of the newest session that had an intent.
     pub slots: BTreeMap<SlotId, SlotState>,
     /// What the entry guard has written down; nothing in a checkpoint of a version whose guard had no store.
@@ -188,48 +197,6 @@ pub enum Stage {
     },
 }
 
-/// An open position.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Position {
-    /// What is held, leg by leg. A leg that is closed stays, with quantity zero, until the position leaves the book.
-    pub legs: Vec<HeldLeg>,
-    /// The order that opened it.
-    pub client_order_id: ClientOrderId,
-    /// The symbol that the opening order was about.
-    pub underlying: Symbol,
-    /// When its fill was written.
-    pub opened_at: Timestamp,
-    /// What its fills have done to cash so far, opening and closing.
-    pub cash_flow: Decimal,
-    /// How many exits were attempted.
-    pub close_attempts: u32,
-    /// Since when, and why, an exit has not come through.
-    pub pending_close: Option<Pending>,
-}
-
-/// What is held of one leg.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HeldLeg {
-    /// The symbol.
-    pub symbol: Symbol,
-    /// Signed: positive long, negative short.
-    pub quantity: Decimal,
-    /// The average price at which it was opened, per share.
-    pub price: Decimal,
-}
-
-/// An exit that has not come through.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pending {
-    /// Since when.
-    pub since: Timestamp,
-    /// Why, for people.
-    pub reason: String,
-}
-
 /// What became of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -248,8 +215,11 @@ pub enum SlotState {
 pub struct Reconciled {
     /// When.
     pub at: Timestamp,
-    /// Every symbol whose quantities differ.
+    /// Every symbol that differs.
     pub drift: Vec<Drift>,
+    /// What else was found.
+    #[serde(default)]
+    pub kept: Vec<Finding>,
 }
 
 /// Something that somebody should look at.
@@ -341,22 +311,10 @@ impl State {
             Record::Adopted { client_order_id, broker_order_id, fills } => {
                 self.adopt(client_order_id, broker_order_id, fills, at)?;
             }
-            Record::PendingClose { slot, reason } => {
-                let position = self.position(slot)?;
-                let since = position.pending_close.as_ref().map_or(at, |pending| pending.since);
-                position.pending_close = Some(Pending { since, reason: reason.clone() });
+            Record::Book { change } => self.change(change, at)?,
+            Record::Reconciled { drift, kept } => {
+                self.reconciled = Some(Reconciled { at, drift: drift.clone(), kept: kept.clone() });
             }
-            Record::Closed { slot, .. } => {
-                self.position(slot)?;
-                if let Some(position) = self.positions.remove(slot) {
-                    self.count_result(&position);
-                }
-                self.account.forget(slot).map_err(|error| uncountable(&error, slot))?;
-                self.alerts.remove(&slot.to_string());
-                self.alerts.remove(&watched(slot));
-                self.checks.remove(slot);
-            }
-            Record::Reconciled { drift } => self.reconciled = Some(Reconciled { at, drift: drift.clone() }),
             Record::Halted { id, level, by, reason, since, newest } => {
                 let pull = Pull { level: *level, by: by.clone(), reason: reason.clone(), since: since.or(Some(at)) };
                 self.halts.insert(id.clone(), pull);
@@ -378,7 +336,7 @@ impl State {
                 self.untold.remove(subject);
             }
             Record::Checked { checks } => {
-                let held = checks.iter().filter(|(slot, _)| self.positions.contains_key(*slot));
+                let held = checks.iter().filter(|(slot, _)| self.held(slot).is_some());
                 self.checks = held.map(|(slot, at)| (slot.clone(), *at)).collect();
             }
             Record::Stopped { .. } => {}
@@ -399,7 +357,7 @@ impl State {
                     self.issued.retain(|name, became| *became == Issued::InFlight || of_before(name));
                     self.absent.retain(|name, _| of_before(name));
                     self.placed.retain(|name, _| of_before(name));
-                    let held = self.positions.values().flat_map(|position| &position.legs).map(|leg| &leg.symbol);
+                    let held = self.book.positions().values().flat_map(Position::legs).map(|leg| &leg.symbol);
                     let working = self.operations.values().flat_map(|operation| operation.order.legs());
                     self.traded = held.chain(working.map(|leg| &leg.symbol)).cloned().collect();
                 }
@@ -432,8 +390,8 @@ impl State {
                 reserved.map_err(|error| uncountable(&error, id))?;
             }
             Purpose::Close { attempt } => {
-                let position = self.position(slot)?;
-                position.close_attempts = attempt;
+                self.position(slot)?;
+                self.exits.insert(slot.clone(), attempt);
             }
         }
         let operation = Operation {
@@ -479,7 +437,7 @@ impl State {
         }
         match operation.purpose {
             Purpose::Open => self.settle_open(operation, id, fills, at),
-            Purpose::Close { .. } => self.settle_close(&operation.slot, fills),
+            Purpose::Close { .. } => self.settle_close(&operation.slot, id, &operation.placed(), fills, at),
         }
     }
 
@@ -500,17 +458,8 @@ impl State {
             return Ok(());
         }
         self.count(&slot);
-        let position = Position {
-            legs: held_legs(fills),
-            client_order_id: id.clone(),
-            underlying: placed.underlying,
-            opened_at: at,
-            cash_flow: flow_of(fills, id)?,
-            close_attempts: 0,
-            pending_close: None,
-        };
-        self.positions.insert(slot, position);
-        Ok(())
+        let order = number_of(id, placed.orders.first())?;
+        self.take(&slot, &placed.underlying, &Executed::recorded(id.clone(), order, fills.to_vec()), at)
     }
 
     /// Counts a slot as executed, once.
@@ -527,19 +476,51 @@ impl State {
         }
     }
 
-    fn settle_close(&mut self, slot: &SlotId, fills: &[Fill]) -> Result<(), Contradiction> {
-        let position = self.positions.get_mut(slot).ok_or_else(|| contradiction("a change of the position", slot))?;
-        for fill in fills {
-            let Some(leg) = position.legs.iter_mut().find(|leg| leg.symbol == fill.symbol) else {
-                return Err(contradiction("a closing fill of a leg that is not held by", slot));
-            };
-            let left = leg.quantity.checked_add(fill.signed_quantity());
-            leg.quantity = left.ok_or_else(|| contradiction("more than can be counted in the fills of", slot))?;
+    fn settle_close(
+        &mut self,
+        slot: &SlotId,
+        id: &ClientOrderId,
+        placed: &Placed,
+        fills: &[Fill],
+        at: Timestamp,
+    ) -> Result<(), Contradiction> {
+        let position = self.position(slot)?;
+        if fills.iter().any(|fill| position.legs().iter().all(|leg| leg.symbol != fill.symbol)) {
+            return Err(contradiction("a closing fill of a leg that is not held by", slot));
         }
-        let flow = position.cash_flow.checked_add(flow_of(fills, slot)?);
-        position.cash_flow = flow.ok_or_else(|| contradiction("more money than can be counted in", slot))?;
-        let symbol = position.underlying.to_string();
-        let taken_in = self.account.take_fills(slot, &symbol, (&position.legs, Decimal::ZERO), fills);
+        let order = number_of(id, placed.orders.first())?;
+        let symbol = position.underlying().clone();
+        self.take(slot, &symbol, &Executed::recorded(id.clone(), order, fills.to_vec()), at)?;
+        self.follow_fills(slot, &symbol, Decimal::ZERO, fills)
+    }
+
+    /// Takes what an order has filled into the book.
+    fn take(
+        &mut self,
+        slot: &SlotId,
+        underlying: &Symbol,
+        executed: &Executed,
+        at: Timestamp,
+    ) -> Result<(), Contradiction> {
+        let order = executed.client_order_id().clone();
+        let position = slot.position().map_err(|error| Contradiction { what: error.to_string() })?;
+        let booked = self.book.book(&position, underlying, executed, at);
+        if booked.map_err(|error| Contradiction { what: format!("the fills of {order} ({error})") })?.is_some() {
+            self.book_changed = Some(at);
+        }
+        Ok(())
+    }
+
+    /// Takes what the fills of a position did to it into the account.
+    fn follow_fills(
+        &mut self,
+        slot: &SlotId,
+        underlying: &Symbol,
+        margin: Decimal,
+        fills: &[Fill],
+    ) -> Result<(), Contradiction> {
+        let size = self.position(slot)?.legs().iter().map(|leg| leg.left.abs()).max().unwrap_or_default();
+        let taken_in = self.account.take_fills(slot, underlying.as_str(), (size, margin), fills);
         taken_in.map_err(|error| uncountable(&error, slot))
     }
 
@@ -547,17 +528,26 @@ impl State {
         self.operations.get_mut(id).ok_or_else(|| contradiction("progress of", id))
     }
 
-    fn position(&mut self, slot: &SlotId) -> Result<&mut Position, Contradiction> {
-        self.positions.get_mut(slot).ok_or_else(|| contradiction("a change of the position", slot))
+    fn position(&self, slot: &SlotId) -> Result<&Position, Contradiction> {
+        self.held(slot).ok_or_else(|| contradiction("a change of the position", slot))
+    }
+
+    /// The position of a slot, while it is in the book.
+    pub fn held(&self, slot: &SlotId) -> Option<&Position> {
+        self.book.get(&slot.position().ok()?)
+    }
+
+    /// Every position in the book, with its slot.
+    pub fn positions(&self) -> impl Iterator<Item = (SlotId, &Position)> {
+        // Every name in the book is a slot's: a change of any other is refused.
+        self.book.positions().iter().filter_map(|(id, position)| Some((SlotId::of_position(id)?, position)))
     }
 
     /// The signed net quantity of every symbol in the book.
     pub fn net(&self) -> BTreeMap<Symbol, Decimal> {
-        let mut net = BTreeMap::new();
-        for leg in self.positions.values().flat_map(|position| &position.legs) {
-            let sum = net.entry(leg.symbol.clone()).or_insert(Decimal::ZERO);
-            *sum = sum.saturating_add(leg.quantity);
-        }
+        let legs = self.book.positions().values().flat_map(Position::legs);
+        let mut net: BTreeMap<Symbol, Decimal> =
+            legs.map(|leg| (leg.symbol.clone(), self.book.net(&leg.symbol))).collect();
         net.retain(|_, quantity| !quantity.is_zero());
         net
     }
@@ -615,13 +605,6 @@ impl Placed {
     }
 }
 
-impl Position {
-    /// Whether everything that was opened has been closed. The position stays in the book until that is verified.
-    pub fn is_flat(&self) -> bool {
-        self.legs.iter().all(|leg| leg.quantity.is_zero())
-    }
-}
-
 impl Stage {
     /// The stage in one word, as `status` shows it.
     pub fn word(&self) -> &'static str {
@@ -638,16 +621,14 @@ fn total(amounts: impl Iterator<Item = Decimal>) -> Decimal {
     amounts.fold(Decimal::ZERO, Decimal::saturating_add)
 }
 
-fn held_legs(fills: &[Fill]) -> Vec<HeldLeg> {
-    let leg =
-        |fill: &Fill| HeldLeg { symbol: fill.symbol.clone(), quantity: fill.signed_quantity(), price: fill.price };
-    fills.iter().map(leg).collect()
-}
-
-/// What fills have done to cash.
-fn flow_of(fills: &[Fill], of: &dyn std::fmt::Display) -> Result<Decimal, Contradiction> {
-    let flow = fills.iter().try_fold(Decimal::ZERO, |sum, fill| sum.checked_add(fill.cash()?));
-    flow.ok_or_else(|| contradiction("more money than can be counted in the fills of", of))
+/// What the book calls an order. One that an operator has settled without its number gets a name that no broker gives: the
+/// end of our own, which is unique.
+fn number_of(id: &ClientOrderId, known: Option<&BrokerOrderId>) -> Result<BrokerOrderId, Contradiction> {
+    const BY_HAND: &str = "by-hand:";
+    let room = BrokerOrderId::MAX_LEN.saturating_sub(BY_HAND.len());
+    let end = id.as_str().len().saturating_sub(room);
+    let by_hand = || BrokerOrderId::new(&format!("{BY_HAND}{}", id.as_str().get(end..).unwrap_or_default()));
+    known.cloned().map_or_else(by_hand, Ok).map_err(|_| contradiction("a name that the book cannot hold, of", id))
 }
 
 fn uncountable(error: &LedgerError, of: &dyn std::fmt::Display) -> Contradiction {

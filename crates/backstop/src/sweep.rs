@@ -173,7 +173,7 @@ fn is_issued(state: Option<&State>, id: &ClientOrderId) -> bool {
 /// Whose entries the records are about.
 fn strategies(state: &State) -> impl Iterator<Item = StrategyName> {
     let issued = state.issued.keys().filter_map(|id| SlotId::of_label(id.as_str()));
-    issued.chain(state.positions.keys().cloned()).map(|slot| slot.strategy)
+    issued.chain(state.positions().map(|(slot, _)| slot)).map(|slot| slot.strategy)
 }
 
 /// Adds to `rows` what the list, or else the broker by its own number, shows of an entry.

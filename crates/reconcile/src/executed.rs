@@ -29,6 +29,11 @@ impl Executed {
         }
     }
 
+    /// As a record of it says, which was made from the broker's report or on a person's word: for reading records back.
+    pub fn recorded(client_order_id: ClientOrderId, broker_order_id: BrokerOrderId, fills: Vec<Fill>) -> Self {
+        Self { client_order_id, broker_order_id, fills }
+    }
+
     /// Our name for the order.
     pub fn client_order_id(&self) -> &ClientOrderId {
         &self.client_order_id

@@ -3,6 +3,7 @@
 mod past;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use backstop_broker::{BrokerOrderId, Decimal, Symbol};
 use backstop_clock::Mono;
@@ -81,9 +82,20 @@ impl Reconciler {
     /// # Errors
     /// [`ConfigError`] names the field.
     pub fn new(config: Config, book: &Book, now: Moment) -> Result<Self, ConfigError> {
+        Self::resume(config, book, now, Duration::ZERO)
+    }
+
+    /// Begins at `now`, with a book that has not changed for `rested` by the records. What is not known is zero.
+    ///
+    /// The wall clock says how long that is; set forward meanwhile, differences are named up to the lag too early. Nothing is
+    /// concluded from one look.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field.
+    pub fn resume(config: Config, book: &Book, now: Moment, rested: Duration) -> Result<Self, ConfigError> {
         config.check()?;
         Ok(Self {
-            watermark: Watermark::new(config.lag, book.revision(), now.mono),
+            watermark: Watermark::new(config.lag, book.revision(), now.mono, rested),
             config,
             suspicions: BTreeMap::new(),
             returned: BTreeMap::new(),
@@ -105,9 +117,14 @@ impl Reconciler {
         self.watermark.observe(book.revision(), now.mono);
     }
 
+    /// Whether any comparison was complete yet.
+    pub fn has_compared(&self) -> bool {
+        self.compared.is_some()
+    }
+
     /// Whether entries in `symbol` may pass.
     pub fn gate(&self, symbol: &Symbol) -> Gate {
-        if self.compared.is_none() {
+        if !self.has_compared() {
             let because = "the book was not compared with the broker yet".to_owned();
             return Gate::Shut { since: self.began, because };
         }

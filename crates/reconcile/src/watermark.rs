@@ -6,26 +6,36 @@ use std::time::Duration;
 
 use backstop_clock::Mono;
 
-/// When the book had come to which change. A restart knows nothing of before, so that then everything is fresh.
+/// When the book had come to which change. A restart knows of before only what the records say, and without them everything is
+/// fresh then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Watermark {
     lag: Duration,
-    seen: VecDeque<(u64, Mono)>,
+    seen: VecDeque<Seen>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    revision: u64,
+    at: Mono,
+    /// For how long it had been so by then.
+    rested: Duration,
 }
 
 impl Watermark {
-    /// As of change number `revision`, which may have been made just now.
-    pub(crate) fn new(lag: Duration, revision: u64, now: Mono) -> Self {
-        Self { lag, seen: VecDeque::from([(revision, now)]) }
+    /// As of change number `revision`, which was made `rested` ago. A book that never changed has nothing to lag.
+    pub(crate) fn new(lag: Duration, revision: u64, now: Mono, rested: Duration) -> Self {
+        let rested = if revision == 0 { lag } else { rested.min(lag) };
+        Self { lag, seen: VecDeque::from([Seen { revision, at: now, rested }]) }
     }
 
     /// Notes that the book had come to change number `revision` by `now`.
     pub(crate) fn observe(&mut self, revision: u64, now: Mono) {
-        if self.seen.back().is_none_or(|(newest, _)| *newest < revision) {
-            self.seen.push_back((revision, now));
+        if self.seen.back().is_none_or(|newest| newest.revision < revision) {
+            self.seen.push_back(Seen { revision, at: now, rested: Duration::ZERO });
         }
         // All but the newest of those that are settled say nothing more.
-        while self.seen.get(1).is_some_and(|(_, at)| now.since(*at) > self.lag.saturating_mul(2)) {
+        while self.seen.get(1).is_some_and(|seen| now.since(seen.at) > self.lag.saturating_mul(2)) {
             self.seen.pop_front();
         }
     }
@@ -41,8 +51,8 @@ impl Watermark {
     }
 
     fn before(&self, asked: Mono, by: Duration) -> Option<u64> {
-        let old = |at: Mono| asked >= at && asked.since(at) >= by;
-        self.seen.iter().rev().find(|(_, at)| old(*at)).map(|(revision, _)| *revision)
+        let old = |seen: &&Seen| asked >= seen.at && asked.since(seen.at).saturating_add(seen.rested) >= by;
+        self.seen.iter().rev().find(old).map(|seen| seen.revision)
     }
 }
 

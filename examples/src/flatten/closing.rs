@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backstop::broker::{Broker, MarketState, OrderKind, Symbol};
-use backstop::{
-    Desk, Drift, ExitAt, ExitEnd, ExitPlan, ExitRefusal, Level, Position, Pull, SlotId, Stage, State, StrategyName,
-    told,
-};
+use backstop::reconcile::{Drift, Position};
+use backstop::{Desk, ExitAt, ExitEnd, ExitPlan, ExitRefusal, Level, Pull, SlotId, Stage, State, StrategyName, told};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -55,6 +53,8 @@ pub(super) struct Closing<'a> {
 /// What book and broker were found to differ in.
 struct Compared {
     drift: Vec<Drift>,
+    /// Symbols that differ and could not be judged yet.
+    unjudged: BTreeSet<Symbol>,
     /// Orders of ours that work at the broker, by their label.
     working: BTreeMap<String, String>,
     /// Whether the book was empty before and after it.
@@ -164,11 +164,17 @@ impl<'a> Closing<'a> {
                 let is_ours = SlotId::of_label(label).is_some_and(|slot| self.strategies.contains(&slot.strategy));
                 is_ours.then(|| (label.to_owned(), order.id.to_string()))
             });
-            Ok::<_, backstop::broker::ReadError>((compared.drift, working.collect()))
+            // What is nobody's, in a symbol that was not traded here, is other people's.
+            let traded = self.desk.state().traded;
+            let ours =
+                |row: &Drift| !row.tracked.is_zero() || !row.may_belong.is_empty() || traded.contains(&row.symbol);
+            let drift: Vec<Drift> = compared.drift.into_iter().filter(ours).collect();
+            let unjudged = compared.unjudged.into_iter().map(|row| row.symbol).collect();
+            Ok::<_, backstop::broker::ReadError>((drift, unjudged, working.collect()))
         };
         self.compared = Some(match read.await {
-            Ok((drift, working)) => {
-                Ok(Compared { drift, working, is_empty: was_empty && is_empty(&self.desk.state()) })
+            Ok((drift, unjudged, working)) => {
+                Ok(Compared { drift, unjudged, working, is_empty: was_empty && is_empty(&self.desk.state()) })
             }
             Err(error) => Err(told(&error)),
         });
@@ -182,7 +188,7 @@ impl<'a> Closing<'a> {
 
     /// Whoever flattens outside trading hours should know why nothing comes of it.
     async fn say_if_closed(&mut self) {
-        if self.desk.state().positions.is_empty() || !self.said.insert("market".to_owned()) {
+        if self.desk.state().book.positions().is_empty() || !self.said.insert("market".to_owned()) {
             return;
         }
         match self.desk.market_clock().await {
@@ -226,7 +232,7 @@ impl<'a> Closing<'a> {
     fn due(&self, leaving: &BTreeSet<SlotId>) -> Vec<(SlotId, Position)> {
         let state = self.desk.state();
         let differing: BTreeSet<&Symbol> = match &self.compared {
-            Some(Ok(compared)) => compared.drift.iter().map(|row| &row.symbol).collect(),
+            Some(Ok(compared)) => compared.drift.iter().map(|row| &row.symbol).chain(&compared.unjudged).collect(),
             // Law 4: a broker whose lists cannot be read holds up no exit for ever.
             None | Some(Err(_)) if self.began.elapsed() < self.pace.within / 2 => return Vec::new(),
             None | Some(Err(_)) => BTreeSet::new(),
@@ -237,16 +243,16 @@ impl<'a> Closing<'a> {
         // EXIT-1: what was closed by hand before this command is told from what the broker's list shows late only once the settling
         // time is over; the desk then closes no more than there is.
         let is_settling = self.began.elapsed() <= self.pace.settle;
-        let doubtful = |position: &Position| position.legs.iter().any(|leg| differing.contains(&leg.symbol));
+        let doubtful = |position: &Position| position.legs().iter().any(|leg| differing.contains(&leg.symbol));
         let now = Instant::now();
-        let held = state.positions.iter().filter(|(slot, position)| {
+        let held = state.positions().filter(|(slot, position)| {
             !position.is_flat()
-                && !leaving.contains(*slot)
+                && !leaving.contains(slot)
                 && state.closing(slot).is_none()
-                && self.not_before.get(*slot).is_none_or(|(at, _)| now >= *at)
+                && self.not_before.get(slot).is_none_or(|(at, _)| now >= *at)
                 && !(is_settling && doubtful(position))
         });
-        held.map(|(slot, position)| (slot.clone(), position.clone())).collect()
+        held.map(|(slot, position)| (slot, position.clone())).collect()
     }
 
     fn note(&mut self, done: Result<(SlotId, ExitEnd), tokio::task::JoinError>, leaving: &mut BTreeSet<SlotId>) {
@@ -272,7 +278,7 @@ impl<'a> Closing<'a> {
     fn left(&self) -> Vec<Left> {
         let state = self.desk.state();
         let mut left: Vec<Left> =
-            state.positions.iter().map(|(slot, position)| self.position_left(&state, slot, position)).collect();
+            state.positions().map(|(slot, position)| self.position_left(&state, &slot, position)).collect();
         for (id, operation) in &state.operations {
             let (why, settle) = match &operation.stage {
                 Stage::Working => ("it works at the broker".to_owned(), AGAIN.to_owned()),
@@ -284,7 +290,7 @@ impl<'a> Closing<'a> {
         match &self.compared {
             Some(Ok(compared)) => {
                 for row in &compared.drift {
-                    let why = format!("{} in the book, {} at the broker", row.tracked, row.broker);
+                    let why = row.to_string();
                     let settle = "compare the account by hand, then paper-trader flatten".to_owned();
                     left.push(Left::new("symbol", &row.symbol, why, settle));
                 }
@@ -312,7 +318,7 @@ impl<'a> Closing<'a> {
 
     fn position_left(&self, state: &State, slot: &SlotId, position: &Position) -> Left {
         let by_hand = format!("paper-trader resolve {slot} --closed --by NAME --reason TEXT");
-        let pending = position.pending_close.as_ref();
+        let pending = position.pending();
         let (why, settle) = if position.is_flat() {
             let why =
                 pending.map_or("the broker's lists do not confirm it".to_owned(), |pending| pending.reason.clone());
@@ -328,7 +334,7 @@ impl<'a> Closing<'a> {
         } else {
             ("no exit was tried".to_owned(), AGAIN.to_owned())
         };
-        let since = pending.map_or(position.opened_at, |pending| pending.since);
+        let since = pending.map_or(position.opened_at(), |pending| pending.since);
         Left::new("position", slot, why, settle).since(since).with_legs(position)
     }
 }
@@ -340,13 +346,14 @@ fn not_placed(id: &str) -> String {
 }
 
 fn is_empty(state: &State) -> bool {
-    state.positions.is_empty() && state.operations.is_empty()
+    state.book.positions().is_empty() && state.operations.is_empty()
 }
 
 /// One exit, by quotes that are asked for right now.
 async fn leave(desk: &Desk, slot: SlotId, position: &Position) -> ExitEnd {
-    let at = if position.close_attempts < PATIENT_ATTEMPTS {
-        let symbols: Vec<Symbol> = position.legs.iter().map(|leg| leg.symbol.clone()).collect();
+    let attempts = desk.state().exits.get(&slot).copied().unwrap_or_default();
+    let at = if attempts < PATIENT_ATTEMPTS {
+        let symbols: Vec<Symbol> = position.open_legs().map(|leg| leg.symbol.clone()).collect();
         // What did not come is known to the desk as old.
         let _quoted = timeout(QUOTES_WAIT, desk.quotes(&symbols)).await;
         ExitAt::Policy

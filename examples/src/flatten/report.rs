@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use backstop::broker::{Decimal, Fill};
 use backstop::clock::Timestamp;
-use backstop::{Batch, Desk, Position, Record, SlotId, State};
+use backstop::reconcile::{Change, Position};
+use backstop::{Batch, Desk, Record, SlotId, State};
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -45,8 +46,8 @@ impl Left {
     }
 
     pub(super) fn with_legs(self, position: &Position) -> Self {
-        let open = position.legs.iter().filter(|leg| !leg.quantity.is_zero());
-        let legs = open.map(|leg| LegLeft { symbol: leg.symbol.to_string(), quantity: Num(leg.quantity) });
+        let open = position.open_legs();
+        let legs = open.map(|leg| LegLeft { symbol: leg.symbol.to_string(), quantity: Num(leg.left) });
         Self { legs: legs.collect(), ..self }
     }
 }
@@ -82,8 +83,10 @@ impl Tally {
 
     fn count(&mut self, record: &Record) {
         match record {
-            Record::Closed { slot, evidence } => {
-                self.closed.insert(slot.clone(), evidence.clone());
+            Record::Book { change: Change::Removed { position, evidence, .. } } => {
+                if let Ok(slot) = position.as_str().parse() {
+                    self.closed.insert(slot, render::proven(evidence));
+                }
             }
             Record::Finished { client_order_id, end, fills } => {
                 let Some(slot) = SlotId::of_label(client_order_id.as_str()) else { return };

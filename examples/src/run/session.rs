@@ -9,6 +9,7 @@ use std::time::Duration;
 use backstop::broker::{Decimal, MarketState, ReadError, Symbol};
 use backstop::clock::Clock;
 use backstop::quote::{self, Expired, NotFresh, Now};
+use backstop::reconcile::Position;
 use backstop::{
     AlertTally, CashError, Desk, EntryEnd, EntryPlan, ExitEnd, Level, MarketView, QuoteTally, SessionError, SessionId,
     SlotId, State, WatchTally, told,
@@ -121,7 +122,7 @@ impl Session {
         if let Some(begun) = self.unless_stopped(self.begin()).await {
             end.id = Some(begun?);
             let state = self.desk.state();
-            end.began_flat = state.positions.is_empty() && state.operations.is_empty();
+            end.began_flat = state.book.positions().is_empty() && state.operations.is_empty();
             end.cash_before = state.account.cash();
             end.cash_found = state.account.balance().newest().map(|compared| compared.difference());
             end.slots = self.enter_slots().await;
@@ -175,7 +176,7 @@ impl Session {
                 Err(NotBegun::Calendar(text)) => (text, false),
             };
             tries += 1;
-            let holds = !self.desk.state().positions.is_empty();
+            let holds = !self.desk.state().book.positions().is_empty();
             if !holds && (!is_transient || tries >= START_TRIES) {
                 return Err(Failure::Broker(format!("the session cannot begin: {text}")));
             }
@@ -341,15 +342,16 @@ impl Session {
             // What another process does to the kill switch is told and written down at once.
             self.desk.ask_switch().await;
             let state = self.desk.state();
-            if !state.positions.is_empty() && self.desk.failure().is_none() {
+            if !state.book.positions().is_empty() && self.desk.failure().is_none() {
                 let closing = |slot: &SlotId| self.desk.closing_cash(slot).ok();
                 self.view.marks(&state, closing);
                 let due = due(&state, &leaving, &not_before);
-                for (slot, position) in state.positions.iter().filter(|(_, position)| !position.is_flat()) {
-                    let leaves = |closing| self.settings.strategy.exit(position, closing, &self.moment());
+                for (slot, position) in state.positions().filter(|(_, position)| !position.is_flat()) {
+                    let attempts = state.exits.get(&slot).copied().unwrap_or_default();
+                    let leaves = |closing| self.settings.strategy.exit(position, attempts, closing, &self.moment());
                     // WATCH-1: without fresh quotes time alone is asked, and that is no check.
-                    let plan = self.desk.check(slot, |closing| leaves(Some(closing))).unwrap_or_else(|_| leaves(None));
-                    let Some(plan) = plan.filter(|_| due.contains(slot)) else { continue };
+                    let plan = self.desk.check(&slot, |closing| leaves(Some(closing))).unwrap_or_else(|_| leaves(None));
+                    let Some(plan) = plan.filter(|_| due.contains(&slot)) else { continue };
                     let (desk, id) = (self.desk.clone(), slot.clone());
                     leaving.insert(slot.clone());
                     exits.spawn(async move { (id.clone(), desk.exit(id, plan).await) });
@@ -381,9 +383,8 @@ impl Session {
 
     /// Looks at everything that is held. What did not come is known to the desk as old.
     async fn look_at_held(&self, state: &State) {
-        let legs = state.positions.values().flat_map(|position| &position.legs);
-        let symbols: BTreeSet<Symbol> =
-            legs.filter(|leg| !leg.quantity.is_zero()).map(|leg| leg.symbol.clone()).collect();
+        let legs = state.book.positions().values().flat_map(Position::open_legs);
+        let symbols: BTreeSet<Symbol> = legs.map(|leg| leg.symbol.clone()).collect();
         if !symbols.is_empty()
             && let Err(error) = self.desk.quotes(&symbols.into_iter().collect::<Vec<_>>()).await
         {
@@ -425,7 +426,7 @@ impl Session {
                 self.view.say(&format!("nothing is sent any more: {failure}"));
                 return;
             }
-            if self.desk.state().positions.is_empty() || Instant::now() >= deadline {
+            if self.desk.state().book.positions().is_empty() || Instant::now() >= deadline {
                 return;
             }
             sleep(settings.poll).await;
@@ -438,11 +439,11 @@ impl Session {
         loop {
             let compared = self.desk.reconcile().await;
             let state = self.desk.state();
-            let open = !state.operations.is_empty() || state.positions.values().any(|p| p.pending_close.is_some());
+            let open = !state.operations.is_empty() || state.book.positions().values().any(|p| p.pending().is_some());
             let settled = match compared {
                 Ok(comparison) => comparison.drift.is_empty() && !open,
                 // A broker that cannot be reached keeps nobody who has nothing there.
-                Err(_) => !open && state.positions.is_empty(),
+                Err(_) => !open && state.book.positions().is_empty(),
             };
             if settled || self.desk.failure().is_some() || Instant::now() >= deadline {
                 return;
@@ -500,9 +501,8 @@ impl From<String> for NoPlan {
 /// The positions whose exit may be tried now.
 fn due(state: &State, leaving: &BTreeSet<SlotId>, not_before: &BTreeMap<SlotId, (Instant, Duration)>) -> Vec<SlotId> {
     let now = Instant::now();
-    let held = state.positions.iter().filter(|(_, position)| !position.is_flat()).map(|(slot, _)| slot);
-    held.filter(|slot| !leaving.contains(*slot) && state.closing(slot).is_none())
-        .filter(|slot| not_before.get(*slot).is_none_or(|(at, _)| now >= *at))
-        .cloned()
+    let held = state.positions().filter(|(_, position)| !position.is_flat()).map(|(slot, _)| slot);
+    held.filter(|slot| !leaving.contains(slot) && state.closing(slot).is_none())
+        .filter(|slot| not_before.get(slot).is_none_or(|(at, _)| now >= *at))
         .collect()
 }

@@ -120,6 +120,7 @@ impl Settings {
             fill_timeout: self.fill_timeout,
             settle: self.settle,
             clock_tolerance: Duration::from_secs(1),
+            reconcile: wiring::reconciling(self.settle, self.poll),
         })
     }
 }

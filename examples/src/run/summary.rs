@@ -71,7 +71,7 @@ impl Summary {
         let mut unresolved = unresolved(state);
         unresolved.extend(end.failure.clone());
         if settings.flatten_at_end || end.failure.is_some() {
-            let open = state.positions.keys().map(ToString::to_string);
+            let open = state.book.positions().keys().map(ToString::to_string);
             let untold: Vec<_> = open.filter(|slot| !unresolved.iter().any(|line| line.contains(slot))).collect();
             unresolved.extend(untold.into_iter().map(|slot| format!("position {slot} is still open")));
         }
@@ -85,7 +85,7 @@ impl Summary {
             cash_found: end.cash_found,
             cash_book: end.cash_book,
             cash_broker: end.cash_broker,
-            open_positions: state.positions.len(),
+            open_positions: state.book.positions().len(),
             quotes: end.quotes.clone(),
             halted: state.halted().map(ToString::to_string),
             watch: (settings.watch, end.watch),
@@ -94,7 +94,7 @@ impl Summary {
             limits: status::limits_used(state),
             unresolved,
             has_result: end.began_flat
-                && state.positions.is_empty()
+                && state.book.positions().is_empty()
                 && state.operations.is_empty()
                 && state.reconciled.as_ref().is_none_or(|compared| compared.drift.is_empty()),
             spent,
@@ -335,7 +335,7 @@ fn unresolved(state: &State) -> Vec<String> {
         }
     }
     let drift = state.reconciled.iter().flat_map(|reconciled| &reconciled.drift);
-    lines.extend(drift.map(|d| format!("{}: {} in the book, {} at the broker", d.symbol, d.tracked, d.broker)));
+    lines.extend(drift.map(ToString::to_string));
     lines
 }
 

@@ -1,7 +1,8 @@
 //! Shares of one symbol: buy at the ask, sell at a small gain, a small loss, or when the time is over.
 
+use backstop::EntryPlan;
 use backstop::broker::{Decimal, Leg, OrderKind, PositionEffect, Quantity, Quote, Side, Symbol};
-use backstop::{EntryPlan, Position};
+use backstop::reconcile::Position;
 
 /// What one entry is to cost, about, when no quantity is given.
 const ABOUT: u32 = 5_000;
@@ -45,7 +46,7 @@ fn about(price: Decimal) -> Result<Quantity, String> {
 
 /// Out at a gain or a loss of 15 basis points. `closing` is what closing now would do to cash.
 pub(crate) fn wants_out(position: &Position, closing: Decimal) -> Option<String> {
-    let cost = -position.cash_flow;
+    let cost = -position.cash_flow();
     let profit = closing.saturating_sub(cost);
     let bound = cost.saturating_mul(Decimal::new(15, 4));
     if profit >= bound {

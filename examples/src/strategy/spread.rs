@@ -3,7 +3,8 @@
 use backstop::broker::{
     Decimal, Leg, OptionRight, OptionSymbol, OrderKind, PositionEffect, Quantity, Quote, Side, Symbol,
 };
-use backstop::{EntryPlan, Position, State};
+use backstop::reconcile::Position;
+use backstop::{EntryPlan, State};
 use jiff::civil::Date;
 
 /// How many strikes are looked at for a free one.
@@ -105,16 +106,16 @@ impl Spread {
 
 /// Whether `symbol` is held, or may be, in the direction of `side`.
 fn is_held(state: &State, symbol: &Symbol, side: Side) -> bool {
-    let in_book = state.positions.values().flat_map(|position| &position.legs);
+    let in_book = state.book.positions().values().flat_map(Position::legs);
     let signed = |quantity: Decimal| side.signed(quantity) > Decimal::ZERO;
     let in_flight = state.operations.values().flat_map(|operation| operation.order.legs());
-    in_book.into_iter().any(|leg| leg.symbol == *symbol && signed(leg.quantity))
+    in_book.into_iter().any(|leg| leg.symbol == *symbol && signed(leg.left))
         || in_flight.into_iter().any(|leg| leg.symbol == *symbol && leg.side == side)
 }
 
 /// Out at half of the credit earned, or at as much lost again. `closing` is what closing now would do to cash.
 pub(crate) fn wants_out(position: &Position, closing: Decimal) -> Option<String> {
-    let credit = position.cash_flow;
+    let credit = position.cash_flow();
     let profit = credit.saturating_add(closing);
     if profit >= credit / Decimal::TWO {
         return Some("profit target".to_owned());

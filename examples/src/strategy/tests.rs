@@ -1,6 +1,7 @@
-use backstop::broker::{Field, PositionEffect, Quantity, Quote, QuoteSide, Received, Side};
+use backstop::State;
+use backstop::broker::{Field, Fill, PositionEffect, Quantity, Quote, QuoteSide, Received, Side};
 use backstop::clock::Mono;
-use backstop::{HeldLeg, Pending, State};
+use backstop::reconcile::{Book, Executed};
 use jiff::civil::date;
 
 use super::*;
@@ -30,22 +31,30 @@ fn spread() -> Spread {
 const SHORT: &str = "SPXW300102P05870000";
 const LONG: &str = "SPXW300102P05860000";
 
-/// Two spreads sold at 1.00.
-fn position() -> Position {
-    let leg = |symbol: &str, quantity: i64, price: &str| HeldLeg {
+/// Two spreads sold at 1.00, in the book.
+fn book(legs: [(&str, Side); 2]) -> Book {
+    let fill = |(symbol, side): (&str, Side), price: &str| Fill {
         symbol: symbol.parse().unwrap(),
-        quantity: Decimal::from(quantity),
+        side,
+        effect: PositionEffect::Open,
+        quantity: Decimal::TWO,
         price: price.parse().unwrap(),
     };
-    Position {
-        legs: vec![leg(SHORT, -2, "3.00"), leg(LONG, 2, "2.00")],
-        client_order_id: "bs-spread-20300102-1-1-open-1".parse().unwrap(),
-        underlying: "SPX".parse().unwrap(),
-        opened_at: Timestamp::UNIX_EPOCH,
-        cash_flow: Decimal::from(200),
-        close_attempts: 0,
-        pending_close: None,
-    }
+    let [first, second] = legs;
+    let fills = vec![fill(first, "3.00"), fill(second, "2.00")];
+    let id = "bs-spread-20300102-1-1-open-1".parse().unwrap();
+    let (executed, mut book) = (Executed::recorded(id, "1".parse().unwrap(), fills), Book::new());
+    let (name, underlying) = ("spread-20300102-1-1".parse().unwrap(), "SPX".parse().unwrap());
+    book.book(&name, &underlying, &executed, Timestamp::UNIX_EPOCH).unwrap();
+    book
+}
+
+fn position() -> Position {
+    first(&book([(SHORT, Side::Sell), (LONG, Side::Buy)]))
+}
+
+fn first(book: &Book) -> Position {
+    book.positions().values().next().unwrap().clone()
 }
 
 fn moment(held: i64) -> Moment {
@@ -54,7 +63,11 @@ fn moment(held: i64) -> Moment {
 }
 
 fn leaves(position: &Position, closing: Option<i64>, moment: &Moment) -> Option<(String, ExitAt)> {
-    let plan = Strategy::Spread(spread()).exit(position, closing.map(Decimal::from), moment)?;
+    leaves_after(0, position, closing, moment)
+}
+
+fn leaves_after(attempts: u32, position: &Position, closing: Option<i64>, moment: &Moment) -> Option<(String, ExitAt)> {
+    let plan = Strategy::Spread(spread()).exit(position, attempts, closing.map(Decimal::from), moment)?;
     Some((plan.reason, plan.at))
 }
 
@@ -70,12 +83,7 @@ fn sells_half_a_percent_below_and_buys_two_strikes_lower() {
 
 #[test]
 fn steps_lower_where_a_leg_would_meet_its_own_opposite() {
-    let mut state = State::default();
-    state.positions.insert("spread-20300102-1-1".parse().unwrap(), {
-        let mut held = position();
-        held.legs[0].quantity = Decimal::TWO;
-        held
-    });
+    let state = State { book: book([(SHORT, Side::Buy), (LONG, Side::Buy)]), ..State::default() };
     let legs = spread().legs(DAY, &level("5899.90", "5900.10"), 4, &state).unwrap();
     assert_eq!(legs[0].0.as_str(), "SPXW300102P05865000");
 }
@@ -115,16 +123,17 @@ fn leaves_at_half_the_credit_at_as_much_lost_and_when_the_time_is_over() {
 
 #[test]
 fn leaves_without_a_quote_when_the_time_is_over_and_at_the_market_when_patience_is() {
-    let mut position = position();
+    let position = position();
     assert_eq!(leaves(&position, None, &moment(0)), None);
     assert_eq!(leaves(&position, None, &moment(60)), Some(("time".to_owned(), ExitAt::Policy)));
-    position.close_attempts = 2;
-    assert_eq!(leaves(&position, Some(-160), &moment(60)).unwrap().1, ExitAt::Order(OrderKind::Market));
+    let third = leaves_after(2, &position, Some(-160), &moment(60));
+    assert_eq!(third.unwrap().1, ExitAt::Order(OrderKind::Market));
 }
 
 #[test]
 fn an_exit_that_did_not_come_through_is_tried_again() {
-    let mut position = position();
-    position.pending_close = Some(Pending { since: Timestamp::UNIX_EPOCH, reason: "test".to_owned() });
-    assert_eq!(leaves(&position, Some(-160), &moment(0)).unwrap().0, "trying again");
+    let mut book = book([(SHORT, Side::Sell), (LONG, Side::Buy)]);
+    let name = "spread-20300102-1-1".parse().unwrap();
+    book.pend(&name, "test", Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(leaves(&first(&book), Some(-160), &moment(0)).unwrap().0, "trying again");
 }

@@ -171,18 +171,17 @@ impl Inner {
                 alerts.push((id.to_string(), text));
             }
         }
-        for (slot, position) in &state.positions {
+        for (slot, position) in state.positions() {
             let slot = slot.to_string();
-            if let Some(pending) = position.pending_close.as_ref().filter(|pending| is_old(pending.since))
+            if let Some(pending) = position.pending().filter(|pending| is_old(pending.since))
                 && !is_said(&slot)
             {
                 let text = format!("position {slot} is not verified as closed ({}). The bot goes on", pending.reason);
                 alerts.push((slot, text));
             }
         }
-        let drift: Vec<String> = (state.reconciled.iter().flat_map(|compared| &compared.drift))
-            .map(|row| format!("{}: {} in the book, {} at the broker", row.symbol, row.tracked, row.broker))
-            .collect();
+        let drift: Vec<String> =
+            (state.reconciled.iter().flat_map(|compared| &compared.drift)).map(ToString::to_string).collect();
         let mut standing = vec![(HALT, state.halted().map(ToString::to_string))];
         // Not compared yet is not agreed.
         if state.reconciled.is_some() {

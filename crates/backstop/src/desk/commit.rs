@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use backstop_reconcile as reconcile;
+
 use super::cash::overdrawn;
 use super::{Inner, Running};
 use crate::journal::JournalError;
@@ -44,22 +46,25 @@ impl Inner {
         records: Vec<Record>,
         still: impl FnOnce(&State) -> bool + Send + 'static,
     ) -> Result<bool, RecordError> {
-        let inner = Arc::clone(self);
-        tokio::spawn(async move { inner.write(records, still).await }).await.unwrap_or(Err(RecordError::Interrupted))
+        self.commit_made(move |state| still(state).then_some(records)).await
     }
 
-    async fn write(
+    /// As [`commit_if`](Inner::commit_if), with records that are made of the state as it is once it is our turn: `None` for
+    /// nothing.
+    pub(super) async fn commit_made(
         self: &Arc<Self>,
-        records: Vec<Record>,
-        still: impl FnOnce(&State) -> bool,
+        make: impl FnOnce(&State) -> Option<Vec<Record>> + Send + 'static,
     ) -> Result<bool, RecordError> {
+        let inner = Arc::clone(self);
+        tokio::spawn(async move { inner.write(make).await }).await.unwrap_or(Err(RecordError::Interrupted))
+    }
+
+    async fn write(self: &Arc<Self>, make: impl FnOnce(&State) -> Option<Vec<Record>>) -> Result<bool, RecordError> {
         let _turn = self.turn.lock().await;
-        let mut after = {
+        let (mut after, records) = {
             let state = self.state.lock();
-            if !still(&state) {
-                return Ok(false);
-            }
-            state.clone()
+            let Some(records) = make(&state) else { return Ok(false) };
+            (state.clone(), records)
         };
         let before = after.account.overdrawn();
         let mut batch = Batch { at: self.clock.wall(), records };
@@ -98,6 +103,8 @@ impl Inner {
         let mut state = self.state.lock();
         // TXN-3: the ledger is what the records say, and nothing else but what is reserved for the next of them.
         self.ledger.follow(after.account.books().clone());
+        // REC-3: what lists that were asked for before this may lack.
+        self.reconciler.lock().observe(&after.book, reconcile::Moment::of(&*self.clock));
         *state = after;
         drop(state);
         // No listener is no fault.

@@ -240,6 +240,7 @@ impl Proposed {
         }
         let id = slot.open_order(desk.lock.fence()).map_err(Malformed::from)?;
         let order = OrderRequest::new(id, underlying, legs, kind, TimeInForce::Day).map_err(Malformed::from)?;
+        desk.check_drift(&order)?;
         Ok(Self { slot: slot.clone(), order, amounts: Amounts { reserve, margin }, view })
     }
 
@@ -367,7 +368,7 @@ impl Reserved {
         let within = self.guarded.priced.fresh.until().since(desk.clock.mono());
         let granted = desk.broker.grant(Priority::Entry, within).await;
         let checked = granted.map_err(Refusal::from).and_then(|grant| {
-            last_look(&self.guarded.priced.fresh, desk)?;
+            last_look(&self.guarded.priced.fresh, &self.guarded.priced.proposed.order, desk)?;
             Ok(grant)
         });
         match checked {
@@ -434,7 +435,7 @@ struct Recorded {
 impl Recorded {
     /// The last look, with nothing to wait for between it and the submit.
     fn cleared(self, desk: &Arc<Inner>) -> Result<Cleared, Stopped> {
-        match last_look(&self.fresh, desk) {
+        match last_look(&self.fresh, &self.order, desk) {
             Ok(()) => {
                 let Self { slot, order, permit, grant, attended, .. } = self;
                 Ok(Cleared { order, grant, sent: Sent { slot, permit, attended } })
@@ -448,10 +449,12 @@ impl Recorded {
     }
 }
 
-/// What may have changed while the order waited: the quotes have not stopped aging (QUOTE-5), the market, lock, halt.
-fn last_look(fresh: &Fresh<Spread>, desk: &Arc<Inner>) -> Result<(), Refusal> {
+/// What may have changed while the order waited: the quotes have not stopped aging (QUOTE-5), the market, what differs, lock,
+/// halt.
+fn last_look(fresh: &Fresh<Spread>, order: &OrderRequest, desk: &Arc<Inner>) -> Result<(), Refusal> {
     fresh.at(Now::of(&*desk.clock))?;
     desk.check_market(fresh)?;
+    desk.check_drift(order)?;
     desk.check_open()
 }
 

@@ -4,23 +4,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop_broker::{
     Decimal, Grant, Leg, OrderKind, OrderRequest, PositionEffect, Priority, Quantity, Side, Symbol, TimeInForce,
 };
 use backstop_quote::NotFresh;
+use backstop_reconcile::{HeldLeg, Position};
 use tokio::time::sleep;
 
+use super::book::net_of;
 use super::settle::Rest;
-use super::verify::{VerifiedClosed, net_of};
 use super::{Attended, Desk, Inner, Running};
 use crate::SlotId;
 use crate::gate;
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::refusal::{ExitRefusal, Malformed};
-use crate::state::{HeldLeg, Position, State};
+use crate::state::State;
 use crate::switch::Level;
 use crate::told::told;
 
@@ -91,8 +91,10 @@ impl Desk {
     /// # Errors
     /// [`NotFresh`] when a quote of it may not be traded on, and for a slot of which nothing is left.
     pub fn closing_cash(&self, slot: &SlotId) -> Result<Decimal, NotFresh> {
-        let position = self.inner.state.lock().positions.get(slot).cloned();
-        let legs = position.map(|position| closing_legs(&position, &BTreeMap::new())).unwrap_or_default();
+        let legs = {
+            let state = self.inner.state.lock();
+            state.held(slot).map(|position| closing_legs(position, &BTreeMap::new())).unwrap_or_default()
+        };
         gate::closing_cash(&self.inner.feed.lock(), &legs, &*self.inner.clock)
     }
 }
@@ -126,9 +128,9 @@ impl Inner {
         };
         match rest {
             Rest::Unresolved { reason } => self.pend(slot, reason).await,
-            Rest::Finished { end, .. } if self.state.lock().positions.get(slot).is_none_or(|left| !left.is_flat()) => {
+            Rest::Finished { end, .. } if self.state.lock().held(slot).is_none_or(|left| !left.is_flat()) => {
                 self.note_pending(slot, describe(&end)).await;
-                let attempts = self.state.lock().positions.get(slot).map_or(0, |left| left.close_attempts);
+                let attempts = self.state.lock().exits.get(slot).copied().unwrap_or_default();
                 if attempts >= MANY_ATTEMPTS {
                     let text = format!("position {slot} is still open after {MANY_ATTEMPTS} exits or more: see to it");
                     self.alert(&slot.to_string(), text).await;
@@ -212,8 +214,8 @@ impl Inner {
     /// What is left of a position, signed, by symbol.
     pub(super) fn wanted(&self, slot: &SlotId) -> BTreeMap<Symbol, Decimal> {
         let state = self.state.lock();
-        let legs = state.positions.get(slot).into_iter().flat_map(|position| &position.legs);
-        legs.filter(|leg| !leg.quantity.is_zero()).map(|leg| (leg.symbol.clone(), leg.quantity)).collect()
+        let legs = state.held(slot).into_iter().flat_map(Position::open_legs);
+        legs.map(|leg| (leg.symbol.clone(), leg.left)).collect()
     }
 
     /// Decides, under one lock, that this exit is the only one, and for how much it is.
@@ -224,7 +226,7 @@ impl Inner {
         short: &BTreeMap<Symbol, Decimal>,
     ) -> Result<Claimed, ExitRefusal> {
         let state = self.state.lock();
-        let position = state.positions.get(slot).ok_or_else(|| ExitRefusal::NoPosition { slot: slot.clone() })?;
+        let position = state.held(slot).ok_or_else(|| ExitRefusal::NoPosition { slot: slot.clone() })?;
         // EXIT-2: not before the earlier exit is at rest by evidence.
         if let Some(by) = state.closing(slot) {
             return Err(ExitRefusal::Closing { slot: slot.clone(), by: by.clone() });
@@ -232,31 +234,31 @@ impl Inner {
         if position.is_flat() {
             return Err(ExitRefusal::Unverified { slot: slot.clone() });
         }
-        let attempt = position.close_attempts.saturating_add(1);
+        let attempt = state.exits.get(slot).copied().unwrap_or_default().saturating_add(1);
         let id = slot.close_order(attempt, self.lock.fence()).map_err(Malformed::from)?;
         // Another exit of this moment has the same name, and is not in the records yet.
         if self.attended.lock().contains(&id) {
             return Err(ExitRefusal::Closing { slot: slot.clone(), by: id });
         }
         // EXIT-1: exactly what is left by measured fills, by closing sides only, and no more than there is.
-        let open = || position.legs.iter().filter(|leg| !leg.quantity.is_zero());
+        let open = || position.open_legs();
         if let Some((leg, held)) = open().find_map(|leg| Some((leg, *short.get(&leg.symbol)?)))
             && (open().count() > 1 || held < Decimal::ONE)
         {
-            let (symbol, wanted) = (leg.symbol.clone(), leg.quantity.abs());
+            let (symbol, wanted) = (leg.symbol.clone(), leg.left.abs());
             return Err(ExitRefusal::NotHeld { slot: slot.clone(), symbol, wanted, held });
         }
         let legs = closing_legs(position, short);
-        if let (true, Some(left)) = (legs.is_empty(), position.legs.iter().find(|leg| !leg.quantity.is_zero())) {
+        if let (true, Some(left)) = (legs.is_empty(), open().next()) {
             let (slot, symbol) = (slot.clone(), left.symbol.clone());
-            return Err(ExitRefusal::Fraction { slot, symbol, quantity: left.quantity });
+            return Err(ExitRefusal::Fraction { slot, symbol, quantity: left.left });
         }
         let (kind, unquoted) = match plan.at {
             ExitAt::Order(kind) => (if legs.len() == 1 { single_leg(kind) } else { kind }, None),
             // By what is known now, after the wait for budget: whatever that is, it leaves (law 4).
             ExitAt::Policy => gate::priced_by_policy(&self.feed.lock(), &legs, &*self.clock),
         };
-        let order = OrderRequest::new(id, position.underlying.clone(), legs, kind, TimeInForce::Day);
+        let order = OrderRequest::new(id, position.underlying().clone(), legs, kind, TimeInForce::Day);
         let order = order.map_err(Malformed::from)?;
         let attended = self.attend(order.client_order_id());
         Ok(Claimed { order, attempt, attended, unquoted })
@@ -277,36 +279,17 @@ impl Inner {
         }
     }
 
-    async fn verify_closed(self: &Arc<Self>, slot: &SlotId) -> Result<(), String> {
-        let (orders, _) = self.list().await.map_err(|error| told(&error))?;
-        let held = self.broker.positions().await.map_err(|error| told(&error))?;
-        let old = self.old_doubts();
-        let proof = VerifiedClosed::check(&self.state.lock(), slot, &orders, &held, &old)?;
-        self.remove(proof).await
-    }
-
-    /// The only way out of the book (REC-1).
-    pub(super) async fn remove(self: &Arc<Self>, proof: VerifiedClosed) -> Result<(), String> {
-        let (slot, evidence) = proof.into_parts();
-        let is_flat = self.state.lock().positions.get(&slot).is_none_or(Position::is_flat);
-        let record = Record::Closed { slot: slot.clone(), evidence };
-        // Not written when somebody else has spent a proof of it meanwhile: it is closed all the same.
-        let written = self.commit_if(vec![record], move |state| state.positions.contains_key(&slot)).await;
-        if matches!(written, Ok(true)) && !is_flat {
-            // TXN-3: what it brought, no fill of ours says. The account does.
-            self.recount.store(true, Ordering::SeqCst);
-        }
-        self.halt_for_loss().await;
-        written.map(|_| ()).map_err(|error| told(&error))
-    }
-
     async fn note_pending(self: &Arc<Self>, slot: &SlotId, reason: String) {
-        let (of, new) = (slot.clone(), reason.clone());
-        let unsaid = move |state: &State| {
-            let position = state.positions.get(&of);
-            position.is_some_and(|left| left.pending_close.as_ref().is_none_or(|pending| pending.reason != new))
+        let (slot, at) = (slot.clone(), self.clock.wall());
+        let pend = move |state: &State| {
+            let position = state.held(&slot)?;
+            if position.pending().is_some_and(|pending| pending.reason == reason) {
+                return None;
+            }
+            let change = state.book.clone().pend(&slot.position().ok()?, &reason, at).ok()?;
+            Some(vec![Record::Book { change }])
         };
-        if let Err(error) = self.commit_if(vec![Record::PendingClose { slot: slot.clone(), reason }], unsaid).await {
+        if let Err(error) = self.commit_made(pend).await {
             tracing::error!(error = told(&error), "a record could not be written");
         }
     }
@@ -321,8 +304,7 @@ impl Inner {
 
 /// The legs that close what is left of `position`, of no more than there is.
 fn closing_legs(position: &Position, short: &BTreeMap<Symbol, Decimal>) -> Vec<Leg> {
-    let open = position.legs.iter().filter(|leg| !leg.quantity.is_zero());
-    open.filter_map(|leg| closing_leg(leg, short.get(&leg.symbol))).collect()
+    position.open_legs().filter_map(|leg| closing_leg(leg, short.get(&leg.symbol))).collect()
 }
 
 /// How much of what is held has the direction of `wanted`.
@@ -332,9 +314,9 @@ fn held_of(wanted: Decimal, held: Decimal) -> Decimal {
 
 /// The leg that closes what is held, or `None` when that is less than one. A fraction beyond whole numbers is left.
 fn closing_leg(held: &HeldLeg, most: Option<&Decimal>) -> Option<Leg> {
-    let quantity = most.map_or(held.quantity.abs(), |most| held.quantity.abs().min(*most));
+    let quantity = most.map_or(held.left.abs(), |most| held.left.abs().min(*most));
     let count = u32::try_from(quantity.trunc()).ok()?;
-    let side = if held.quantity.is_sign_negative() { Side::Buy } else { Side::Sell };
+    let side = if held.left.is_sign_negative() { Side::Buy } else { Side::Sell };
     let quantity = Quantity::new(count).ok()?;
     Some(Leg { symbol: held.symbol.clone(), side, effect: PositionEffect::Close, quantity })
 }

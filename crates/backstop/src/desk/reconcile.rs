@@ -1,44 +1,43 @@
-//! Comparing records and broker: after a start, on a schedule, on demand. The wall behind which the reconcile crate
-//! will stand.
+//! Comparing records and broker: after a start, on a schedule, on demand. Orders here; what is held is held against the book
+//! in the module `book`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use backstop_broker::{
-    BrokerOrderId, ClientOrderId, Decimal, Fill, Leg, Order, OrderList, Position as BrokerPosition, Progress,
-    ReadError, Symbol,
+    BrokerOrderId, ClientOrderId, Decimal, Fill, Leg, Order, OrderList, Progress, ReadError, Symbol,
 };
-use backstop_clock::{Mono, Timestamp};
-use jiff::SignedDuration;
+use backstop_clock::Timestamp;
+use backstop_reconcile::{Drift, Unjudged};
 use tokio::time::sleep;
 
+use super::book::Seen;
 use super::settle::{Listed, Step, is_of, merge};
-use super::verify::{VerifiedClosed, net_of};
 use super::{Desk, Inner};
 use crate::SlotId;
-use crate::record::{Drift, Purpose, Record};
+use crate::record::{Purpose, Record};
 use crate::state::{Issued, State};
 use crate::told::told;
-
-/// A comparison that says nothing new is written down this often: every record is a sync.
-const COMPARED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     /// Operations that are still not at rest.
     pub open: usize,
-    /// Symbols whose quantities differ.
+    /// Symbols that differ, or that are expired and still there.
     pub drift: Vec<Drift>,
+    /// Symbols that differ and were not judged yet, with the reason: an order in flight, a change that the broker's lists may
+    /// lag behind (REC-3).
+    pub unjudged: Vec<Unjudged>,
 }
 
 impl Desk {
     /// Settles what an earlier process left behind, then opens the gate for entries.
     ///
     /// While the settling time since the lock was taken is not over, a request of the earlier process may still land
-    /// (DESK-7); what is unsettled after it is alerted and stays open for the reconciler. With nothing in the air this
-    /// returns after one comparison.
+    /// (DESK-7); what is unsettled after it is alerted and stays open for the reconciler. With nothing in the air and no
+    /// change of the book within the broker's lag this returns after one comparison.
     ///
     /// # Errors
     /// [`ReadError`] when the broker did not answer; entries stay shut. Call again.
@@ -51,7 +50,8 @@ impl Desk {
             let comparison = self.reconcile().await?;
             let waited = inner.clock.mono().since(inner.opened.mono) >= inner.config.settle;
             let left = inner.unattended();
-            if left.is_empty() || waited {
+            // REC-3: what changed just before this process came may not be in the broker's lists yet.
+            if (left.is_empty() && inner.reconciler.lock().has_compared()) || waited {
                 for (id, _, _) in left {
                     inner.alert_unresolved(&id, "an earlier run left it behind").await;
                 }
@@ -93,22 +93,18 @@ impl Inner {
             self.alert("checkpoint", complaint).await;
         }
         let (orders, asked) = self.list().await?;
-        self.settle_unattended(Listed { orders: &orders, asked }).await;
+        let listed = Listed { orders: &orders, asked };
+        self.settle_unattended(listed).await;
         self.watch_for_strangers(&orders).await;
         self.adopt_late(&orders).await;
-        // Read after the orders: what those show as filled can be missing here, and is then judged in the next cycle.
-        let held_at = self.clock.mono();
-        let held = self.broker.positions().await?;
-        self.verify_pending(&orders, &held).await;
-        let drift = self.drift(&held, held_at, &self.unrecorded(&orders));
-        self.note_comparison(&drift).await;
+        let Seen { drift, unjudged, .. } = self.look_at_book(listed).await?;
         self.say_overdrawn().await;
         let open = self.state.lock().operations.len();
         // TXN-3: a balance that was read before something was adopted may hold its fills already.
         if open == 0 && self.recount.load(Ordering::SeqCst) && matches!(self.read_cash().await, Ok(Some(_))) {
             self.recount.store(self.may_balance_lag(), Ordering::SeqCst);
         }
-        Ok(Comparison { open, drift })
+        Ok(Comparison { open, drift, unjudged })
     }
 
     /// Orders that are not at rest and that no task looks after.
@@ -286,52 +282,6 @@ impl Inner {
         late_in(&self.state.lock(), id, order)
     }
 
-    async fn verify_pending(self: &Arc<Self>, orders: &OrderList, held: &[BrokerPosition]) {
-        let flat: Vec<SlotId> = {
-            // The state first, as in `unattended`.
-            let state = self.state.lock();
-            let attended: BTreeSet<SlotId> =
-                self.attended.lock().iter().filter_map(|id| SlotId::of_label(id.as_str())).collect();
-            let flat =
-                state.positions.iter().filter(|(slot, position)| position.is_flat() && !attended.contains(*slot));
-            flat.map(|(slot, _)| slot.clone()).collect()
-        };
-        let old = self.old_doubts();
-        for slot in flat {
-            let proof = VerifiedClosed::check(&self.state.lock(), &slot, orders, held, &old);
-            match proof {
-                Ok(proof) => {
-                    if let Err(reason) = self.remove(proof).await {
-                        tracing::error!(%slot, reason, "a verified close could not be recorded");
-                    }
-                }
-                // An earlier process may have left it so: the broker's lists get the time that they may lag.
-                Err(reason) if self.clock.mono().since(self.opened.mono) >= self.config.settle => {
-                    let text = format!(
-                        "position {slot} is closed by its fills, but the broker's lists do not confirm it ({reason}). Compare \
-                         the account by hand; every reconcile looks again"
-                    );
-                    self.alert(&slot.to_string(), text).await;
-                }
-                Err(reason) => tracing::debug!(%slot, reason, "not verified yet"),
-            }
-        }
-    }
-
-    /// Writes a comparison down if it says something new, or if the last one that was written is some time ago.
-    async fn note_comparison(self: &Arc<Self>, drift: &[Drift]) {
-        let (new, now) = (drift.to_vec(), self.clock.wall());
-        let is_news = move |state: &State| {
-            state
-                .reconciled
-                .as_ref()
-                .is_none_or(|last| last.drift != new || now.duration_since(last.at).abs() >= COMPARED_AGAIN)
-        };
-        if let Err(error) = self.commit_if(vec![Record::Reconciled { drift: drift.to_vec() }], is_news).await {
-            tracing::error!(error = told(&error), "a comparison could not be recorded");
-        }
-    }
-
     /// Orders that no task looks after, and that have been in doubt for long.
     pub(super) fn old_doubts(&self) -> BTreeSet<ClientOrderId> {
         let now = self.clock.mono();
@@ -340,33 +290,6 @@ impl Inner {
         let attended = self.attended.lock();
         let unattended = state.operations.keys().filter(|id| !attended.contains(*id));
         unattended.filter(|id| now.since(self.sent(id).mono) >= self.patience()).cloned().collect()
-    }
-
-    /// Signed net quantities that differ, of every symbol that the book holds or that was traded today (REC-4). What is
-    /// in flight or freshly changed is not judged (REC-3). Other symbols are other people's.
-    ///
-    /// `held` was asked for at `asked`; `also` are further symbols to compare.
-    fn drift(&self, held: &[BrokerPosition], asked: Mono, also: &BTreeMap<Symbol, Decimal>) -> Vec<Drift> {
-        let old = self.old_doubts();
-        let state = self.state.lock();
-        let in_flight: BTreeSet<&Symbol> = (state.operations.iter())
-            // One that has been in doubt for long must not hide what else happens to its symbols.
-            .filter(|(id, _)| !old.contains(*id))
-            .flat_map(|(_, operation)| operation.order.legs())
-            .map(|leg| &leg.symbol)
-            .collect();
-        let changed = self.changed.lock();
-        let young = |symbol: &Symbol| changed.get(symbol).is_some_and(|at| asked.since(*at) < self.config.settle);
-        let net = state.net();
-        let symbols: BTreeSet<&Symbol> = net.keys().chain(&state.traded).chain(also.keys()).collect();
-        let judged = symbols.into_iter().filter(|symbol| !in_flight.contains(symbol) && !young(symbol));
-        judged
-            .filter_map(|symbol| {
-                let tracked = net.get(symbol).copied().unwrap_or_default();
-                let broker = net_of(held, symbol);
-                (tracked != broker).then(|| Drift { symbol: symbol.clone(), tracked, broker })
-            })
-            .collect()
     }
 }
 

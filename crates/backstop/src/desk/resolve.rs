@@ -1,16 +1,17 @@
 //! What evidence cannot settle any more, an operator can: by name, with a reason, and not against what the broker shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_broker::{ClientOrderId, Decimal, Fill, OrderRequest, ReadError, Symbol};
+use backstop_reconcile::{self as reconcile, Override, Read, VerifiedClosed};
 
+use super::book::{self, net_of};
 use super::settle::{Listed, Step};
-use super::verify::{VerifiedClosed, net_of};
 use super::{Desk, Inner, RecordError};
 use crate::SlotId;
-use crate::record::{Batch, Drift, OrderEnd, Record};
+use crate::record::{Batch, OrderEnd, Record};
 use crate::told::told;
 
 /// What an operator says became of an order that the broker does not show.
@@ -32,6 +33,17 @@ pub struct ClaimedFill {
     pub quantity: Decimal,
     /// The average price per share.
     pub price: Decimal,
+}
+
+/// A symbol of which the book would have another quantity than the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differs {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// What the book would say, with what was declared to be others'.
+    pub tracked: Decimal,
+    /// What the broker says.
+    pub broker: Decimal,
 }
 
 /// Who answers for it.
@@ -91,7 +103,7 @@ pub enum ResolveError {
     },
     /// The account would not hold what the book then says.
     #[error("the book would say otherwise than the broker's positions: {}", .0.iter().map(|row| format!("{}: {} in the book, {} at the broker", row.symbol, row.tracked, row.broker)).collect::<Vec<_>>().join("; "))]
-    PositionsDiffer(Vec<Drift>),
+    PositionsDiffer(Vec<Differs>),
     /// The position is not gone.
     #[error("position {slot} stays: {why}")]
     NotGone {
@@ -149,16 +161,23 @@ impl Desk {
     pub async fn resolve_position(&self, slot: &SlotId, operator: &Operator) -> Result<(), ResolveError> {
         let inner = &self.inner;
         let (by, reason) = operator.named()?;
-        if !inner.state.lock().positions.contains_key(slot) {
+        if inner.state.lock().held(slot).is_none() {
             return Err(ResolveError::NotOpen { what: format!("position {slot}") });
         }
         let symbols: Vec<Symbol> = inner.wanted(slot).into_keys().collect();
         inner.check_settled(&slot.to_string(), symbols.iter())?;
-        let held = inner.broker.positions().await?;
+        let asked = reconcile::Moment::of(&*inner.clock);
+        let held = Read::new(asked, Ok(inner.broker.positions().await?));
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        let person = Override { by, reason, at: asked.wall, despite_the_broker: operator.despite_positions };
         let why = |why: String| ResolveError::NotGone { slot: slot.clone(), why };
-        let proof =
-            VerifiedClosed::by_operator(&inner.state.lock(), slot, &held, (by, reason), operator.despite_positions);
-        inner.remove(proof.map_err(why)?).await.map_err(why)
+        let proof = {
+            let (state, others) = (inner.state.lock(), &inner.config.reconcile.others);
+            let id = slot.position().map_err(|error| why(error.to_string()))?;
+            let intents = book::intents(&state, &BTreeSet::new());
+            VerifiedClosed::by_operator(&state.book, &intents, &held, others, &id, person)
+        };
+        inner.remove(proof.map_err(|refused| why(refused.to_string()))?).await.map_err(why)
     }
 }
 
@@ -260,12 +279,13 @@ impl Inner {
         for fill in fills {
             after.entry(&fill.symbol).and_modify(|sum| *sum = sum.saturating_add(fill.signed_quantity()));
         }
-        let rows = after.into_iter().map(|(symbol, tracked)| Drift {
+        let others = &self.config.reconcile.others.quantities;
+        let rows = after.into_iter().map(|(symbol, tracked)| Differs {
             symbol: symbol.clone(),
-            tracked,
+            tracked: tracked.saturating_add(others.get(symbol).copied().unwrap_or_default()),
             broker: net_of(&held, symbol),
         });
-        let differ: Vec<Drift> = rows.filter(|row| row.tracked != row.broker).collect();
+        let differ: Vec<Differs> = rows.filter(|row| row.tracked != row.broker).collect();
         if differ.is_empty() { Ok(()) } else { Err(ResolveError::PositionsDiffer(differ)) }
     }
 }

@@ -246,9 +246,10 @@ fn may_be_held(state: &State) -> BTreeMap<SlotId, Held> {
     let entering = state.operations.values().filter(|operation| operation.purpose == Purpose::Open);
     let entering = entering.map(|operation| (operation.slot.clone(), Held::Perhaps { since: operation.since }));
     // What is closed waits for its proof, and is told of by whoever waits.
-    let open = state.positions.iter().filter(|(_, position)| !position.is_flat());
+    let open = state.positions().filter(|(_, position)| !position.is_flat());
     let open = open.map(|(slot, position)| {
-        (slot.clone(), Held::Open { since: position.opened_at, checked: state.checks.get(slot).copied() })
+        let checked = state.checks.get(&slot).copied();
+        (slot, Held::Open { since: position.opened_at(), checked })
     });
     entering.chain(open).collect()
 }

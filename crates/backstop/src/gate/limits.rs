@@ -54,14 +54,13 @@ impl Marks {
     /// A symbol that is held and has no price.
     pub(crate) fn open_result(&self, state: &State, now: Mono) -> Result<Decimal, Symbol> {
         let mut result = Decimal::ZERO;
-        for position in state.positions.values() {
-            result = result.saturating_add(position.cash_flow);
-            for leg in position.legs.iter().filter(|leg| !leg.quantity.is_zero()) {
+        for position in state.book.positions().values() {
+            result = result.saturating_add(position.cash_flow());
+            for leg in position.open_legs() {
                 let price = self
                     .of(&leg.symbol, now)
-                    .and_then(|mark| if leg.quantity.is_sign_negative() { mark.ask } else { Some(mark.bid) });
-                let value =
-                    price.and_then(|price| leg.quantity.checked_mul(price)?.checked_mul(leg.symbol.multiplier()));
+                    .and_then(|mark| if leg.left.is_sign_negative() { mark.ask } else { Some(mark.bid) });
+                let value = price.and_then(|price| leg.left.checked_mul(price)?.checked_mul(leg.symbol.multiplier()));
                 result = result.saturating_add(value.ok_or_else(|| leg.symbol.clone())?);
             }
         }

@@ -7,7 +7,6 @@ use backstop_rollback::{BalanceRead, Books, Hold, LedgerError, Part};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::HeldLeg;
 use crate::SlotId;
 
 /// Prices are averages, which a broker or we have rounded somewhere: money is not finer than this.
@@ -147,15 +146,14 @@ impl Account {
         self.repay()
     }
 
-    /// Takes in what fills did to a position, beside what was set aside: it is of this size now, by its legs.
+    /// Takes in what fills did to a position, beside what was set aside: it is of this `size` now, by its largest leg.
     pub(super) fn take_fills(
         &mut self,
         slot: &SlotId,
         symbol: &str,
-        (legs, margin): (&[HeldLeg], Decimal),
+        (size, margin): (Decimal, Decimal),
         fills: &[Fill],
     ) -> Result<(), LedgerError> {
-        let size = size_of(legs.iter().map(|leg| leg.quantity));
         self.moved(slot, symbol, (size, margin), paid(fills)?)?;
         self.repay()
     }

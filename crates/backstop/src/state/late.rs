@@ -2,12 +2,12 @@
 //! the broker made of the same request. What they filled is held all the same.
 
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill};
+use backstop_reconcile::Executed;
 use jiff::Timestamp;
 
-use super::{Contradiction, Issued, Placed, State, contradiction, flow_of, held_legs, uncountable};
+use super::{Contradiction, Issued, Placed, State, contradiction};
 use crate::SlotId;
 use crate::record::Purpose;
-use crate::state::Position;
 
 impl State {
     /// Takes the fills of such an order into the book: an entry's into its position, an exit's out of the position that it
@@ -30,16 +30,13 @@ impl State {
         };
         self.issued.insert(id.clone(), Issued::Placed);
         self.turnover = self.turnover.saturating_add(1);
+        let executed = Executed::recorded(id.clone(), order.clone(), fills.to_vec());
         match placed.purpose {
             Purpose::Open => {
                 self.count(&slot);
-                self.hold(&slot, &placed, (id, fills), at)?;
+                self.hold(&slot, &placed, placed.margin_of(fills), &executed, at)?;
             }
-            Purpose::Close { .. } if self.positions.contains_key(&slot) => self.settle_close(&slot, fills)?,
-            Purpose::Close { .. } => {
-                let nothing = Placed { margin: Decimal::ZERO, ..placed.clone() };
-                self.hold(&slot, &nothing, (id, fills), at)?;
-            }
+            Purpose::Close { .. } => self.hold(&slot, &placed, Decimal::ZERO, &executed, at)?,
         }
         placed.orders.insert(order.clone());
         self.placed.insert(id.clone(), placed);
@@ -51,34 +48,16 @@ impl State {
         &mut self,
         slot: &SlotId,
         placed: &Placed,
-        (id, fills): (&ClientOrderId, &[Fill]),
+        margin: Decimal,
+        executed: &Executed,
         at: Timestamp,
     ) -> Result<(), Contradiction> {
-        let too_much = || contradiction("more than can be counted in", slot);
-        let close_attempts = self.attempts(slot);
-        let position = self.positions.entry(slot.clone()).or_insert_with(|| Position {
-            legs: Vec::new(),
-            client_order_id: id.clone(),
-            underlying: placed.underlying.clone(),
-            opened_at: at,
-            cash_flow: Decimal::ZERO,
-            close_attempts,
-            pending_close: None,
-        });
-        position.cash_flow = position.cash_flow.checked_add(flow_of(fills, id)?).ok_or_else(too_much)?;
-        for more in held_legs(fills) {
-            let Some(leg) = position.legs.iter_mut().find(|leg| leg.symbol == more.symbol) else {
-                position.legs.push(more);
-                continue;
-            };
-            let quantity = leg.quantity.checked_add(more.quantity).ok_or_else(too_much)?;
-            let paid = leg.quantity.saturating_mul(leg.price).saturating_add(more.quantity.saturating_mul(more.price));
-            leg.price = paid.checked_div(quantity).unwrap_or(more.price);
-            leg.quantity = quantity;
+        if self.held(slot).is_none() {
+            // Its exits have names already, and the next one gets another.
+            self.exits.insert(slot.clone(), self.attempts(slot));
         }
-        let symbol = placed.underlying.to_string();
-        let taken_in = self.account.take_fills(slot, &symbol, (&position.legs, placed.margin_of(fills)), fills);
-        taken_in.map_err(|error| uncountable(&error, id))
+        self.take(slot, &placed.underlying, executed, at)?;
+        self.follow_fills(slot, &placed.underlying, margin, executed.fills())
     }
 
     /// How many exits of a slot have a name, so that the next one gets another.

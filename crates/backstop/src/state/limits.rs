@@ -2,9 +2,10 @@
 
 use backstop_broker::{Decimal, OrderRequest, Symbol};
 use backstop_limits::{Counters, Exposure, Holding, Kind, Look, References, Usage};
+use backstop_reconcile::{HeldLeg, Position};
 use jiff::Timestamp;
 
-use super::{HeldLeg, Position, State};
+use super::State;
 use crate::SlotId;
 use crate::record::Purpose;
 
@@ -14,17 +15,17 @@ impl State {
     /// more.
     pub(crate) fn exposure(&self, price: impl Fn(&Symbol) -> Option<Decimal>) -> Exposure {
         let mut exposure = Exposure::new();
-        for position in self.positions.values() {
+        for position in self.book.positions().values() {
             let worth = |leg: &HeldLeg| {
                 let price = price(&leg.symbol).map_or(leg.price, |price| price.max(leg.price));
-                let value = leg.quantity.abs().checked_mul(price)?.checked_mul(leg.symbol.multiplier());
+                let value = leg.left.abs().checked_mul(price)?.checked_mul(leg.symbol.multiplier());
                 value.map(|value| value.abs())
             };
             // More than can be counted is more than any limit.
-            let values = position.legs.iter().map(|leg| worth(leg).unwrap_or(Decimal::MAX));
+            let values = position.legs().iter().map(|leg| worth(leg).unwrap_or(Decimal::MAX));
             let notional = values.fold(Decimal::ZERO, Decimal::saturating_add);
-            let legs = position.legs.iter().map(|leg| (leg.symbol.clone(), leg.quantity)).collect();
-            exposure.held(Holding { underlying: position.underlying.clone(), legs, notional });
+            let legs = position.legs().iter().map(|leg| (leg.symbol.clone(), leg.left)).collect();
+            exposure.held(Holding { underlying: position.underlying().clone(), legs, notional });
         }
         for entry in self.operations.values().filter(|operation| operation.purpose == Purpose::Open) {
             exposure.may_open(&entry.order, entry.notional);
@@ -44,7 +45,7 @@ impl State {
     /// How much of the limits is used by the records: what is open counts at what it was opened at, and a loss on paper is
     /// not known here. Empty before limits were set.
     pub fn limits_used(&self, now: Timestamp) -> Vec<Usage> {
-        let flat = self.positions.values().filter(|position| position.is_flat()).map(|position| position.cash_flow);
+        let flat = self.book.positions().values().filter(|position| position.is_flat()).map(Position::cash_flow);
         let look = Look {
             references: &References::new(),
             exposure: &self.exposure(|_| None),
@@ -75,7 +76,7 @@ impl State {
 
     /// What a position that leaves the book has brought. One whose end was not measured by fills brings no gain.
     pub(super) fn count_result(&mut self, position: &Position) {
-        let result = position.cash_flow;
+        let result = position.cash_flow();
         self.counters.closed(if position.is_flat() { result } else { result.min(Decimal::ZERO) });
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use backstop_broker::ClientOrderId;
+use backstop_reconcile::Position;
 use jiff::Timestamp;
 
 use super::{SlotState, Stage, State};
@@ -61,7 +62,7 @@ impl State {
                 SlotState::Executed => SlotStanding::Executed,
                 SlotState::NotExecuted => SlotStanding::NotExecuted,
             };
-            let since = self.positions.get(slot).map(|position| position.opened_at);
+            let since = self.held(slot).map(Position::opened_at);
             rows.insert(slot.clone(), SlotRow { since, ..row(slot, standing) });
         }
         for (key, by, since) in self.claims.open() {

@@ -1,6 +1,9 @@
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use backstop_broker::{Leg, OrderKind, PositionEffect, Quantity, Side, TimeInForce};
+use backstop_broker::{Leg, OrderKind, PositionEffect, Quantity, ReadError, Side, TimeInForce};
+use backstop_clock::Mono;
+use backstop_reconcile::{Intents, Moment, Others, Override, Read, VerifiedClosed};
 use jiff::civil::date;
 use proptest::prelude::*;
 
@@ -66,6 +69,17 @@ fn a_partial_fill_is_a_position_of_the_part() {
     assert_eq!(state.session.unwrap().executed, 1);
 }
 
+/// That a position left, on a person's word.
+fn gone(state: &State, slot: &SlotId) -> Record {
+    let (by, reason, at) = ("ann".to_owned(), "test".to_owned(), Timestamp::UNIX_EPOCH);
+    let person = Override { by, reason, at, despite_the_broker: true };
+    let asked = Moment { mono: Mono::from_origin(Duration::ZERO), wall: at };
+    let unread = Read::new(asked, Err(ReadError::TimedOut { detail: "test".to_owned() }));
+    let (id, intents) = (slot.position().unwrap(), Intents::new());
+    let proof = VerifiedClosed::by_operator(&state.book, &intents, &unread, &Others::default(), &id, person).unwrap();
+    Record::Book { change: state.book.clone().remove(proof, at).unwrap() }
+}
+
 #[test]
 fn a_position_stays_in_the_book_until_a_record_removes_it() {
     let (opening, entry) = intent(&slot(1), Purpose::Open, 10);
@@ -77,10 +91,13 @@ fn a_position_stays_in_the_book_until_a_record_removes_it() {
         finished(&closing, filled(Side::Sell, 10, 95)),
     ];
     let flat = after(records.clone()).unwrap();
-    assert!(flat.positions[&slot(1)].is_flat());
+    assert!(flat.held(&slot(1)).unwrap().is_flat());
     assert_eq!((flat.account.cash(), flat.account.reserved()), (Some(Decimal::from(10_050)), Decimal::ZERO));
-    records.push(Record::Closed { slot: slot(1), evidence: "test".to_owned() });
-    assert!(after(records).unwrap().positions.is_empty());
+    records.push(gone(&flat, &slot(1)));
+    assert!(after(records.clone()).unwrap().book.positions().is_empty());
+    // The same proof once more, or of a position that has changed since, removes nothing.
+    records.push(gone(&flat, &slot(1)));
+    assert!(after(records).is_err());
 }
 
 #[test]
@@ -94,6 +111,12 @@ fn every_move_that_is_not_allowed_is_a_contradiction() {
     let rejected = OrderEnd::Rejected { reason: "test".to_owned() };
     let fills_of_nothing =
         Record::Finished { client_order_id: id.clone(), end: rejected, fills: filled(Side::Buy, 1, 1) };
+    let held = after(vec![entry.clone(), finished(&id, filled(Side::Buy, 10, 90))]).unwrap();
+    let executed = Executed::recorded(id.clone(), "1".parse().unwrap(), filled(Side::Buy, 10, 90));
+    let spy: Symbol = "SPY".parse().unwrap();
+    let of = |name: &str| Book::new().book(&name.parse().unwrap(), &spy, &executed, Timestamp::UNIX_EPOCH);
+    let booked = of("test-20300102-1-1").unwrap().unwrap();
+    let nameless = of("no-slot").unwrap().unwrap();
     for records in [
         vec![entry.clone(), entry.clone()],
         vec![end.clone()],
@@ -101,10 +124,13 @@ fn every_move_that_is_not_allowed_is_a_contradiction() {
         vec![entry.clone(), end.clone(), accepted("1")],
         vec![entry.clone(), accepted("1"), accepted("2")],
         vec![entry.clone(), accepted("1"), doubted],
-        vec![entry, fills_of_nothing],
+        vec![entry.clone(), fills_of_nothing],
         vec![exit],
         vec![finished(&other, vec![])],
-        vec![Record::Closed { slot: slot(1), evidence: String::new() }],
+        vec![gone(&held, &slot(1))],
+        vec![entry.clone(), finished(&id, filled(Side::Buy, 9, 90)), gone(&held, &slot(1))],
+        vec![Record::Book { change: booked }],
+        vec![Record::Book { change: nameless }],
     ] {
         assert!(after(records.clone()).is_err(), "{records:?}");
     }
@@ -144,7 +170,7 @@ proptest! {
         }
         let state = after(records).unwrap();
         prop_assert_eq!(state.account.cash(), Some(expected));
-        let flow: Decimal = state.positions.values().map(|position| position.cash_flow).sum();
+        let flow: Decimal = state.book.positions().values().map(Position::cash_flow).sum();
         prop_assert_eq!(Decimal::from(10_000) + flow, expected);
     }
 }
@@ -167,11 +193,21 @@ fn record(kind: u32, number: u32, day: i8, some: u32) -> Record {
         3 => Record::Refused { slot, gate: "test".to_owned(), reason },
         4 => Record::Accepted { client_order_id, broker_order_id: some.to_string().parse().unwrap() },
         5 => Record::Doubted { client_order_id, reason },
-        6 => Record::PendingClose { slot, reason },
-        7 => Record::Closed { slot, evidence: reason },
+        6 => {
+            let held = after(vec![entry, finished(&client_order_id, filled(Side::Buy, 10, 90))]).unwrap_or_default();
+            let pended = held.book.clone().pend(&slot.position().unwrap(), &reason, Timestamp::UNIX_EPOCH);
+            pended.map_or(Record::Stopped { halted: None }, |change| Record::Book { change })
+        }
+        7 => {
+            let held = after(vec![entry, finished(&client_order_id, filled(Side::Buy, 10, 90))]).unwrap_or_default();
+            if held.held(&slot).is_some() { gone(&held, &slot) } else { Record::Stopped { halted: None } }
+        }
         8 => {
-            let [tracked, broker] = [some, number].map(Decimal::from);
-            Record::Reconciled { drift: vec![Drift { symbol: "SPY".parse().unwrap(), tracked, broker }] }
+            let drift = serde_json::json!({
+                "symbol": "SPY", "tracked": some.to_string(), "broker": number.to_string(), "others": "0",
+                "state": {"state": "larger"}, "plan": {"plan": "look_again"}, "may_belong": [], "reads": 1,
+            });
+            Record::Reconciled { drift: vec![serde_json::from_value(drift).unwrap()], kept: vec![] }
         }
         9 if some < 7 => {
             let (since, level) = ((some < 3).then_some(Timestamp::UNIX_EPOCH), Level::Freeze);
@@ -301,8 +337,8 @@ fn the_margin_of_a_spread_goes_with_its_largest_leg_and_what_is_taken_out_of_the
     assert_eq!(amounts(&records), dec(10_300, 3_000), "a quarter of it is closed");
     records.extend(close(2, vec![traded(LONG, Side::Sell, 3, 1)]));
     assert_eq!(amounts(&records), dec(10_600, 3_000), "the short leg needs all that is left of it");
-    let gone = [records.clone(), vec![Record::Closed { slot: slot.clone(), evidence: "by hand".to_owned() }]].concat();
-    assert_eq!(amounts(&gone), dec(10_600, 0));
+    let left = [records.clone(), vec![gone(&after(records.clone()).unwrap(), &slot)]].concat();
+    assert_eq!(amounts(&left), dec(10_600, 0));
     records.extend(close(3, vec![traded(SHORT, Side::Buy, 3, 1)]));
     assert_eq!(amounts(&records), dec(10_300, 0));
     records.extend(close(4, vec![traded(SHORT, Side::Buy, 3, 1)]));
@@ -349,19 +385,22 @@ fn a_position_whose_end_no_fill_measured_brings_the_session_no_gain() {
         (Side::Sell, true, 90, 90),
         (Side::Sell, true, -90, -90),
     ] {
-        let mut legs = held_legs(&filled(side, 10, 9));
-        if is_flat {
-            legs.first_mut().unwrap().quantity = Decimal::ZERO;
-        }
-        let position = Position {
-            underlying: legs.first().unwrap().symbol.clone(),
-            legs,
-            client_order_id: id.clone(),
-            opened_at: Timestamp::UNIX_EPOCH,
-            cash_flow: Decimal::from(flow),
-            close_attempts: 0,
-            pending_close: None,
+        let mut book = Book::new();
+        let (name, spy) = (slot(1).position().unwrap(), "SPY".parse().unwrap());
+        let price = u32::try_from(i32::abs(flow) / 10).unwrap();
+        let mut take = |number: u32, fills| {
+            let executed = Executed::recorded(id.clone(), number.to_string().parse().unwrap(), fills);
+            let _booked = book.book(&name, &spy, &executed, Timestamp::UNIX_EPOCH).unwrap();
         };
+        if is_flat {
+            let other = if flow < 0 { Side::Buy } else { Side::Sell };
+            take(1, filled(other, 10, price));
+            take(2, filled(if flow < 0 { Side::Sell } else { Side::Buy }, 10, 0));
+        } else {
+            take(1, filled(side, 10, price));
+        }
+        let position = book.get(&name).unwrap().clone();
+        assert_eq!((position.is_flat(), position.cash_flow()), (is_flat, Decimal::from(flow)));
         let (mut state, mut expected) = (State::default(), Counters::default());
         state.count_result(&position);
         expected.closed(Decimal::from(counted));

@@ -16,6 +16,7 @@ use backstop::clock::{Clock, ManualClock, Timestamp};
 use backstop::file_lock::{Claim, Lock};
 use backstop::limits::{Collar, Config as LimitsConfig, Rate};
 use backstop::quote::{Policy, PolicyConfig};
+use backstop::reconcile::{Config as ReconcileConfig, Repeat};
 use backstop::{
     Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan, Journal, JournalError, MarketView,
     MemoryJournal, OpenError, Record, SlotId, State, StrategyName, Switch,
@@ -156,6 +157,15 @@ impl Bench {
         self.ready(Arc::new(MemoryJournal::default()), &[]).await
     }
 
+    /// The same for an account on which others trade SPY as they like: whatever there is of it, entries go on.
+    pub(crate) async fn shared_desk(&self) -> Desk {
+        let mut config = config();
+        config.reconcile.others.symbols.insert(spy());
+        let desk = self.open_as(config, Arc::new(MemoryJournal::default()), &[]).await.unwrap();
+        self.begin(&desk).await;
+        desk
+    }
+
     /// How many requests to place an order reached the broker.
     pub(crate) fn requests(&self) -> usize {
         self.sim().ledger().requests.len()
@@ -187,7 +197,18 @@ pub(crate) fn config() -> DeskConfig {
         fill_timeout: Duration::from_secs(3),
         settle: SETTLE,
         clock_tolerance: Duration::from_secs(1),
+        reconcile: reconcile(),
     }
+}
+
+/// Two looks half a second apart confirm a close; absence takes three over a minute.
+fn reconcile() -> ReconcileConfig {
+    let mut config = ReconcileConfig::new("bs-test-");
+    config.lag = SETTLE;
+    config.confirm = Repeat { reads: 2, spacing: Duration::from_millis(500), over: Duration::from_millis(500) };
+    config.absence = Repeat { reads: 3, spacing: Duration::from_secs(10), over: Duration::from_mins(1) };
+    config.pauses.alert_after = SETTLE;
+    config
 }
 
 /// Three positions, and everything else wider than any test needs that is not about it.
@@ -284,16 +305,24 @@ pub(crate) async fn leave(desk: &Desk, slot: &SlotId) -> ExitEnd {
     desk.exit(slot.clone(), ExitPlan { at: ExitAt::Order(OrderKind::Market), reason: "test".to_owned() }).await
 }
 
+/// Looks at the broker as often as it takes to confirm a close.
+pub(crate) async fn confirm(desk: &Desk) {
+    for _ in 0..2 {
+        desk.reconcile().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
 /// Everything out, with as many attempts as it takes, and compared with the broker until nothing is open.
 pub(crate) async fn flatten(desk: &Desk) {
     for _ in 0..400 {
         let state = desk.state();
-        if state.positions.is_empty() && state.operations.is_empty() {
+        if state.book.positions().is_empty() && state.operations.is_empty() {
             return;
         }
-        for (slot, position) in &state.positions {
-            if !position.is_flat() && state.closing(slot).is_none() {
-                let _end = leave(desk, slot).await;
+        for (slot, position) in state.positions() {
+            if !position.is_flat() && state.closing(&slot).is_none() {
+                let _end = leave(desk, &slot).await;
             }
         }
         let _comparison = desk.reconcile().await;

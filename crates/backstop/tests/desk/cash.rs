@@ -188,7 +188,7 @@ async fn the_margin_of_a_short_spread_is_set_aside_until_it_is_closed_and_may_no
     assert_eq!((desk.state().account.reserved(), free(&desk)), (Decimal::from(2_000), cash - Decimal::from(2_000)));
     flatten(&desk).await;
     assert_eq!((desk.state().account.reserved(), free(&desk)), (Decimal::ZERO, bench.sim().ledger().cash));
-    assert!(!desk.state().positions.contains_key(&slot));
+    assert!(desk.state().held(&slot).is_none());
 }
 
 // proves: TXN-3
@@ -238,14 +238,14 @@ async fn fills_that_took_more_than_there_is_are_taken_in_loudly_and_shut_entries
     assert_eq!(account.overdrawn(), Some(Decimal::from(1_000_000)));
     assert_eq!((account.cash(), account.free()), (Some(Decimal::from(-1_000_000)), Some(Decimal::ZERO)));
     assert!(account.books().balances().is_conserved());
-    assert!(desk.state().positions.contains_key(&slot), "it is held all the same");
+    assert!(desk.state().held(&slot).is_some(), "it is held all the same");
     let ends = |batch: &&backstop::Batch| batch.records.iter().any(|record| matches!(record, Record::Finished { .. }));
     let said = |record: &Record| matches!(record, Record::Alert { subject, .. } if subject == CASH);
     assert!(journal.batches().iter().find(ends).unwrap().records.iter().any(said), "in the batch in which it happened");
 
     let again = bench.open(Arc::new(MemoryJournal::default()), &journal.batches()).await.unwrap();
     // The account is not to be reached, and nothing else than its balance opens entries again.
-    *bench.broker.balances_say.lock() = [Decimal::NEGATIVE_ONE; 20].into();
+    *bench.broker.balances_say.lock() = [Decimal::NEGATIVE_ONE; 400].into();
     again.recover().await.unwrap();
     again.begin_session(again.market_clock().await.unwrap().date, 9, None).await.unwrap();
     for desk in [&desk, &again] {

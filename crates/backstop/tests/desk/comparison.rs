@@ -1,6 +1,7 @@
 //! Book against broker: what differs is said, whatever else is going on.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop::broker::Decimal;
@@ -110,7 +111,7 @@ async fn a_close_that_is_never_confirmed_is_told_after_a_restart_too() {
     let again = bench.ready(Arc::new(MemoryJournal::default()), &journal.batches()).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     let compared = again.reconcile().await.unwrap();
-    assert!(again.state().positions.contains_key(&slot));
+    assert!(again.state().held(&slot).is_some());
     assert!(again.state().alerts.contains_key(&slot.to_string()));
     assert_eq!(compared.drift.len(), 1);
 }
@@ -174,8 +175,9 @@ async fn a_position_that_awaits_the_brokers_word_takes_nobodys_place() {
     for number in 1..=3 {
         let (slot, end) = enter(&desk, number).await;
         assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
-        bench.sim().trade_by_hand(&spy(), 1);
+        bench.broker.positions_fail.store(true, Ordering::SeqCst);
         assert!(matches!(leave(&desk, &slot).await, ExitEnd::Pending { .. }));
+        bench.broker.positions_fail.store(false, Ordering::SeqCst);
     }
     let (_, end) = enter(&desk, 4).await;
     assert!(matches!(end, EntryEnd::Opened(_)), "the limit is three: {end:?}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, Field, OrderKind, Quotes};
 use backstop::quote::{Policy, PolicyConfig, UnquotedExit};
+use backstop::reconcile::{Change, Evidence};
 use backstop::{Desk, DeskConfig, EntryEnd, ExitAt, ExitEnd, ExitPlan, ExitRefusal, MemoryJournal, Record, SlotId};
 use backstop_sim::{FaultKind, FaultPlan};
 
@@ -25,13 +26,22 @@ async fn a_position_leaves_the_book_when_the_broker_agrees_and_not_before() {
     bench.inject(FaultKind::PositionsLag);
     let mut events = desk.events();
     assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
-    assert!(desk.state().positions.is_empty());
+    assert!(desk.state().book.positions().is_empty());
     assert_eq!(bench.held(), Decimal::ZERO);
-    let mut times = Vec::new();
+    let (mut filled, mut left) = (None, None);
     while let Ok(batch) = events.try_recv() {
-        times.push(batch.at);
+        for record in &batch.records {
+            match record {
+                Record::Finished { .. } => filled = Some(batch.at),
+                Record::Book { change: Change::Removed { evidence: Evidence::Fills { reads, .. }, .. } } => {
+                    left = Some(batch.at);
+                    assert_eq!(reads.reads, 2, "one look is none");
+                }
+                _ => {}
+            }
+        }
     }
-    let waited = times.last().unwrap().duration_since(times[times.len() - 2]);
+    let waited = left.unwrap().duration_since(filled.unwrap());
     assert!(waited.as_secs() >= 3, "the list of positions lagged four seconds behind the fill: {waited:?}");
 }
 
@@ -70,7 +80,7 @@ async fn an_exit_whose_request_was_lost_is_not_repeated_without_proof() {
     desk.reconcile().await.unwrap();
     let end = leave(&desk, &slot).await;
     assert!(matches!(end, ExitEnd::Refused(ExitRefusal::Closing { .. })), "{end:?}");
-    assert!(desk.state().positions[&slot].pending_close.is_some(), "tracked, and loud");
+    assert!(desk.state().held(&slot).unwrap().pending().is_some(), "tracked, and loud");
     // A later order shows that the broker's list reaches past the lost one.
     let (_, end) = enter(&desk, 2).await;
     assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
@@ -121,7 +131,7 @@ async fn a_broker_that_is_down_for_an_hour_removes_nothing() {
     bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::PositionsEmpty, 1_000));
     let comparison = desk.reconcile().await.unwrap();
     assert_eq!(comparison.drift.len(), 1, "reported");
-    assert!(desk.state().positions.contains_key(&slot), "and kept");
+    assert!(desk.state().held(&slot).is_some(), "and kept");
     bench.sim().set_faults(FaultPlan::none());
     assert!(desk.reconcile().await.unwrap().drift.is_empty());
 }
@@ -131,7 +141,7 @@ async fn an_exit_without_budget_is_refused_and_the_position_stays() {
     let (bench, desk, slot) = opened(1).await;
     *bench.broker.budget.lock() = Budget::Shut;
     assert!(matches!(leave(&desk, &slot).await, ExitEnd::Refused(ExitRefusal::Budget { .. })));
-    assert!(desk.state().positions.contains_key(&slot));
+    assert!(desk.state().held(&slot).is_some());
 }
 
 // proves: LOCK-6

@@ -45,7 +45,7 @@ fn away(plan: &Planned) -> Decimal {
 async fn fall(desk: &Desk, slot: &SlotId) -> Decimal {
     for _ in 0..1_000 {
         let bid = look(desk).await.quotes().get(&spy()).unwrap().bid.price.value().unwrap();
-        let lost = (desk.state().positions.get(slot).unwrap().legs.first().unwrap().price - bid) * Decimal::TEN;
+        let lost = (desk.state().held(slot).unwrap().legs().first().unwrap().price - bid) * Decimal::TEN;
         if lost > Decimal::ONE {
             return lost;
         }
@@ -150,8 +150,11 @@ async fn what_is_open_and_what_nobody_knows_the_end_of_count_alike() {
         let worth = price(&next) * Decimal::TEN;
         let state = desk.state();
         let ask = next.view.quotes().get(&spy()).unwrap().ask.price.value().unwrap();
-        let held =
-            state.positions.values().map(|position| position.legs.first().unwrap().price.max(ask) * Decimal::TEN);
+        let held = state
+            .book
+            .positions()
+            .values()
+            .map(|position| position.legs().first().unwrap().price.max(ask) * Decimal::TEN);
         let unknown = state.operations.values().map(|operation| operation.notional);
         let notional = held.chain(unknown).sum::<Decimal>() + worth;
         let gross = |gross_notional| Config {

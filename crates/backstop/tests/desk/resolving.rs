@@ -242,8 +242,8 @@ async fn an_exit_that_turns_up_after_another_one_has_closed_the_position_leaves_
     let compared = desk.reconcile().await.unwrap();
     let state = desk.state();
     assert!(compared.drift.is_empty() && state.halted().is_some(), "{state:#?}");
-    assert_eq!(state.positions[&slot].legs[0].quantity, -Decimal::TEN);
-    assert_eq!(state.positions[&other].legs[0].quantity, Decimal::TEN);
+    assert_eq!(state.held(&slot).unwrap().legs()[0].left, -Decimal::TEN);
+    assert_eq!(state.held(&other).unwrap().legs()[0].left, Decimal::TEN);
     assert_eq!(state.account.cash(), Some(bench.sim().ledger().cash));
 }
 
@@ -260,7 +260,7 @@ async fn a_position_that_was_closed_by_hand_leaves_the_book_by_name_and_reason_o
     bench.sim().trade_by_hand(&spy(), -10);
     tokio::time::sleep(SETTLE).await;
     desk.resolve_position(&slot, &ann()).await.unwrap();
-    assert!(desk.state().positions.is_empty());
+    assert!(desk.state().book.positions().is_empty());
     tokio::time::sleep(SETTLE * 2).await;
     assert!(desk.reconcile().await.unwrap().drift.is_empty());
     assert_eq!(desk.read_cash().await.unwrap(), Some(bench.sim().ledger().cash));

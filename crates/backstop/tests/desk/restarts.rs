@@ -94,7 +94,7 @@ async fn a_restart_goes_on_with_the_session_and_does_not_repeat_its_slots() {
     assert!(again.fence() > desk.fence());
     let (_, end) = enter(&again, 1).await;
     assert!(matches!(end, backstop::EntryEnd::Refused(_)), "{end:?}");
-    assert!(again.state().positions.contains_key(&first));
+    assert!(again.state().held(&first).is_some());
 }
 
 // proves: DESK-2

@@ -41,7 +41,7 @@ async fn seconds(count: u64) {
 /// Returns whether it left.
 async fn check(desk: &Desk, slot: &SlotId) -> bool {
     let _quotes = desk.quotes(&[spy()]).await;
-    let Some(cost) = desk.state().positions.get(slot).map(|position| -position.cash_flow) else { return true };
+    let Some(cost) = desk.state().held(slot).map(|position| -position.cash_flow()) else { return true };
     let stop = |cash: Decimal| {
         let at = ExitAt::Policy;
         (cash < cost * Decimal::new(95, 2)).then(|| ExitPlan { at, reason: "stop loss".to_owned() })
@@ -92,7 +92,7 @@ async fn four_and_a_half_hours(fallback: Option<Fallback>) -> Incident {
         {
             tracked = None;
         }
-        if !desk.state().positions.contains_key(&lost) {
+        if desk.state().held(&lost).is_none() {
             gone.get_or_insert(bench.clock.mono().since(begun));
         }
     }
@@ -107,7 +107,7 @@ async fn four_and_a_half_hours(fallback: Option<Fallback>) -> Incident {
         lost: worth / cost * Decimal::ONE_HUNDRED,
         told: told_at(&sink, &lost).map(|at| at.since(begun)),
         gone,
-        holds_other: desk.state().positions.contains_key(&first),
+        holds_other: desk.state().held(&first).is_some(),
         halted: desk.state().halted().is_some(),
     }
 }

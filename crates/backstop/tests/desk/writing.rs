@@ -12,7 +12,7 @@ use backstop_sim::{FaultKind, FaultPlan};
 use parking_lot::Mutex;
 
 use crate::bench::{
-    Bench, Budget, DetachedJournal, DyingJournal, Enter, FullJournal, SlowJournal, config, enter, leave, plan,
+    Bench, Budget, DetachedJournal, DyingJournal, Enter, FullJournal, SlowJournal, config, confirm, enter, leave, plan,
 };
 
 fn calm() -> Bench {
@@ -166,8 +166,8 @@ async fn fills_of_something_else_are_not_believed_and_halt() {
     let _again = leave(&desk, &slot).await;
     assert_eq!((bench.requests(), bench.held()), (2, Decimal::ZERO), "sold once");
     *bench.broker.rewrite_order.lock() = None;
-    desk.reconcile().await.unwrap();
-    assert!(desk.state().positions.is_empty(), "settled by an answer that fits");
+    confirm(&desk).await;
+    assert!(desk.state().book.positions().is_empty(), "settled by an answer that fits");
     assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
 }
 
@@ -183,8 +183,8 @@ async fn what_no_restart_could_read_is_not_written() {
     assert!(matches!(end, ExitEnd::Pending { .. }), "{end:?}");
     assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
     *bench.broker.rewrite_order.lock() = None;
-    desk.reconcile().await.unwrap();
-    assert!(desk.state().positions.is_empty(), "settled by an answer that can be counted");
+    confirm(&desk).await;
+    assert!(desk.state().book.positions().is_empty(), "settled by an answer that can be counted");
     assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
 }
 

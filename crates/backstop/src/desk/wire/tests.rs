@@ -32,6 +32,7 @@ async fn desk() -> (Desk, SimHandle, tempfile::TempDir) {
         fill_timeout: call,
         settle: call * 2,
         clock_tolerance: Duration::from_secs(1),
+        reconcile: backstop_reconcile::Config::new("bs-test-"),
     };
     let journal = Arc::new(MemoryJournal::default());
     let desk = Desk::open(config, Arc::new(broker), clock, lock, switch, journal, State::default()).await.unwrap();

@@ -2,8 +2,9 @@ use std::fmt::Write as _;
 use std::fs;
 
 use backstop_broker::{
-    ClientOrderId, Decimal, Leg, OrderKind, OrderRequest, PositionEffect, Quantity, Side, TimeInForce,
+    ClientOrderId, Decimal, Fill, Leg, OrderKind, OrderRequest, PositionEffect, Quantity, Side, TimeInForce,
 };
+use backstop_reconcile::{Book, Executed};
 use backstop_wal::sim::{Image, SimStorage};
 use backstop_wal::{OpenError, Reader};
 use jiff::Timestamp;
@@ -91,7 +92,8 @@ fn an_impossible_story_is_refused() {
     let path = dir.path().join("journal");
     let (journal, _) = open(&path).unwrap();
     let slot: SlotId = "test-20300102-1-1".parse().unwrap();
-    write(&journal, batch(vec![Record::Closed { slot, evidence: "test".to_owned() }])).unwrap();
+    let (client_order_id, reason) = (slot.open_order(1).unwrap(), "test".to_owned());
+    write(&journal, batch(vec![Record::Doubted { client_order_id, reason }])).unwrap();
     // No checkpoint is written of that.
     write(&journal, batch(vec![Record::Stopped { halted: None }])).unwrap();
     drop(journal);
@@ -171,7 +173,18 @@ fn on_a_full_disk_nothing_new_is_opened_and_what_is_open_is_closed() {
     let end = OrderEnd::Terminal { status: "filled".to_owned() };
     write(&journal, batch(vec![Record::Finished { client_order_id: opening, end, fills: vec![] }])).unwrap();
     write(&journal, batch(vec![intent(&slot, Purpose::Close { attempt: 1 }).1])).unwrap();
-    write(&journal, batch(vec![Record::Closed { slot, evidence: "test".to_owned() }])).unwrap();
+    let (mut book, name) = (Book::new(), slot.to_string().parse().unwrap());
+    let fill = Fill {
+        symbol: "SPY".parse().unwrap(),
+        side: Side::Buy,
+        effect: PositionEffect::Open,
+        quantity: Decimal::ONE,
+        price: Decimal::ONE,
+    };
+    let executed = Executed::recorded(slot.open_order(1).unwrap(), "1".parse().unwrap(), vec![fill]);
+    let _booked = book.book(&name, &"SPY".parse().unwrap(), &executed, Timestamp::UNIX_EPOCH).unwrap();
+    let change = book.pend(&name, "test", Timestamp::UNIX_EPOCH).unwrap();
+    write(&journal, batch(vec![Record::Book { change }])).unwrap();
     write(&journal, batch(vec![Record::Stopped { halted: None }])).unwrap();
     assert!(matches!(write(&journal, batch(vec![entry])), Err(JournalError::Refused { .. })));
 }
