@@ -24,7 +24,7 @@ pub(crate) async fn run(args: &ResolveArgs, common: &Common) -> Result<(), Failu
     dir.is_used()?;
     match &args.id {
         None => Ok(list(&state(&dir)?, common.json)?),
-        Some(id) => settle(id, args, &dir, common.json).await,
+        Some(id) => Box::pin(settle(id, args, &dir, common.json)).await,
     }
 }
 
