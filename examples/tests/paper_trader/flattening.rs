@@ -190,18 +190,9 @@ fn what_was_closed_by_hand_is_not_closed_again_and_the_command_that_settles_it_i
     killed_bot(&simulator, dir.path(), 1);
     let position = status(dir.path())["positions"][0].clone();
     let quantity = position["legs"][0]["quantity"].to_string();
-    // The broker's own list lags behind every trade; whoever sells by hand has seen both there.
-    let shows = |is_shown: bool| {
-        let seen = || ask(&simulator, "GET", "positions", "").contains(SYMBOL) == is_shown;
-        let seen = (0..200).any(|_| {
-            std::thread::park_timeout(Duration::from_millis(50));
-            seen()
-        });
-        assert!(seen, "{}", simulator.ledger());
-    };
-    shows(true);
+    await_list(&simulator, true);
     place_by_hand(&simulator, "sell", &quantity);
-    shows(false);
+    await_list(&simulator, false);
     let output = flatten(&simulator, dir.path(), &["--within", "8s", "--json"]);
     assert_eq!(held(&simulator), BTreeMap::new(), "sold twice: {}", text(&output));
     assert_eq!((code(&output), closing_orders(&simulator)), (4, 0), "{}", text(&output));
@@ -223,11 +214,63 @@ fn what_was_closed_by_hand_is_not_closed_again_and_the_command_that_settles_it_i
     assert!(code(&output) == 0 && text(&output).contains("nothing is open"), "{}", text(&output));
 }
 
+#[test]
+fn an_empty_book_is_not_called_flat_while_the_broker_holds_or_works_what_may_be_ours() {
+    let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let simulator = market(sim_dir.path(), "none", 1);
+    killed_bot(&simulator, dir.path(), 1);
+    let first = status(dir.path())["positions"][0]["client_order_id"].as_str().unwrap().to_owned();
+    let output = flatten(&simulator, dir.path(), &[]);
+    assert_eq!((code(&output), held(&simulator)), (0, BTreeMap::new()), "{}", text(&output));
+    let left = |kind: &str| {
+        let output = flatten(&simulator, dir.path(), &["--within", "3s", "--json"]);
+        assert_eq!(code(&output), 4, "{}", text(&output));
+        let left = report(&output)["left"].clone();
+        let row = left.as_array().unwrap().iter().find(|row| row["kind"] == kind).cloned();
+        row.unwrap_or_else(|| panic!("{left}"))
+    };
+    // An order under a name of this bot that its records do not have, and that works: nothing here may cancel it.
+    let name = first.replace("-1-open-", "-9-open-");
+    let order = place(&simulator, &format!("side=buy&quantity=1&type=limit&price=1.00&tag={name}"));
+    let row = left("order");
+    assert_eq!(row["id"], name, "{row}");
+    assert!(row["settle"].as_str().unwrap().contains(&format!("cancel order {order} at the broker")), "{row}");
+    let answer = ask(&simulator, "DELETE", &format!("orders/{order}"), "");
+    assert!(answer.contains("\"ok\""), "{answer}");
+    // A share that no order of the bot has bought, of a symbol that it traded today.
+    place_by_hand(&simulator, "buy", "5");
+    await_list(&simulator, true);
+    let row = left("symbol");
+    assert_eq!(
+        (row["id"].as_str(), row["why"].as_str()),
+        (Some(SYMBOL), Some("0 in the book, 5 at the broker")),
+        "{row}"
+    );
+    assert_eq!(held(&simulator), BTreeMap::from([(SYMBOL.to_owned(), Decimal::from(5))]), "and it is left alone");
+}
+
 /// Somebody else on the account, past the bot.
 fn place_by_hand(simulator: &Simulator, side: &str, quantity: &str) {
-    let form = format!("class=equity&symbol={SYMBOL}&side={side}&quantity={quantity}&type=market&duration=day");
+    let _order = place(simulator, &format!("side={side}&quantity={quantity}&type=market"));
+}
+
+/// The broker's own list lags behind every trade; whoever trades by hand has seen it there.
+#[track_caller]
+fn await_list(simulator: &Simulator, is_held: bool) {
+    let is_shown = (0..200).any(|_| {
+        std::thread::park_timeout(Duration::from_millis(50));
+        ask(simulator, "GET", "positions", "").contains(SYMBOL) == is_held
+    });
+    assert!(is_shown, "{}", simulator.ledger());
+}
+
+/// Places an order, and returns its number.
+fn place(simulator: &Simulator, order: &str) -> String {
+    let form = format!("class=equity&symbol={SYMBOL}&duration=day&{order}");
     let answer = ask(simulator, "POST", "orders", &form);
     assert!(answer.contains("\"ok\""), "{answer}");
+    let (_, number) = answer.split_once("\"id\":").unwrap();
+    number.trim_start().chars().take_while(char::is_ascii_digit).collect()
 }
 
 fn ask(simulator: &Simulator, method: &str, of_account: &str, form: &str) -> String {
