@@ -9,6 +9,10 @@ const PLACES: u32 = 10;
 
 /// Whether sums of this and its like are exact: a [`Decimal`] has 28 digits, and rounds beyond them without a word.
 pub(crate) fn is_countable(quantity: Decimal) -> bool {
+    // Whole contracts and shares, without a division.
+    if quantity.scale() == 0 {
+        return quantity.mantissa().unsigned_abs() <= MOST;
+    }
     let plain = |quantity: Decimal| {
         let scale = quantity.scale();
         scale <= PLACES && quantity.mantissa().unsigned_abs() <= MOST.saturating_mul(10_u128.pow(scale))
