@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use backstop_tests::torture::{Place, Plan, run, written};
 use backstop_tests::{effort, seed};
 
+// proves: DESK-3, EXIT-1, LOCK-1, TXN-3
 #[test]
 fn killed_at_any_instant_over_a_hostile_broker_it_comes_back_to_the_truth() {
     let kills = u32::try_from(effort(28, 500)).unwrap();
