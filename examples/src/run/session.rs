@@ -439,7 +439,9 @@ impl Session {
         loop {
             let compared = self.desk.reconcile().await;
             let state = self.desk.state();
-            let open = !state.operations.is_empty() || state.book.positions().values().any(|p| p.pending().is_some());
+            // REC-1: what its fills have closed is not closed yet. Whoever left it so may have said nothing.
+            let unverified = |p: &backstop::reconcile::Position| p.pending().is_some() || p.is_flat();
+            let open = !state.operations.is_empty() || state.book.positions().values().any(unverified);
             let settled = match compared {
                 Ok(comparison) => comparison.drift.is_empty() && !open,
                 // A broker that cannot be reached keeps nobody who has nothing there.
