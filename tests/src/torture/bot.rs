@@ -88,6 +88,8 @@ pub(super) struct Log {
     pub(super) intents: BTreeSet<String>,
     /// What the orders that are at rest have filled, by the bot's word.
     pub(super) fills: BTreeMap<String, Vec<Fill>>,
+    /// Where it went by the broker because its book was wrong: adoptions and corrections.
+    pub(super) corrections: Vec<String>,
     /// What it could not explain of the account's cash.
     pub(super) cash_alerts: Vec<String>,
 }
@@ -108,6 +110,12 @@ impl Log {
                     let fills: Vec<Fill> =
                         serde_json::from_value(fills).map_err(Trouble::json("the fills in a line of the log"))?;
                     log.fills.entry(id).or_default().extend(fills);
+                }
+                "book" => {
+                    let change = line.get("change").unwrap_or(&Value::Null);
+                    if matches!(word(change, "change").as_str(), "adopted" | "corrected") {
+                        log.corrections.push(change.to_string());
+                    }
                 }
                 "alert" if word(&line, "subject") == "cash" => log.cash_alerts.push(word(&line, "text")),
                 _ => {}

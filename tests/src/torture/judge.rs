@@ -138,6 +138,9 @@ pub(super) fn by_the_log(ledger: &Ledger, log: &Log) -> Vec<Violation> {
     found.extend(unknown.into_iter().map(|tag| violation("DESK-2", format!("{tag} was sent, and has no intent"))));
     let explained = |text: &String| violation("TXN-3", format!("the bot found cash that it cannot explain: {text}"));
     found.extend(log.cash_alerts.iter().map(explained));
+    // Nobody else trades here, so a book that has to be put right was wrong.
+    let wrong = |change: &String| violation("DESK-3", format!("the bot had to put its book right: {change}"));
+    found.extend(log.corrections.iter().map(wrong));
     let mut of_ledger: BTreeMap<&str, Money> = BTreeMap::new();
     for order in &ledger.orders {
         if let Some(tag) = tag(order) {

@@ -127,15 +127,14 @@ pub enum Blow {
 }
 
 /// Record types after which a strike is interesting, with their weights.
-const RECORDS: [(&str, u64); 9] = [
+const RECORDS: [(&str, u64); 8] = [
     ("intent", 28),
     ("accepted", 20),
     ("attempt", 12),
     ("finished", 14),
     ("canceling", 6),
     ("doubted", 6),
-    ("closed", 6),
-    ("pending_close", 4),
+    ("book", 10),
     ("opened", 4),
 ];
 
@@ -176,7 +175,7 @@ impl Dice {
                 // A life writes the one once, and hardly any writes three of the others.
                 let nth = match record.as_str() {
                     "opened" => 1,
-                    "canceling" | "doubted" | "pending_close" => 1 + self.nth() / 3,
+                    "canceling" | "doubted" => 1 + self.nth() / 3,
                     _ => 1 + self.nth(),
                 };
                 Moment::Journal { record, nth, us: self.little() }

@@ -233,6 +233,18 @@ fn cash_that_the_bot_itself_could_not_explain_is_found() {
 }
 
 #[test]
+fn a_book_that_had_to_be_put_right_by_the_broker_is_found() {
+    let change =
+        |what: &str| json!({ "type": "book", "change": { "change": what, "position": "equity-20300102-1-1" } });
+    for what in ["adopted", "corrected"] {
+        logged(|_, log| log.push(change(what)), &["DESK-3"]);
+    }
+    for what in ["removed", "pending", "booked"] {
+        logged(|_, log| log.push(change(what)), &[]);
+    }
+}
+
+#[test]
 fn labels_tell_their_slot_and_their_purpose() {
     assert_eq!(slot_of(OPEN), Some(("equity-20300102-1-1", true)));
     assert_eq!(slot_of("bs-spread-20300102-12-40-close13-7"), Some(("spread-20300102-12-40", false)));
