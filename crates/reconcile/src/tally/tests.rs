@@ -48,3 +48,13 @@ fn a_tally_keeps_a_few_of_its_witnesses() {
     }
     assert_eq!(count.unwrap().complete(THREE).unwrap().witnesses.len(), WITNESSES);
 }
+
+#[test]
+fn of_two_tallies_together_counts_what_both_can_say() {
+    let tally = |asked: &[u64]| count(asked).complete(Repeat { over: Duration::ZERO, reads: 1, ..THREE }).unwrap();
+    let (long, short) = (tally(&[0, 60, 120, 180]), tally(&[60, 90, 120]));
+    let wanted = (3, at(60).wall, at(120).wall);
+    for both in [long.clone().weaker(short.clone()), short.weaker(long)] {
+        assert_eq!((both.reads, both.first, both.last), wanted);
+    }
+}
