@@ -45,14 +45,15 @@ pub(crate) async fn run(args: &FlattenArgs, common: &Common) -> Result<(), Failu
     // What works is canceled at the first look, and nothing is entered here. That no bot that is started meanwhile or
     // afterwards opens anew what is closed here takes the switch (HALT-1).
     desk.stop_entries();
-    let by = args.by.clone().unwrap_or_else(somebody);
-    if let Err(error) = desk.halt(&by, &format!("flatten: {}", args.reason)).await {
+    let (by, reason) = (args.by.clone().unwrap_or_else(somebody), format!("flatten: {}", args.reason));
+    let standing = desk.ask_switch().await;
+    // Called again, it says the same and no more.
+    let is_said = standing.pulls().values().any(|pull| pull.by == by && pull.reason == reason);
+    if !is_said && let Err(error) = desk.halt(&by, &reason).await {
         // Law 4: nobody is kept from leaving by a switch that cannot be written.
         view.say(&format!("not halted for later starts: {}", told(&error)));
     }
     let left = Closing::new(&desk, &*broker, &view, pace, strategies).work(signals, &mut tally).await;
-    // The book's cash, where nothing is in flight any more. Without it the next start reads it.
-    let _read = desk.read_cash().await;
     let stopped = desk.stop().await;
     view.finish().await;
     tally.drain();

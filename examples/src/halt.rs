@@ -10,6 +10,7 @@ use backstop::{Fate, Level, LogJournal, Pull, PullId, Pulled, Purpose, State, Sw
 
 use crate::cli::{Common, PullArgs, ResumeArgs};
 use crate::failure::Failure;
+use crate::render;
 use crate::state_dir::StateDir;
 use crate::{on_runtime, wiring};
 
@@ -151,7 +152,7 @@ fn say_resumed(lifted: &BTreeMap<PullId, Pull>, json: bool) -> io::Result<()> {
         return writeln!(out, "nothing was halted");
     }
     for pull in lifted.values() {
-        let since = pull.since.map_or("?".to_owned(), |since| since.to_string());
+        let since = pull.since.map_or("?".to_owned(), render::instant);
         writeln!(out, "taken back: {pull} (since {since})")?;
     }
     Ok(())

@@ -53,8 +53,8 @@ pub(super) struct Closing<'a> {
 /// What book and broker were found to differ in.
 struct Compared {
     drift: Vec<Drift>,
-    /// Symbols that differ and could not be judged yet.
-    unjudged: BTreeSet<Symbol>,
+    /// Symbols that differ and could not be judged yet, and why.
+    unjudged: BTreeMap<Symbol, String>,
     /// Orders of ours that work at the broker, by their label.
     working: BTreeMap<String, String>,
     /// Whether the book was empty before and after it.
@@ -64,6 +64,13 @@ struct Compared {
 struct Refused {
     why: String,
     is_gone: bool,
+}
+
+impl Compared {
+    /// Whether the broker holds and works nothing that is or may be ours beside what the book has.
+    fn is_clean(&self) -> bool {
+        self.drift.is_empty() && self.unjudged.is_empty() && self.working.is_empty()
+    }
 }
 
 impl<'a> Closing<'a> {
@@ -165,11 +172,14 @@ impl<'a> Closing<'a> {
                 is_ours.then(|| (label.to_owned(), order.id.to_string()))
             });
             // What is nobody's, in a symbol that was not traded here, is other people's.
-            let traded = self.desk.state().traded;
+            let state = self.desk.state();
+            let (traded, net) = (&state.traded, state.net());
             let ours =
                 |row: &Drift| !row.tracked.is_zero() || !row.may_belong.is_empty() || traded.contains(&row.symbol);
             let drift: Vec<Drift> = compared.drift.into_iter().filter(ours).collect();
-            let unjudged = compared.unjudged.into_iter().map(|row| row.symbol).collect();
+            let is_ours = |symbol: &Symbol| traded.contains(symbol) || net.contains_key(symbol);
+            let unjudged = compared.unjudged.into_iter().filter(|row| is_ours(&row.symbol));
+            let unjudged = unjudged.map(|row| (row.symbol, row.because.to_string())).collect();
             Ok::<_, backstop::broker::ReadError>((drift, unjudged, working.collect()))
         };
         self.compared = Some(match read.await {
@@ -212,19 +222,13 @@ impl<'a> Closing<'a> {
 
     /// Whether the book is empty and the broker's lists say the same.
     fn is_done(&self) -> bool {
-        let is_clean = |compared: &Compared| {
-            compared.is_empty
-                && compared.drift.is_empty()
-                && compared.working.is_empty()
-                && is_empty(&self.desk.state())
-        };
+        let is_clean = |compared: &Compared| compared.is_empty && compared.is_clean() && is_empty(&self.desk.state());
         matches!(&self.compared, Some(Ok(compared)) if is_clean(compared))
     }
 
     /// Frozen, exits have to wait for somebody: everything else is at rest, and the broker agrees.
     fn can_do_no_more(&self) -> bool {
-        let is_clean = |compared: &Compared| compared.drift.is_empty() && compared.working.is_empty();
-        let has_settled = matches!(&self.compared, Some(Ok(compared)) if is_clean(compared));
+        let has_settled = matches!(&self.compared, Some(Ok(compared)) if compared.is_clean());
         self.frozen.is_some() && has_settled && self.desk.state().operations.is_empty()
     }
 
@@ -232,7 +236,9 @@ impl<'a> Closing<'a> {
     fn due(&self, leaving: &BTreeSet<SlotId>) -> Vec<(SlotId, Position)> {
         let state = self.desk.state();
         let differing: BTreeSet<&Symbol> = match &self.compared {
-            Some(Ok(compared)) => compared.drift.iter().map(|row| &row.symbol).chain(&compared.unjudged).collect(),
+            Some(Ok(compared)) => {
+                compared.drift.iter().map(|row| &row.symbol).chain(compared.unjudged.keys()).collect()
+            }
             // Law 4: a broker whose lists cannot be read holds up no exit for ever.
             None | Some(Err(_)) if self.began.elapsed() < self.pace.within / 2 => return Vec::new(),
             None | Some(Err(_)) => BTreeSet::new(),
@@ -293,6 +299,10 @@ impl<'a> Closing<'a> {
                     let why = row.to_string();
                     let settle = "compare the account by hand, then paper-trader flatten".to_owned();
                     left.push(Left::new("symbol", &row.symbol, why, settle));
+                }
+                for (symbol, reason) in &compared.unjudged {
+                    let why = format!("book and broker differ in it, which is not judged yet: {reason}");
+                    left.push(Left::new("symbol", symbol, why, AGAIN.to_owned()));
                 }
                 let unknown = compared.working.iter().filter(|(label, _)| left.iter().all(|row| row.id != **label));
                 let rows = unknown.map(|(label, number)| {

@@ -87,6 +87,7 @@ fn after_a_kill_under_hostile_faults_the_broker_is_flat_or_the_list_names_what_i
                 assert_eq!(code(&again), 0, "seed {seed}: {}", text(&again));
                 assert!(text(&again).contains("nothing is open"), "{}", text(&again));
                 assert!(!text(&again).contains("leave "), "{}", text(&again));
+                assert_eq!(status(dir.path())["halted"]["pulls"], 1, "one word is enough: {}", text(&again));
             }
             4 => {
                 let left = report["left"].as_array().unwrap();
@@ -241,11 +242,8 @@ fn an_empty_book_is_not_called_flat_while_the_broker_holds_or_works_what_may_be_
     place_by_hand(&simulator, "buy", "5");
     await_list(&simulator, true);
     let row = left("symbol");
-    assert_eq!(
-        (row["id"].as_str(), row["why"].as_str()),
-        (Some(SYMBOL), Some("0 in the book, 5 at the broker")),
-        "{row}"
-    );
+    assert_eq!(row["id"], SYMBOL, "{row}");
+    assert!(row["why"].as_str().unwrap().contains("the book has 0, the broker 5"), "{row}");
     assert_eq!(held(&simulator), BTreeMap::from([(SYMBOL.to_owned(), Decimal::from(5))]), "and it is left alone");
 }
 
@@ -304,9 +302,6 @@ fn a_signal_ends_it_with_a_list_and_a_second_one_at_once() {
         simulator.reach(&mut command).args(["flatten", "--settle", "1s", "--fill-timeout", "1s", "--within", "5m"]);
         let mut running = Running::start(&mut command);
         running.await_line(if signals == 1 { "UNKNOWN" } else { "flatten:" });
-        if signals == 2 {
-            running.await_line("HALTED");
-        }
         running.signal("INT");
         running.await_line("asked to stop");
         if signals == 2 {
