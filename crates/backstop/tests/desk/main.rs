@@ -5,6 +5,7 @@
 mod account;
 mod alerts;
 mod bench;
+mod book;
 mod budget;
 mod cash;
 mod checkpoints;

@@ -1,0 +1,279 @@
+//! The book against the broker, by the judgement of the crate `reconcile`: what leaves, what comes, what is set, and what is shut.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backstop::broker::{
+    Broker, ClientOrderId, Decimal, Grant, Leg, OrderKind, OrderRequest, Outcome, PositionEffect, Quantity, Side,
+    TimeInForce,
+};
+use backstop::reconcile::{Change, DriftState, Evidence, Finding, Origin, Orphans, Sizes, Verdict};
+use backstop::{Desk, DeskConfig, EntryEnd, ExitEnd, GLITCH, MemoryJournal, Record, Refusal, State};
+use backstop_sim::{FaultKind, FaultPlan};
+
+use crate::bench::{Bench, SETTLE, config, enter, leave, spy};
+
+fn calm() -> Bench {
+    Bench::new(1, FaultPlan::none())
+}
+
+async fn desk_as(bench: &Bench, config: DeskConfig) -> (Desk, Arc<MemoryJournal>) {
+    let journal = Arc::new(MemoryJournal::default());
+    let desk = bench.open_as(config, journal.clone(), &[]).await.unwrap();
+    bench.begin(&desk).await;
+    (desk, journal)
+}
+
+/// Somebody else's order for SPY on the account, filled at the market, and seen by every list.
+async fn trade(bench: &Bench, side: Side, quantity: u32) {
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    let effect = if side == Side::Buy { PositionEffect::Open } else { PositionEffect::Close };
+    let leg = Leg { symbol: spy(), side, effect, quantity: Quantity::new(quantity).unwrap() };
+    let id = ClientOrderId::new(&format!("by-hand-{number}")).unwrap();
+    let order = OrderRequest::new(id, spy(), vec![leg], OrderKind::Market, TimeInForce::Day).unwrap();
+    let taken = bench.broker.submit(&order, Grant::unmetered()).await;
+    assert!(matches!(taken, Outcome::Accepted(_)), "{taken:?}");
+    tokio::time::sleep(SETTLE * 2).await;
+}
+
+/// So many looks, as far apart as counts.
+async fn look(desk: &Desk, times: u32) {
+    for _ in 0..times {
+        desk.reconcile().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(31)).await;
+    }
+}
+
+fn changes(journal: &MemoryJournal) -> Vec<Change> {
+    let records = journal.batches().into_iter().flat_map(|batch| batch.records);
+    records.filter_map(|record| if let Record::Book { change } = record { Some(change) } else { None }).collect()
+}
+
+// proves: REC-9
+#[tokio::test(start_paused = true)]
+async fn what_differs_is_shut_for_entries_until_a_look_finds_it_as_it_should_be_and_exits_pass() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let (slot, _) = enter(&desk, 1).await;
+    tokio::time::sleep(SETTLE * 2).await;
+    assert!(bench.sim().trade_by_hand(&spy(), 3));
+    tokio::time::sleep(SETTLE * 2).await;
+    desk.reconcile().await.unwrap();
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(&end, EntryEnd::Refused(Refusal::Drift { symbol, .. }) if *symbol == spy()), "{end:?}");
+    assert_eq!(bench.requests(), 1, "nothing was sent");
+    let left = leave(&desk, &slot).await;
+    assert!(!matches!(left, ExitEnd::Refused(_)), "{left:?}");
+    assert_eq!(bench.held(), Decimal::from(3), "its own ten are sold");
+    assert!(bench.sim().trade_by_hand(&spy(), -3));
+    tokio::time::sleep(SETTLE * 2).await;
+    desk.reconcile().await.unwrap();
+    let (_, end) = enter(&desk, 2).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+}
+
+// proves: REC-9
+#[tokio::test(start_paused = true)]
+async fn drift_that_is_found_while_an_entry_waits_for_budget_stops_it() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let plan = crate::bench::plan(&desk).await;
+    *bench.broker.budget.lock() = crate::bench::Budget::After(Duration::from_secs(3));
+    let (end, ()) = tokio::join!(crate::bench::Enter::try_to(&desk, desk.slot(1).unwrap(), plan), async {
+        assert!(bench.sim().trade_by_hand(&spy(), 3));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        desk.reconcile().await.unwrap();
+    });
+    assert!(matches!(end, EntryEnd::Refused(Refusal::Drift { .. })), "{end:?}");
+    assert_eq!(bench.requests(), 0);
+}
+
+// proves: REC-5
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_empty_for_hours_takes_nothing_out_and_is_told() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let (first, _) = enter(&desk, 1).await;
+    let (second, _) = enter(&desk, 2).await;
+    bench.sim().set_faults(FaultPlan::none().with_rate(FaultKind::PositionsEmpty, 1_000));
+    tokio::time::sleep(SETTLE * 2).await;
+    look(&desk, 200).await;
+    let state = desk.state();
+    assert!(state.held(&first).is_some() && state.held(&second).is_some());
+    assert!(state.alerts[GLITCH].text.contains("2 of 2"), "{:?}", state.alerts);
+    assert!(state.reconciled.unwrap().kept.iter().any(|finding| matches!(finding, Finding::Glitch(_))));
+    bench.sim().set_faults(FaultPlan::none());
+    look(&desk, 1).await;
+    assert!(desk.state().alerts.is_empty(), "{:?}", desk.state().alerts);
+    assert!(matches!(leave(&desk, &first).await, ExitEnd::Closed));
+}
+
+// proves: REC-5, REC-6
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_sold_leaves_when_their_order_and_several_looks_agree_with_the_evidence_on_record() {
+    let bench = calm();
+    let (desk, journal) = desk_as(&bench, config()).await;
+    let (slot, _) = enter(&desk, 1).await;
+    tokio::time::sleep(SETTLE * 2).await;
+    look(&desk, 1).await;
+    trade(&bench, Side::Sell, 10).await;
+    look(&desk, 1).await;
+    assert!(desk.state().held(&slot).is_some(), "one look is none");
+    look(&desk, 4).await;
+    assert!(desk.state().held(&slot).is_none(), "{:#?}", desk.state().reconciled);
+    let removed = changes(&journal).into_iter().find_map(|change| match change {
+        Change::Removed { evidence: Evidence::Absence { legs }, was, .. } => Some((legs, was)),
+        _ => None,
+    });
+    let (legs, was) = removed.unwrap();
+    assert_eq!((legs.len(), legs[0].left, was.legs()[0].left), (1, Decimal::TEN, Decimal::TEN));
+    assert!(legs[0].reads.reads >= 3 && !legs[0].reads.witnesses.is_empty(), "{legs:?}");
+    assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
+    // What it brought is in the account.
+    desk.reconcile().await.unwrap();
+    assert_eq!(desk.state().account.cash(), Some(bench.sim().ledger().cash));
+}
+
+// proves: REC-5
+#[tokio::test(start_paused = true)]
+async fn what_is_missing_without_a_witness_stays_however_often_it_is_missed() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let (slot, _) = enter(&desk, 1).await;
+    tokio::time::sleep(SETTLE * 2).await;
+    look(&desk, 1).await;
+    // Nobody's order shows it.
+    assert!(bench.sim().trade_by_hand(&spy(), -10));
+    tokio::time::sleep(SETTLE * 2).await;
+    look(&desk, 50).await;
+    assert!(desk.state().held(&slot).is_some());
+}
+
+// proves: REC-6, REC-8
+#[tokio::test(start_paused = true)]
+async fn what_is_nobodys_is_told_and_by_policy_adopted_with_a_stop_and_closed_like_any_other() {
+    for adopts in [false, true] {
+        let bench = calm();
+        let mut config = config();
+        if adopts {
+            config.reconcile.orphans = Orphans::Adopt { stop: Decimal::new(5, 2) };
+        }
+        let (desk, journal) = desk_as(&bench, config).await;
+        assert!(bench.sim().trade_by_hand(&spy(), 7));
+        tokio::time::sleep(SETTLE * 2).await;
+        let drift = desk.reconcile().await.unwrap().drift;
+        assert_eq!((drift.len(), &drift[0].state), (1, &DriftState::Orphan));
+        look(&desk, 5).await;
+        let state = desk.state();
+        let adopted: Vec<_> = state.positions().map(|(slot, position)| (slot, position.clone())).collect();
+        if !adopts {
+            assert!(adopted.is_empty());
+            continue;
+        }
+        let (slot, position) = adopted.first().unwrap();
+        assert!(slot.slot.get() > 1_000_000, "{slot}");
+        assert_eq!(*position.origin(), Origin::Adopted { stop: Decimal::new(5, 2) });
+        assert!(matches!(changes(&journal).last(), Some(Change::Adopted { reads, .. }) if reads.reads >= 3));
+        assert!(desk.reconcile().await.unwrap().drift.is_empty());
+        assert!(matches!(leave(&desk, slot).await, ExitEnd::Closed));
+        assert_eq!(bench.held(), Decimal::ZERO);
+        assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
+        desk.reconcile().await.unwrap();
+        assert_eq!(desk.state().account.cash(), Some(bench.sim().ledger().cash));
+    }
+}
+
+// proves: REC-6, REC-8
+#[tokio::test(start_paused = true)]
+async fn a_size_that_somebody_elses_order_explains_is_told_and_by_policy_corrected() {
+    for corrects in [false, true] {
+        let bench = calm();
+        let mut config = config();
+        if corrects {
+            config.reconcile.sizes = Sizes::Correct;
+        }
+        let (desk, journal) = desk_as(&bench, config).await;
+        let (slot, _) = enter(&desk, 1).await;
+        tokio::time::sleep(SETTLE * 2).await;
+        look(&desk, 1).await;
+        trade(&bench, Side::Sell, 4).await;
+        let drift = desk.reconcile().await.unwrap().drift;
+        assert!(matches!(drift[0].state, DriftState::ManualTrade { .. }), "{drift:?}");
+        assert_eq!(drift[0].may_belong[0].position.as_str(), slot.to_string());
+        look(&desk, 5).await;
+        let left = desk.state().held(&slot).unwrap().legs()[0].left;
+        assert_eq!(left, Decimal::from(if corrects { 6 } else { 10 }));
+        if corrects {
+            assert!(matches!(changes(&journal).last(), Some(Change::Corrected { causes, .. }) if causes.len() == 1));
+            assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
+            assert_eq!(bench.held(), Decimal::ZERO, "no more is sold than there was");
+            desk.reconcile().await.unwrap();
+            assert_eq!(desk.state().account.cash(), Some(bench.sim().ledger().cash));
+        }
+    }
+}
+
+// proves: REC-4
+#[tokio::test(start_paused = true)]
+async fn what_was_declared_to_be_others_is_no_difference_and_closes_are_verified_beside_it() {
+    let bench = calm();
+    let mut config = config();
+    config.reconcile.others.quantities.insert(spy(), Decimal::from(5));
+    assert!(bench.sim().trade_by_hand(&spy(), 5));
+    tokio::time::sleep(SETTLE * 2).await;
+    let (desk, _) = desk_as(&bench, config).await;
+    assert!(desk.reconcile().await.unwrap().drift.is_empty());
+    let (slot, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
+    assert_eq!(bench.held(), Decimal::from(5));
+    // Theirs are fewer now.
+    assert!(bench.sim().trade_by_hand(&spy(), -2));
+    tokio::time::sleep(SETTLE * 2).await;
+    assert_eq!(desk.reconcile().await.unwrap().drift.len(), 1);
+}
+
+// proves: REC-3
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_what_has_just_changed_is_not_judged_until_the_brokers_lag_is_over() {
+    let bench = calm();
+    let (desk, journal) = desk_as(&bench, config()).await;
+    bench.inject(FaultKind::PositionsLag);
+    let (slot, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    let again = bench.open(Arc::new(MemoryJournal::default()), &journal.batches()).await.unwrap();
+    let compared = again.reconcile().await.unwrap();
+    assert!(compared.drift.is_empty() && compared.unjudged.len() == 1, "{compared:?}");
+    again.recover().await.unwrap();
+    assert!(again.reconcile().await.unwrap().drift.is_empty());
+    assert!(again.state().held(&slot).is_some());
+}
+
+// proves: REC-2, REC-6
+#[tokio::test(start_paused = true)]
+async fn a_close_that_is_not_confirmed_says_what_is_in_the_way_and_goes_when_it_does() {
+    let bench = calm();
+    let (desk, journal) = desk_as(&bench, config()).await;
+    let (slot, _) = enter(&desk, 1).await;
+    tokio::time::sleep(SETTLE * 2).await;
+    assert!(bench.sim().trade_by_hand(&spy(), 5));
+    let end = leave(&desk, &slot).await;
+    assert!(matches!(end, ExitEnd::Pending { .. }), "{end:?}");
+    look(&desk, 3).await;
+    let kept = desk.state().reconciled.unwrap().kept;
+    let says = kept.iter().any(|finding| match finding {
+        Finding::Kept { position, verdict: Verdict::CannotTell { doubts }, .. } => {
+            position.as_str() == slot.to_string() && doubts.iter().any(|doubt| doubt.to_string().contains("SPY"))
+        }
+        _ => false,
+    });
+    assert!(says, "{kept:?}");
+    assert!(desk.state().alerts[&slot.to_string()].text.contains("5 SPY"), "{:?}", desk.state().alerts);
+    assert!(bench.sim().trade_by_hand(&spy(), -5));
+    tokio::time::sleep(SETTLE * 2).await;
+    look(&desk, 2).await;
+    assert!(desk.state().held(&slot).is_none());
+    let pending = changes(&journal).iter().filter(|change| matches!(change, Change::Pending { .. })).count();
+    assert!(pending >= 1, "it is on record");
+}
