@@ -7,6 +7,7 @@ use std::time::Duration;
 use backstop::broker::Decimal;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::account;
 use crate::duration;
 use crate::requests;
 
@@ -185,6 +186,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) alerts: AlertArgs,
     #[command(flatten)]
+    pub(crate) book: BookArgs,
+    #[command(flatten)]
     pub(crate) limits: LimitArgs,
     #[command(flatten)]
     pub(crate) market: MarketArgs,
@@ -211,6 +214,29 @@ pub(crate) enum Unwatched {
     Halt,
     /// An alert, and no more.
     Tell,
+}
+
+/// What else is on the account.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct OthersArgs {
+    /// What is on the account and not the bot's: SYMBOL=QUANTITY, below zero for short, or SYMBOL for whatever there is of it. As
+    /// often as there are symbols. Of the rest, what the bot did not open is told, and its symbol shut for entries.
+    #[arg(long, value_name = "SYMBOL[=QUANTITY]", value_parser = account::other)]
+    pub(crate) others: Vec<account::Other>,
+}
+
+/// What becomes of what the book and the broker differ in. It is told in any case.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct BookArgs {
+    #[command(flatten)]
+    pub(crate) others: OthersArgs,
+    /// Take what is at the broker and nobody's into the book, and close it when it has lost this share of its price [default: leave
+    /// it].
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) adopt_orphans: Option<Decimal>,
+    /// Set the book by the broker where somebody's order explains the difference [default: leave it].
+    #[arg(long)]
+    pub(crate) correct_sizes: bool,
 }
 
 /// What may be done at most. What is not said stays as it is on record in the state directory; where nothing is, the default
@@ -352,6 +378,8 @@ pub(crate) struct FlattenArgs {
     /// The account is of Tradier's production host, with real money.
     #[arg(long)]
     pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) others: OthersArgs,
     #[command(flatten)]
     pub(crate) market: MarketArgs,
 }

@@ -33,8 +33,14 @@ pub(crate) async fn run(args: &FlattenArgs, common: &Common) -> Result<(), Failu
     let pace = pace(args, stopped.is_simulated());
     let signals = Signals::listen()?;
     let (home, torn) = (stopped.home.clone(), stopped.torn.clone());
-    let terms =
-        Terms { strategy, settle: pace.settle, poll: pace.poll, fill_timeout: pace.fill_timeout, market: &args.market };
+    let terms = Terms {
+        strategy,
+        settle: pace.settle,
+        poll: pace.poll,
+        fill_timeout: pace.fill_timeout,
+        others: &args.others,
+        market: &args.market,
+    };
     let Opened { desk, broker, simulator } = stopped.open(&dir, terms).await?;
 
     let view = View::start(&desk, common.json, &format!("flatten: closing everything that the book holds, at {home}"));

@@ -2,6 +2,7 @@
 //!
 //! Without an argument it trades one simulated session on a hostile broker, over real HTTP, and shows what happens.
 
+mod account;
 mod alerts;
 mod cli;
 mod duration;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use backstop::broker::{ClientOrderId, Decimal};
 use backstop::{Claim, ClaimedFill, Desk, LogJournal, Operation, Operator, ResolveError, SlotId, Stage, State, told};
 
-use crate::cli::{Common, MarketArgs, ResolveArgs};
+use crate::cli::{Common, MarketArgs, OthersArgs, ResolveArgs};
 use crate::failure::Failure;
 use crate::positions;
 use crate::render::{self, instant};
@@ -147,7 +147,8 @@ async fn open(subject: &Subject, args: &ResolveArgs, dir: &StateDir) -> Result<(
     let stopped = Stopped::take(dir, "paper-trader resolve")?;
     let settle = args.settle.unwrap_or(Duration::from_secs(if stopped.is_simulated() { 5 } else { 60 }));
     let market = MarketArgs { seed: 7, faults: "none".to_owned(), quotes: None, requests: requests::OF_A_SIMULATOR };
-    let terms = Terms { strategy, settle, poll: POLL, fill_timeout: settle, market: &market };
+    let others = OthersArgs::default();
+    let terms = Terms { strategy, settle, poll: POLL, fill_timeout: settle, others: &others, market: &market };
     let opened = stopped.open(dir, terms).await?;
     Ok((opened.desk, opened.simulator))
 }

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
     let signals = Signals::listen()?;
 
     let wired = wiring::connect(target, &dir, settings.settle, &clock).await?;
-    let (config, state) = (settings.desk(wired.home.clone(), &contents.state)?, contents.state);
+    let (config, state) = (settings.desk(wired.home.clone(), &contents.state, &dir)?, contents.state);
     let (broker, journal) = (wired.broker.clone(), Arc::new(journal));
     let desk = Desk::open(config, broker, Arc::clone(&clock), lock, switch, journal, state).await?;
     if let Some((by, reason)) = settings.limits.allows_repeats() {
@@ -54,6 +54,7 @@ pub(crate) async fn run(args: &RunArgs, common: &Common) -> Result<(), Failure> 
 
     sinks.tell(&desk);
     desk.watch(settings.watch);
+    desk.keep_reconciled(settings.reconcile_every);
     let settings = Arc::new(settings);
     let view = Arc::new(View::start(&desk, common.json, &settings.described(&wired.described)));
     if let Some(torn) = &contents.torn {

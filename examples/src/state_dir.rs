@@ -47,6 +47,11 @@ impl StateDir {
         self.0.join("journal")
     }
 
+    /// The book from before and after each removal.
+    pub(crate) fn copies(&self) -> PathBuf {
+        self.0.join("book")
+    }
+
     /// The kill switch.
     pub(crate) fn switch(&self) -> PathBuf {
         self.0.join("switch")

@@ -10,7 +10,7 @@ use backstop::quote::{Policy, PolicyConfig};
 use backstop::reconcile::Position;
 use backstop::{Desk, DeskConfig, LogJournal, State, StrategyName, Switch, Upkeep};
 
-use crate::cli::MarketArgs;
+use crate::cli::{MarketArgs, OthersArgs};
 use crate::failure::Failure;
 use crate::state_dir::StateDir;
 use crate::wiring::{self, Simulator, Target};
@@ -35,6 +35,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) settle: Duration,
     pub(crate) poll: Duration,
     pub(crate) fill_timeout: Duration,
+    /// What else is on the account.
+    pub(crate) others: &'a OthersArgs,
     /// The embedded simulator, if that is where the account is.
     pub(crate) market: &'a MarketArgs,
 }
@@ -73,7 +75,7 @@ impl Stopped {
     /// Reaches the broker and opens a desk that trades nothing.
     pub(crate) async fn open(self, dir: &StateDir, terms: Terms<'_>) -> Result<Opened, Failure> {
         let Self { state, home, clock, lock, switch, journal, .. } = self;
-        let Terms { strategy, settle, poll, fill_timeout, market } = terms;
+        let Terms { strategy, settle, poll, fill_timeout, others, market } = terms;
         let (broker, simulator): (Arc<dyn Broker>, _) =
             if let Some(broker) = wiring::reach(Some(&home), settle, dir, &clock)? {
                 (Arc::new(broker), None)
@@ -95,7 +97,8 @@ impl Stopped {
             fill_timeout,
             settle,
             clock_tolerance: Duration::from_secs(1),
-            reconcile: wiring::reconciling(settle, poll),
+            reconcile: others.apply(wiring::reconciling(settle, poll)),
+            copies: Some(dir.copies()),
         };
         let desk = Desk::open(config, Arc::clone(&broker), clock, lock, switch, Arc::new(journal), state).await?;
         Ok(Opened { desk, broker, simulator })

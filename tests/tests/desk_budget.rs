@@ -67,6 +67,7 @@ fn config() -> DeskConfig {
         settle: Duration::from_secs(6),
         clock_tolerance: Duration::from_secs(1),
         reconcile: reconcile::Config::new("bs-test-"),
+        copies: None,
     }
 }
 

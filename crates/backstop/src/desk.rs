@@ -5,6 +5,7 @@ mod book;
 mod cash;
 mod claims;
 mod commit;
+mod copies;
 mod entry;
 mod exit;
 mod halt;
@@ -12,13 +13,16 @@ mod limits;
 mod listed;
 mod reconcile;
 mod resolve;
+mod schedule;
 mod settle;
+mod supervise;
 mod watch;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -49,6 +53,7 @@ use crate::{SessionId, SlotId};
 
 use claims::JournalClaims;
 use listed::Rows;
+use schedule::Schedule;
 use watch::Ages;
 use wire::Wire;
 
@@ -91,6 +96,9 @@ pub struct DeskConfig {
     /// How book and broker are held against each other, and what is done where they differ. What its `names` say, the desk
     /// says itself.
     pub reconcile: ReconcileConfig,
+    /// Where the book is kept as readable JSON from before and after each removal, the newest few of them: for people, and for
+    /// nothing else. `None`: nowhere.
+    pub copies: Option<PathBuf>,
 }
 
 /// Why a desk cannot open. Nothing was sent.
@@ -219,6 +227,7 @@ pub(crate) struct Inner {
     reconciler: Mutex<Reconciler>,
     /// What the last comparison asked for, for the next one.
     needs: Mutex<BTreeSet<Wanted>>,
+    schedule: Mutex<Schedule>,
     events: broadcast::Sender<Arc<Batch>>,
 }
 
@@ -334,6 +343,7 @@ impl Desk {
             reconciling: tokio::sync::Mutex::default(),
             reconciler: Mutex::new(reconciler),
             needs: Mutex::default(),
+            schedule: Mutex::default(),
             events: broadcast::channel(EVENTS_KEPT).0,
         };
         let inner = Arc::new(inner);
@@ -571,6 +581,16 @@ impl Inner {
         self.tally.lock().came(symbols, quotes, &refused);
         self.marks.lock().take(quotes, &refused, self.clock.mono());
         refused
+    }
+
+    /// Does something that nobody waits for but [`Desk::stop`].
+    fn in_a_task<T: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> T) {
+        let running = Running::new(self);
+        let work = work(Arc::clone(self));
+        tokio::spawn(async move {
+            let _running = running;
+            work.await;
+        });
     }
 
     fn is_stopping(&self) -> bool {

@@ -103,7 +103,6 @@ impl Session {
             end = session.work() => end,
             never = session.watch_positions() => match never {},
             never = session.look_for_ever() => match never {},
-            never = session.reconcile_for_ever() => match never {},
             never = session.listen(signals, &asked) => match never {},
         }
     }
@@ -392,19 +391,6 @@ impl Session {
         }
     }
 
-    async fn reconcile_for_ever(&self) -> Infallible {
-        // Once for each row of failures, however long it is.
-        let mut is_said = false;
-        loop {
-            sleep(self.settings.reconcile_every).await;
-            let compared = self.desk.reconcile().await;
-            if let (Err(error), false) = (&compared, is_said) {
-                self.view.say(&format!("no comparison with the broker: {}", told(error)));
-            }
-            is_said = compared.is_err();
-        }
-    }
-
     /// Waits until the book is empty: positions leave by the strategy's rules, at the latest when their time is over.
     /// On a signal without flattening they stay.
     async fn wait_until_flat(&self) {
@@ -440,7 +426,7 @@ impl Session {
             let compared = self.desk.reconcile().await;
             let state = self.desk.state();
             // REC-1: what its fills have closed is not closed yet. Whoever left it so may have said nothing.
-            let unverified = |p: &backstop::reconcile::Position| p.pending().is_some() || p.is_flat();
+            let unverified = |p: &Position| p.pending().is_some() || p.is_flat();
             let open = !state.operations.is_empty() || state.book.positions().values().any(unverified);
             let settled = match compared {
                 Ok(comparison) => comparison.drift.is_empty() && !open,

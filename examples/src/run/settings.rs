@@ -9,8 +9,9 @@ use backstop::{DeskConfig, Fallback, State, StrategyName, WatchPolicy};
 
 use super::calendar::Calendar;
 use super::limits::LimitSettings;
-use crate::cli::{BrokerKind, RunArgs, StrategyKind, Unwatched};
+use crate::cli::{BookArgs, BrokerKind, RunArgs, StrategyKind, Unwatched};
 use crate::failure::Failure;
+use crate::state_dir::StateDir;
 use crate::strategy::{Equity, Spread, Strategy};
 use crate::wiring;
 
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     /// How old the quotes are declared to be.
     pub(crate) delayed_quotes: Option<Duration>,
     pub(crate) limits: LimitSettings,
+    book: BookArgs,
     freshness: Policy,
 }
 
@@ -47,8 +49,10 @@ impl Settings {
         // Recorded SPXW quotes are 265 to 311 basis points wide at the median, shares in continuous trading below 10.
         let max_spread = args.max_spread.unwrap_or(if matches!(strategy, Strategy::Spread(_)) { 1_000 } else { 100 });
         let limits = LimitSettings::of(args, strategy.reference())?;
+        args.book.check()?;
         let settings = Self {
             strategy,
+            book: args.book.clone(),
             limits,
             entries: args.entries,
             entries_per_day: match args.entries_per_day {
@@ -108,7 +112,7 @@ impl Settings {
     }
 
     /// The desk's side of it, after what is on record.
-    pub(crate) fn desk(&self, home: String, state: &State) -> Result<DeskConfig, Failure> {
+    pub(crate) fn desk(&self, home: String, state: &State, dir: &StateDir) -> Result<DeskConfig, Failure> {
         let strategy = StrategyName::new(self.strategy.name()).map_err(|error| Failure::Usage(error.to_string()))?;
         Ok(DeskConfig {
             home,
@@ -120,7 +124,8 @@ impl Settings {
             fill_timeout: self.fill_timeout,
             settle: self.settle,
             clock_tolerance: Duration::from_secs(1),
-            reconcile: wiring::reconciling(self.settle, self.poll),
+            reconcile: self.book.apply(wiring::reconciling(self.settle, self.poll)),
+            copies: Some(dir.copies()),
         })
     }
 }

@@ -103,6 +103,9 @@ impl Inner {
         };
         let run = self.reconciler.lock().run(&book, &intents, &reads, Moment::of(&*self.clock));
         self.needs.lock().clone_from(&run.needs);
+        if failed.is_none() {
+            self.schedule.lock().compared(asked.mono);
+        }
         let seen = self.spend(run).await;
         match failed {
             Some(error) => Err(error),
@@ -135,6 +138,7 @@ impl Inner {
             }
         }
         // One that is open is told of as what differs, and by whoever closes it.
+        self.schedule.lock().next = pending.iter().map(|close| close.next).min();
         let is_flat = |id| self.state.lock().book.get(id).is_some_and(Position::is_flat);
         for close in pending.iter().filter(|close| close.alert && is_flat(&close.position)) {
             self.say_pending(close).await;
@@ -162,7 +166,10 @@ impl Inner {
         let removed = removed.await.map_err(|error| told(&error))?;
         if removed {
             let after = self.state.lock().book.export();
-            tracing::info!(%position, before = before.ok(), after = after.ok(), "a position left the book");
+            tracing::info!(%position, "a position left the book");
+            if let (Ok(before), Ok(after)) = (before, after) {
+                self.keep_copies(&position, at, before, after);
+            }
             if !is_flat {
                 // TXN-3: what it brought, no fill of ours says. The account does.
                 self.recount.store(true, Ordering::SeqCst);

@@ -63,7 +63,7 @@ impl Desk {
     }
 
     /// One comparison: settles what can be settled of orders that no task looks after, removes positions whose close
-    /// is now proven, and reports differences of quantity in every symbol that is held or was traded today. Idempotent;
+    /// is now proven, and reports what differs in any symbol of the account. Idempotent;
     /// may be asked for at any time, and has to be: what a task has given up is settled here and nowhere else.
     ///
     /// # Errors
@@ -72,7 +72,13 @@ impl Desk {
     /// # Cancel safety
     /// The comparison is a task of its own. Dropping this future neither stops nor loses it.
     pub async fn reconcile(&self) -> Result<Comparison, ReadError> {
-        let inner = Arc::clone(&self.inner);
+        self.inner.compare().await
+    }
+}
+
+impl Inner {
+    pub(super) async fn compare(self: &Arc<Self>) -> Result<Comparison, ReadError> {
+        let inner = Arc::clone(self);
         // GUARD-3: between the end of an order and what the guard learns of it, a caller that gives up would leave the two
         // with different stories.
         match tokio::spawn(async move { inner.reconcile().await }).await {
@@ -83,9 +89,7 @@ impl Desk {
             },
         }
     }
-}
 
-impl Inner {
     async fn reconcile(self: &Arc<Self>) -> Result<Comparison, ReadError> {
         let _one = self.reconciling.lock().await;
         self.note_switch().await;

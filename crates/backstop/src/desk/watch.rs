@@ -4,7 +4,6 @@
 //! quotes, or that has lost a position from its own list, has checked nothing.
 
 mod ages;
-mod supervise;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -15,7 +14,8 @@ use backstop_clock::Mono;
 use backstop_quote::{Market, MarketState, NotFresh};
 use tokio::time::sleep;
 
-use super::{Desk, ExitAt, ExitEnd, ExitPlan, Inner, Moment, Running};
+use super::supervise::{Life, supervise};
+use super::{Desk, ExitAt, ExitEnd, ExitPlan, Inner, Moment};
 use crate::SlotId;
 use crate::record::{Purpose, Record};
 use crate::refusal::ExitRefusal;
@@ -25,7 +25,6 @@ use crate::told::told;
 
 pub(super) use ages::Ages;
 use ages::{Due, Held, Trading};
-use supervise::{Life, supervise};
 
 /// The subject of alerts about the watch itself.
 const WATCH: &str = "watch";
@@ -228,16 +227,6 @@ impl Inner {
         {
             tracing::error!(error = told(&error), "the halt is known to this process only");
         }
-    }
-
-    /// Does something that nobody waits for but [`Desk::stop`].
-    fn in_a_task<T: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> T) {
-        let running = Running::new(self);
-        let work = work(Arc::clone(self));
-        tokio::spawn(async move {
-            let _running = running;
-            work.await;
-        });
     }
 }
 

@@ -198,6 +198,7 @@ pub(crate) fn config() -> DeskConfig {
         settle: SETTLE,
         clock_tolerance: Duration::from_secs(1),
         reconcile: reconcile(),
+        copies: None,
     }
 }
 

@@ -1,13 +1,14 @@
 //! The book against the broker, by the judgement of the crate `reconcile`: what leaves, what comes, what is set, and what is shut.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop::broker::{
     Broker, ClientOrderId, Decimal, Grant, Leg, OrderKind, OrderRequest, Outcome, PositionEffect, Quantity, Side,
     TimeInForce,
 };
-use backstop::reconcile::{Change, DriftState, Evidence, Finding, Origin, Orphans, Sizes, Verdict};
+use backstop::reconcile::{Book, Change, DriftState, Evidence, Finding, Origin, Orphans, Sizes, Verdict};
 use backstop::{Desk, DeskConfig, EntryEnd, ExitEnd, GLITCH, MemoryJournal, Record, Refusal, State};
 use backstop_sim::{FaultKind, FaultPlan};
 
@@ -276,4 +277,77 @@ async fn a_close_that_is_not_confirmed_says_what_is_in_the_way_and_goes_when_it_
     assert!(desk.state().held(&slot).is_none());
     let pending = changes(&journal).iter().filter(|change| matches!(change, Change::Pending { .. })).count();
     assert!(pending >= 1, "it is on record");
+}
+
+// proves: REC-4
+#[tokio::test(start_paused = true)]
+async fn on_a_schedule_what_differs_is_found_by_itself_and_a_broker_that_does_not_answer_is_told() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    desk.keep_reconciled(Duration::from_secs(30));
+    let (slot, _) = enter(&desk, 1).await;
+    tokio::time::sleep(SETTLE * 2).await;
+    assert!(bench.sim().trade_by_hand(&spy(), 3));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let drift = |desk: &Desk| desk.state().reconciled.map_or(0, |compared| compared.drift.len());
+    assert_eq!(drift(&desk), 1, "nobody asked for it");
+
+    bench.broker.positions_fail.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(!desk.state().alerts.contains_key("reconcile"), "not at once");
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(desk.state().alerts["reconcile"].text.contains("could not be compared"), "{:?}", desk.state().alerts);
+    assert!(desk.state().held(&slot).is_some());
+    bench.broker.positions_fail.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(!desk.state().alerts.contains_key("reconcile"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_comparison_that_hangs_is_told_and_begun_again() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    desk.keep_reconciled(Duration::from_secs(10));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    *bench.broker.orders_delay.lock() = Duration::from_hours(1);
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert!(desk.state().alerts["reconcile"].text.contains("showed no life"), "{:?}", desk.state().alerts);
+    *bench.broker.orders_delay.lock() = Duration::ZERO;
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert!(!desk.state().alerts.contains_key("reconcile"), "{:?}", desk.state().alerts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_waits_to_be_verified_is_looked_at_before_the_schedule_says_so() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    desk.keep_reconciled(Duration::from_hours(1));
+    let (slot, _) = enter(&desk, 1).await;
+    bench.broker.positions_fail.store(true, Ordering::SeqCst);
+    assert!(matches!(leave(&desk, &slot).await, ExitEnd::Pending { .. }));
+    bench.broker.positions_fail.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_mins(61)).await;
+    // One look says that it is not seen often enough. The next comes after a pause that has grown, and not on schedule.
+    assert!(desk.state().held(&slot).is_some());
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert!(desk.state().held(&slot).is_none(), "{:?}", desk.state().reconciled);
+}
+
+// proves: REC-6
+#[tokio::test(start_paused = true)]
+async fn the_book_of_before_and_after_a_removal_can_be_read() {
+    let bench = calm();
+    let copies = tempfile::tempdir().unwrap();
+    let (desk, _) = desk_as(&bench, DeskConfig { copies: Some(copies.path().join("book")), ..config() }).await;
+    let (slot, _) = enter(&desk, 1).await;
+    assert!(matches!(leave(&desk, &slot).await, ExitEnd::Closed));
+    desk.stop().await.unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(copies.path().join("book")).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let books: Vec<Book> =
+        files.iter().map(|file| serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()).collect();
+    let held: Vec<usize> = books.iter().map(|book| book.positions().len()).collect();
+    assert_eq!(held, [0, 1], "{files:?}");
+    let before = books[1].positions().values().next().unwrap();
+    assert!(before.is_flat() && before.orders().len() == 2, "with the orders that made it");
 }

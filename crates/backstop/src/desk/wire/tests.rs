@@ -33,6 +33,7 @@ async fn desk() -> (Desk, SimHandle, tempfile::TempDir) {
         settle: call * 2,
         clock_tolerance: Duration::from_secs(1),
         reconcile: backstop_reconcile::Config::new("bs-test-"),
+        copies: None,
     };
     let journal = Arc::new(MemoryJournal::default());
     let desk = Desk::open(config, Arc::new(broker), clock, lock, switch, journal, State::default()).await.unwrap();
