@@ -25,7 +25,8 @@ async fn a_watch_that_dies_or_hangs_is_told_of_and_started_again() {
             }
         }
     };
-    supervise(&*clock, pace, start, |what| troubles.lock().push((clock.mono(), what))).await;
+    let supervised = supervise(&*clock, pace, start, |what| troubles.lock().push((clock.mono(), what)));
+    timeout(Duration::from_hours(1), supervised).await.unwrap();
     let troubles = troubles.into_inner();
     assert_eq!((starts.load(Ordering::SeqCst), troubles.len()), (3, 2), "{troubles:?}");
     assert!(troubles[0].1.contains("died") && troubles[1].1.contains("no life"), "{troubles:?}");

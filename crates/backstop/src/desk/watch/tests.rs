@@ -114,5 +114,6 @@ fn the_time_in_which_the_market_is_shut_does_not_count() {
     let mut ages = Ages::default();
     assert_eq!(seen(&mut ages, now(0), &held, shut(0)), (0, 0));
     assert_eq!(seen(&mut ages, now(500), &held, shut(0)), (1, 0));
-    assert!(ages.look(POLICY, now(500), &held, shut(0)).wants_market);
+    assert_eq!(seen(&mut ages, now(510), &held, shut(0)), (0, 0));
+    assert!(ages.look(POLICY, now(510), &held, shut(0)).wants_market);
 }
