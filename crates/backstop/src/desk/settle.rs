@@ -137,7 +137,7 @@ impl Inner {
         let asked = listed.map_or_else(|| self.clock.mono(), |listed| listed.asked);
         let found = self.find(id, &operation, listed).await;
         if operation.purpose == Purpose::Open && found.as_ref().is_ok_and(Found::holds_nothing) {
-            self.note_check(&operation.slot, Moment { mono: asked, wall: self.clock.wall() });
+            self.note_unfilled(&operation.slot, Moment { mono: asked, wall: self.clock.wall() });
         }
         match found {
             Ok(Found::Orders(orders)) => self.judge(id, &operation, &orders).await,

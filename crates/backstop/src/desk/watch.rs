@@ -76,7 +76,8 @@ impl Desk {
         // A rule that takes its time is as old as the quotes that it was given.
         let at = Moment::now(&*self.inner.clock);
         let plan = rule(self.closing_cash(slot)?);
-        self.inner.note_check(slot, at);
+        let is_over = self.inner.ages.lock().checked(slot, at);
+        self.inner.watched_again(slot, is_over);
         Ok(plan)
     }
 
@@ -133,9 +134,14 @@ impl Inner {
         policy.within.checked_div(8).unwrap_or(policy.within).max(self.config.poll)
     }
 
-    /// Somebody has looked at what is held under `slot`, or may be.
-    pub(super) fn note_check(self: &Arc<Self>, slot: &SlotId, at: Moment) {
-        if self.ages.lock().checked(slot, at) {
+    /// A look at the broker has shown that the entry of `slot` has filled nothing so far.
+    pub(super) fn note_unfilled(self: &Arc<Self>, slot: &SlotId, at: Moment) {
+        let is_over = self.ages.lock().unfilled(slot, at);
+        self.watched_again(slot, is_over);
+    }
+
+    fn watched_again(self: &Arc<Self>, slot: &SlotId, is_over: bool) {
+        if is_over {
             let subject = watched(slot);
             self.in_a_task(|inner| async move { inner.alert_over(&subject).await });
         }

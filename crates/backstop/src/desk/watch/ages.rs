@@ -87,6 +87,15 @@ pub(super) struct Due {
 impl Ages {
     /// A check was made. Returns whether an alert is over with it.
     pub(super) fn checked(&mut self, slot: &SlotId, at: Moment) -> bool {
+        self.note(slot, at, Some(at.wall))
+    }
+
+    /// A look has shown that an entry has filled nothing. No rule was evaluated on what it may fill later.
+    pub(super) fn unfilled(&mut self, slot: &SlotId, at: Moment) -> bool {
+        self.note(slot, at, None)
+    }
+
+    fn note(&mut self, slot: &SlotId, at: Moment, checked: Option<Timestamp>) -> bool {
         let age = self.of.get(slot).copied();
         // An answer that took its time takes back nothing.
         if age.is_some_and(|age| age.from.mono > at.mono) {
@@ -95,7 +104,7 @@ impl Ages {
         if let Some(age) = age {
             self.tally.longest = self.tally.longest.max(age.at(at));
         }
-        let new = Age { from: at, carried: Duration::ZERO, checked: Some(at.wall), is_said: false, acted: None };
+        let new = Age { from: at, carried: Duration::ZERO, checked, is_said: false, acted: None };
         self.of.insert(slot.clone(), new);
         age.is_some_and(|age| age.is_said)
     }
@@ -206,11 +215,8 @@ impl Held {
             (Self::Open { since, .. }, None) => {
                 format!("nobody has checked position {slot} on fresh quotes since it was opened at {since}")
             }
-            (Self::Perhaps { since }, checked) => {
-                let at = checked.unwrap_or(since);
-                format!(
-                    "nobody knows whether entry {slot}, not at rest since {since}, has opened anything to check since {at}"
-                )
+            (Self::Perhaps { since }, _) => {
+                format!("nobody can tell whether entry {slot}, not at rest since {since}, has opened anything")
             }
         }
     }
