@@ -85,8 +85,10 @@ impl Inner {
     pub(super) async fn look_at_book(self: &Arc<Self>, listed: Listed<'_>) -> Result<Seen, ReadError> {
         let asked = Moment::of(&*self.clock);
         let positions = Read::new(asked, self.broker.positions().await);
+        // REC-5: what they say now is a witness only beside what they said before.
+        let is_due = std::mem::take(&mut self.schedule.lock().balances_due);
         let is_wanted = self.needs.lock().contains(&Need::Balances);
-        let balances = if is_wanted {
+        let balances = if is_wanted || is_due {
             let asked = Moment::of(&*self.clock);
             Some(Read::new(asked, self.broker.balances().await))
         } else {

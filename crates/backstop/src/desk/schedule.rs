@@ -25,6 +25,8 @@ pub(super) struct Schedule {
     compared: Option<Mono>,
     /// When to look at a close that is not verified: the pauses grow.
     pub(super) next: Option<Mono>,
+    /// Whether the next look reads the balances too.
+    pub(super) balances_due: bool,
 }
 
 impl Schedule {
@@ -65,6 +67,7 @@ async fn compare_for_ever(desk: Weak<Inner>, life: Life, pace: Duration, begun: 
         drop(inner);
         sleep(pause).await;
         let Some(inner) = desk.upgrade() else { return };
+        inner.schedule.lock().balances_due = true;
         let failed = inner.compare().await.err();
         life.show(&*inner.clock, pace);
         inner.say_if_uncompared(begun, failed.map(|error| told(&error))).await;

@@ -8,7 +8,7 @@ use backstop::broker::{
     Broker, ClientOrderId, Decimal, Grant, Leg, OrderKind, OrderRequest, Outcome, PositionEffect, Quantity, Side,
     TimeInForce,
 };
-use backstop::reconcile::{Book, Change, DriftState, Evidence, Finding, Origin, Orphans, Sizes, Verdict};
+use backstop::reconcile::{Book, Change, DriftState, Evidence, Finding, Origin, Orphans, Sizes, Verdict, Witness};
 use backstop::{Desk, DeskConfig, EntryEnd, ExitEnd, GLITCH, MemoryJournal, Record, Refusal, State};
 use backstop_sim::{FaultKind, FaultPlan};
 
@@ -149,6 +149,26 @@ async fn what_is_missing_without_a_witness_stays_however_often_it_is_missed() {
     tokio::time::sleep(SETTLE * 2).await;
     look(&desk, 50).await;
     assert!(desk.state().held(&slot).is_some());
+}
+
+// proves: REC-5
+#[tokio::test(start_paused = true)]
+async fn on_a_schedule_the_balances_are_the_witness_where_no_order_shows_who_sold() {
+    let bench = calm();
+    let (desk, journal) = desk_as(&bench, config()).await;
+    desk.keep_reconciled(Duration::from_secs(30));
+    let (slot, _) = enter(&desk, 1).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert!(bench.sim().trade_by_hand(&spy(), -10));
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert!(desk.state().held(&slot).is_none(), "{:#?}", desk.state().reconciled);
+    let by_balances = changes(&journal).iter().any(|change| match change {
+        Change::Removed { evidence: Evidence::Absence { legs }, .. } => {
+            legs.iter().flat_map(|leg| &leg.reads.witnesses).any(|witness| matches!(witness, Witness::Balances { .. }))
+        }
+        _ => false,
+    });
+    assert!(by_balances, "{:?}", changes(&journal));
 }
 
 // proves: REC-6, REC-8
