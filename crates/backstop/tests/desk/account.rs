@@ -72,6 +72,9 @@ async fn what_a_position_brought_that_somebody_closed_by_hand_comes_in_with_the_
     let bench = calm();
     let desk = bench.desk().await;
     let (slot, _) = enter(&desk, 1).await;
+    tokio::time::sleep(SETTLE * 2).await;
+    // The balance is gone by, and nothing asks for it any more.
+    desk.reconcile().await.unwrap();
     assert!(bench.sim().trade_by_hand(&spy(), -10));
     tokio::time::sleep(SETTLE * 2).await;
     let ann = Operator { by: "ann".to_owned(), reason: "sold by hand".to_owned(), despite_positions: false };
