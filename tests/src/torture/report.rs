@@ -97,7 +97,7 @@ impl Figures {
             Floor::new("entries filled", self.entries_filled, per_thousand(600)),
             Floor::new("exits filled", self.exits_filled, per_thousand(300)),
             Floor::new("kills with an order in flight", self.in_flight, per_thousand(250)),
-            Floor::new("strikes at the moment they waited for", self.in_time, per_thousand(350)),
+            Floor::new("strikes at the moment they waited for", self.in_time, per_thousand(600)),
             Floor::new("faults that struck", self.faults, per_thousand(1_000) * has_faults),
             Floor::new("SIGTERM to a clean end", self.sigterm, per_thousand(40)),
             Floor::new("SIGSTOP", self.sigstop, per_thousand(100)),

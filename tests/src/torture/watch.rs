@@ -17,6 +17,9 @@ const LOOK: Duration = Duration::from_micros(700);
 /// As many looks apart the simulator is asked over its socket.
 const ASK_EVERY: u32 = 20;
 
+/// What a segment begins with, written to or not.
+const HEADER: u64 = 64;
+
 /// Follows the journal of one life.
 #[derive(Debug)]
 pub(super) struct Tail {
@@ -30,8 +33,10 @@ impl Tail {
     /// From the end of what is there.
     pub(super) fn of(dir: PathBuf) -> Self {
         let segments = fs::read_dir(&dir).into_iter().flatten().flatten();
-        let newest = segments.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".wal")?.parse().ok()).max();
-        let mut tail = Self { dir, segment: newest.unwrap_or(1), end: 0 };
+        let numbers = segments.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".wal")?.parse().ok());
+        let mut tail = Self { dir, segment: 1, end: HEADER };
+        let in_use = numbers.filter(|number| !written(&tail.path(*number), HEADER).is_empty()).max();
+        tail.segment = in_use.unwrap_or(1);
         while !tail.news().is_empty() {}
         tail
     }
@@ -47,12 +52,15 @@ impl Tail {
             self.end += bytes.len() as u64;
             return bytes;
         }
-        // A segment that is there from its first record on is the next one; before that its file bears another name.
-        let next = written(&self.path(self.segment + 1), 0);
-        if !next.is_empty() {
-            (self.segment, self.end) = (self.segment + 1, next.len() as u64);
+        // The next one is there with its header long before it is written to, and may be left out when a log is opened.
+        for next in [self.segment + 1, self.segment + 2] {
+            let bytes = written(&self.path(next), HEADER);
+            if !bytes.is_empty() {
+                (self.segment, self.end) = (next, HEADER + bytes.len() as u64);
+                return bytes;
+            }
         }
-        next
+        Vec::new()
     }
 }
 
@@ -150,15 +158,23 @@ mod tests {
             file.set_len(1 << 20).unwrap();
             file
         };
+        let head = [b'h'; 64];
         let mut first = segment(1);
-        first.write_all(b"head\0\0old").unwrap();
+        first.write_all(&head).unwrap();
+        first.write_all(b"old").unwrap();
+        let mut second = segment(2);
+        second.write_all(&head).unwrap();
         let mut tail = Tail::of(dir.path().to_owned());
-        assert_eq!(tail.news(), b"");
+        assert_eq!((tail.segment, tail.news()), (1, Vec::new()));
         first.write_all(br#"x"type":"intent" "type":"intent""#).unwrap();
         let news = tail.news();
         assert_eq!(count(&news, br#""type":"intent""#), 2);
-        assert_eq!(tail.news(), b"");
-        segment(2).write_all(b"next").unwrap();
+        // The spare one has a header, and is none that is written to.
+        assert_eq!((tail.news(), tail.segment), (Vec::new(), 1));
+        second.write_all(b"next").unwrap();
         assert_eq!((tail.news(), tail.segment, tail.news()), (b"next".to_vec(), 2, Vec::new()));
+        // A new log has no file yet.
+        let mut none = Tail::of(dir.path().join("none"));
+        assert_eq!((none.news(), none.segment), (Vec::new(), 1));
     }
 }
