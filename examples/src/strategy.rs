@@ -10,6 +10,7 @@ use backstop::clock::Timestamp;
 use backstop::quote::Need;
 use backstop::reconcile::{Origin, Position};
 use backstop::{EntryPlan, ExitAt, ExitPlan, State};
+use backstop_clock::nyse::TradingDay;
 use jiff::civil::Date;
 
 pub(crate) use equity::Equity;
@@ -47,7 +48,7 @@ impl Strategy {
         }
     }
 
-    /// What an entry in `slot` would buy and sell, from a fresh quote of the reference.
+    /// What an entry in `slot` would buy and sell, from a fresh quote of the reference. Options expire on `day`.
     pub(crate) fn legs(
         &self,
         day: Date,
@@ -87,6 +88,12 @@ impl Strategy {
         let at = if attempts < 2 { ExitAt::Policy } else { ExitAt::Order(OrderKind::Market) };
         Some(ExitPlan { at, reason })
     }
+}
+
+/// The day on which options that are traded now expire at the earliest: today, or the next trading day where today is none or
+/// its session is over. The simulator trades at any hour; an option of yesterday is nothing to hold all the same.
+pub(crate) fn expiration(today: Date, now: Timestamp) -> Date {
+    TradingDay::current_or_next(now).map_or(today, |day| day.date.max(today))
 }
 
 /// What time says about leaving.

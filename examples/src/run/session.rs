@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::settings::Settings;
 use crate::failure::Failure;
 use crate::signals::Signals;
-use crate::strategy::Moment;
+use crate::strategy::{Moment, expiration};
 use crate::view::View;
 
 /// How often a broker that does not answer is asked before the bot gives up on starting. With open positions it never
@@ -299,7 +299,8 @@ impl Session {
         let reference = strategy.reference().clone();
         let mut view = desk.look(std::slice::from_ref(&reference)).await?;
         let level = desk.fresh(&view, &reference, strategy.reference_need())?;
-        let legs = strategy.legs(view.clock().date, level.at(now())?, slot.slot.get(), &desk.state())?;
+        let day = expiration(view.clock().date, self.clock.wall());
+        let legs = strategy.legs(day, level.at(now())?, slot.slot.get(), &desk.state())?;
         if legs.iter().any(|(leg, _)| *leg != reference) {
             let symbols: Vec<Symbol> = legs.iter().map(|(leg, _)| leg.clone()).chain([reference]).collect();
             view = desk.look(&symbols).await?;

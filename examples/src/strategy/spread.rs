@@ -41,7 +41,7 @@ impl Spread {
         &self.underlying
     }
 
-    /// The short put and the long one, of today's expiration. Slots take turns over four strikes, and step lower where
+    /// The short put and the long one that expire on `day`. Slots take turns over four strikes, and step lower where
     /// a leg would meet its own opposite: the broker merges all that is held of a symbol into one row, and refuses to
     /// sell what is held long.
     pub(crate) fn legs(

@@ -137,3 +137,21 @@ fn an_exit_that_did_not_come_through_is_tried_again() {
     book.pend(&name, "test", Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(leaves(&first(&book), Some(-160), &moment(0)).unwrap().0, "trying again");
 }
+
+#[test]
+fn options_expire_today_while_there_is_a_session_and_else_on_the_next_trading_day() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let (friday, saturday, monday) = (date(2026, 11, 20), date(2026, 11, 21), date(2026, 11, 23));
+    for (today, now, expires) in [
+        (friday, "2026-11-20T20:59:59Z", friday),
+        (friday, "2026-11-20T21:00:00Z", monday),
+        (saturday, "2026-11-21T15:00:00Z", monday),
+        // The day before Thanksgiving, and an early close behind it.
+        (date(2026, 11, 26), "2026-11-26T15:00:00Z", date(2026, 11, 27)),
+        (date(2026, 11, 27), "2026-11-27T18:00:00Z", date(2026, 11, 30)),
+        // The broker's day is ahead of ours.
+        (monday, "2026-11-20T15:00:00Z", monday),
+    ] {
+        assert_eq!(expiration(today, at(now)), expires, "{now}");
+    }
+}
