@@ -19,6 +19,17 @@ pub struct Position {
     pub acquired_at: Option<Timestamp>,
 }
 
+/// A closed position in the clearing firm's nightly report. It comes the next morning at the earliest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedLot {
+    /// What it was.
+    pub symbol: Symbol,
+    /// How much was closed; brokers write short ones with either sign.
+    pub quantity: Decimal,
+    /// The day of the close.
+    pub closed_on: Date,
+}
+
 /// The account's money, in its own currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Balances {

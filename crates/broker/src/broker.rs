@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::civil::Date;
 
 use crate::{
-    Balances, BrokerOrderId, ClientOrderId, Lookup, MarketClock, Order, OrderList, OrderRequest, Outcome, Position,
-    Quotes, ReadError, Symbol,
+    Balances, BrokerOrderId, ClientOrderId, ClosedLot, Lookup, MarketClock, Order, OrderList, OrderRequest, Outcome,
+    Position, Quotes, ReadError, Symbol,
 };
 
 /// A broker account. Object-safe: hold it as `Arc<dyn Broker>`.
@@ -90,6 +91,16 @@ pub trait Broker: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`ReadError`]; an amount that is missing or unreadable is an error, never zero.
     async fn balances(&self) -> Result<Balances, ReadError>;
+
+    /// What the clearing firm has as closed from `since` on, in its nightly report; `None` where the broker has no such report, as
+    /// by default. It never confirms a close of the same day, and an empty one says nothing about today.
+    ///
+    /// # Errors
+    /// [`ReadError`] when any page failed.
+    async fn closed_lots(&self, since: Date) -> Result<Option<Vec<ClosedLot>>, ReadError> {
+        let _ = since;
+        Ok(None)
+    }
 
     /// The broker's word on day and hour.
     ///

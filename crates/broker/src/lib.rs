@@ -38,7 +38,7 @@ mod order;
 mod outcome;
 mod report;
 
-pub use account::{Balances, MarketClock, Position, Quotes};
+pub use account::{Balances, ClosedLot, MarketClock, Position, Quotes};
 pub use backstop_quote::{Field, MarketState, OptionRight, OptionSymbol, Quote, QuoteSide, Received, Side, Symbol};
 pub use broker::{Broker, Grant, NotGranted, Priority};
 pub use error::ReadError;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use backstop_broker::{BrokerOrderId, Decimal, Symbol};
+use backstop_broker::{BrokerOrderId, ClosedLot, Decimal, Symbol};
 use backstop_clock::Mono;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,6 @@ use crate::expiry::{Expired, Worth, shares_of};
 use crate::intents::Traded;
 use crate::look::Look;
 use crate::position::Position;
-use crate::reads::ClosedLot;
 use crate::suspicion::{Agreed, Before};
 use crate::tally::Witness;
 use crate::units::shrinks;

@@ -113,7 +113,7 @@ pub use intents::{Intent, Intents, Stage, Violation};
 pub use moment::Moment;
 pub use position::{HeldLeg, Origin, Pending, Position};
 pub use proof::{Evidence, GoneLeg, Override, OverrideRefused, SeenLeg, VerifiedClosed};
-pub use reads::{ClosedLot, Read, Reads, Settlement};
+pub use reads::{Read, Reads, Settlement};
 pub use reconciler::{Gate, Reconciler};
 pub use rows::RowFault;
 pub use run::{Finding, Glitch, Need, Run, Unjudged};

@@ -53,7 +53,7 @@ pub(crate) fn of_run(look: &Look<'_>, run: &Run) -> BTreeSet<Need> {
                 if look.reads.balances.is_none() {
                     needs.insert(Need::Balances);
                 }
-                if let Some(since) = opened.and_then(day)
+                if let Some(since) = opened.map(first_day)
                     && look.reads.closed.is_none()
                 {
                     needs.insert(Need::ClosedLots { since });
@@ -83,4 +83,10 @@ fn day(at: Timestamp) -> Option<Date> {
         Ok(Day::Closed(day)) => Some(day.date),
         Err(_) => None,
     }
+}
+
+/// The day in New York, and where the exchange's calendar ends, one that is no later.
+fn first_day(at: Timestamp) -> Date {
+    let utc = || at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    day(at).unwrap_or_else(|| utc().yesterday().unwrap_or_else(|_| utc()))
 }

@@ -1,6 +1,6 @@
 //! What the broker was asked, when, and what it said: the evidence, as it came.
 
-use backstop_broker::{Balances, Decimal, OrderList, Position, ReadError, Symbol};
+use backstop_broker::{Balances, ClosedLot, Decimal, OrderList, Position, ReadError, Symbol};
 use jiff::civil::Date;
 
 use crate::moment::Moment;
@@ -30,18 +30,6 @@ pub struct Reads {
     pub closed: Option<Read<Vec<ClosedLot>>>,
     /// Settlement values of underlyings, where they are known.
     pub settlements: Vec<Settlement>,
-}
-
-/// A closed position in the nightly gain and loss report. It comes the next morning at the earliest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "made by the caller, from an answer")]
-pub struct ClosedLot {
-    /// What it was.
-    pub symbol: Symbol,
-    /// How much was closed; brokers write short ones with either sign.
-    pub quantity: Decimal,
-    /// The day of the close.
-    pub closed_on: Date,
 }
 
 /// What an underlying was worth when its options expired.

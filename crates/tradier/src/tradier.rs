@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstop_broker::{
-    Balances, Broker, BrokerOrderId, Grant, MarketClock, NotGranted, NotSent, Order, OrderList, OrderRequest, Outcome,
-    Position, Priority, Quotes, ReadError, Symbol,
+    Balances, Broker, BrokerOrderId, ClosedLot, Grant, MarketClock, NotGranted, NotSent, Order, OrderList,
+    OrderRequest, Outcome, Position, Priority, Quotes, ReadError, Symbol,
 };
 use backstop_clock::Clock;
+use jiff::civil::Date;
 use reqwest::Method;
 
 use crate::budget::{self, Leave};
@@ -318,6 +319,16 @@ impl Broker for Tradier {
         let path = self.account_path("balances");
         let decode = |object: &Object<'_>| account::balances(object, &self.account);
         self.get(RateClass::Standard, path, "accounts/{account}/balances", Form::default(), decode).await
+    }
+
+    async fn closed_lots(&self, since: Date) -> Result<Option<Vec<ClosedLot>>, ReadError> {
+        let filter = NightlyFilter { from: Some(since), ..NightlyFilter::default() };
+        let rows = self.gain_loss(&filter).await?;
+        // Without a day it is evidence of nothing.
+        let lots = rows
+            .into_iter()
+            .filter_map(|row| Some(ClosedLot { symbol: row.symbol, quantity: row.quantity, closed_on: row.closed? }));
+        Ok(Some(lots.collect()))
     }
 
     async fn market_clock(&self) -> Result<MarketClock, ReadError> {

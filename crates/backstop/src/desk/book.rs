@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use backstop_broker::{ClientOrderId, Decimal, OrderRequest, Position as BrokerPosition, ReadError, Symbol};
+use backstop_broker::{
+    Balances, ClientOrderId, ClosedLot, Decimal, OrderRequest, Position as BrokerPosition, ReadError, Symbol,
+};
 use backstop_clock::Clock;
 use backstop_reconcile::{
     Adoption, Config, ConfigError, Correction, Doubt, Drift, Finding, Gate, Intent, Intents, Moment, Names, Need,
@@ -30,6 +32,15 @@ const COMPARED_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// Slots above this number are those of positions that no entry opened: adopted ones. No session has as many entries.
 pub(super) const ADOPTED: u32 = 1_000_000;
+
+/// What a look is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// A comparison.
+    Whole,
+    /// To verify one close, as often as orders are looked at: by the two lists alone.
+    AtAClose,
+}
 
 /// What one look at the book found.
 #[derive(Debug)]
@@ -82,21 +93,16 @@ impl Inner {
     /// follows. One at a time: the caller holds `reconciling`.
     ///
     /// Read after the orders: what those show as filled can be missing here, and is then judged in the next look.
-    pub(super) async fn look_at_book(self: &Arc<Self>, listed: Listed<'_>) -> Result<Seen, ReadError> {
+    pub(super) async fn look_at_book(self: &Arc<Self>, listed: Listed<'_>, look: Look) -> Result<Seen, ReadError> {
         let asked = Moment::of(&*self.clock);
         let positions = Read::new(asked, self.broker.positions().await);
-        // REC-5: what they say now is a witness only beside what they said before.
-        let is_due = std::mem::take(&mut self.schedule.lock().balances_due);
-        let is_wanted = self.needs.lock().contains(&Need::Balances);
-        let balances = if is_wanted || is_due {
-            let asked = Moment::of(&*self.clock);
-            Some(Read::new(asked, self.broker.balances().await))
-        } else {
-            None
+        let (balances, closed) = match look {
+            Look::Whole => self.read_witnesses().await,
+            Look::AtAClose => (None, None),
         };
         let failed = positions.answer.as_ref().err().cloned();
         let orders = Read::new(Moment { mono: listed.asked, wall: asked.wall }, Ok(listed.orders.clone()));
-        let reads = Reads { positions, orders, balances, closed: None, settlements: Vec::new() };
+        let reads = Reads { positions, orders, balances, closed, settlements: Vec::new() };
         let in_doubt = self.old_doubts();
         // Book and intents of one moment. Whatever comes to rest after it is newer than the reads.
         let (book, intents) = {
@@ -104,7 +110,7 @@ impl Inner {
             (state.book.clone(), intents(&state, &in_doubt))
         };
         let run = self.reconciler.lock().run(&book, &intents, &reads, Moment::of(&*self.clock));
-        self.needs.lock().clone_from(&run.needs);
+        self.note_needs(&run);
         if failed.is_none() {
             self.schedule.lock().compared(asked.mono);
         }
@@ -113,6 +119,40 @@ impl Inner {
             Some(error) => Err(error),
             None => Ok(seen),
         }
+    }
+
+    /// REC-9: what was once asked for as a witness is asked for until everything agrees: it has to speak beside each look that
+    /// counts.
+    fn note_needs(&self, run: &Run) {
+        let mut needs = self.needs.lock();
+        let is_settled = run.is_complete && run.drift.is_empty() && run.unjudged.is_empty();
+        needs.retain(|need| !is_settled && matches!(need, Need::Balances | Need::ClosedLots { .. }));
+        needs.extend(run.needs.iter().cloned());
+    }
+
+    /// What the last look wanted beside the two lists (REC-9).
+    async fn read_witnesses(&self) -> (Option<Read<Balances>>, Option<Read<Vec<ClosedLot>>>) {
+        // REC-5: what balances say now is a witness only beside what they said before.
+        let is_due = std::mem::take(&mut self.schedule.lock().balances_due);
+        let (wants_balances, closed_since) = {
+            let needs = self.needs.lock();
+            let since =
+                needs.iter().filter_map(|need| if let Need::ClosedLots { since } = need { Some(*since) } else { None });
+            (is_due || needs.contains(&Need::Balances), since.min())
+        };
+        let mut balances = None;
+        if wants_balances {
+            let asked = Moment::of(&*self.clock);
+            balances = Some(Read::new(asked, self.broker.balances().await));
+        }
+        let mut closed = None;
+        if let Some(since) = closed_since {
+            let asked = Moment::of(&*self.clock);
+            // A broker without such a report has said nothing.
+            let lots = self.broker.closed_lots(since).await.transpose();
+            closed = lots.map(|lots| Read::new(asked, lots));
+        }
+        (balances, closed)
     }
 
     /// Does and writes down what follows from a run.
@@ -293,7 +333,8 @@ impl Inner {
             return Ok(());
         }
         let (orders, asked) = self.list().await.map_err(|error| told(&error))?;
-        let seen = self.look_at_book(Listed { orders: &orders, asked }).await.map_err(|error| told(&error))?;
+        let seen =
+            self.look_at_book(Listed { orders: &orders, asked }, Look::AtAClose).await.map_err(|error| told(&error))?;
         let verdict = seen.verdicts.iter().find(|(id, _)| slot.position().as_ref() == Ok(id));
         match verdict {
             _ if is_gone() => Ok(()),

@@ -12,7 +12,7 @@ use backstop_clock::Timestamp;
 use backstop_reconcile::{Drift, Unjudged};
 use tokio::time::sleep;
 
-use super::book::Seen;
+use super::book::{Look, Seen};
 use super::settle::{Listed, Step, is_of, merge};
 use super::{Desk, Inner};
 use crate::SlotId;
@@ -101,7 +101,7 @@ impl Inner {
         self.settle_unattended(listed).await;
         self.watch_for_strangers(&orders).await;
         self.adopt_late(&orders).await;
-        let Seen { drift, unjudged, .. } = self.look_at_book(listed).await?;
+        let Seen { drift, unjudged, .. } = self.look_at_book(listed, Look::Whole).await?;
         self.say_overdrawn().await;
         let open = self.state.lock().operations.len();
         // TXN-3: a balance that was read before something was adopted may hold its fills already.

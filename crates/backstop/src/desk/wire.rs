@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstop_broker::{
-    Balances, Broker, BrokerOrderId, ClientOrderId, Doubt, DoubtCause, Grant, MarketClock, NotGranted, NotSent, Order,
-    OrderList, OrderRequest, Outcome, Position, Priority, Quotes, ReadError, Symbol,
+    Balances, Broker, BrokerOrderId, ClientOrderId, ClosedLot, Doubt, DoubtCause, Grant, MarketClock, NotGranted,
+    NotSent, Order, OrderList, OrderRequest, Outcome, Position, Priority, Quotes, ReadError, Symbol,
 };
+use jiff::civil::Date;
 use parking_lot::Mutex;
 
 use super::Inner;
@@ -115,6 +116,10 @@ impl Broker for Wire {
 
     async fn balances(&self) -> Result<Balances, ReadError> {
         self.broker.balances().await
+    }
+
+    async fn closed_lots(&self, since: Date) -> Result<Option<Vec<ClosedLot>>, ReadError> {
+        self.broker.closed_lots(since).await
     }
 
     async fn market_clock(&self) -> Result<MarketClock, ReadError> {

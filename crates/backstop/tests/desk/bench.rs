@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstop::broker::{
-    Balances, Broker, BrokerOrderId, Decimal, Doubt, DoubtCause, Grant, Leg, MarketClock, NotGranted, Order, OrderKind,
-    OrderList, OrderRequest, Outcome, Position, PositionEffect, Priority, Quantity, Quotes, ReadError, Side, Symbol,
+    Balances, Broker, BrokerOrderId, ClosedLot, Decimal, Doubt, DoubtCause, Grant, Leg, MarketClock, NotGranted, Order,
+    OrderKind, OrderList, OrderRequest, Outcome, Position, PositionEffect, Priority, Quantity, Quotes, ReadError, Side,
+    Symbol,
 };
 use backstop::clock::{Clock, ManualClock, Timestamp};
 use backstop::file_lock::{Claim, Lock};
@@ -22,6 +23,7 @@ use backstop::{
     MemoryJournal, OpenError, Record, SlotId, State, StrategyName, Switch,
 };
 use backstop_sim::{FaultKind, FaultPlan, Hours, SimBroker, SimConfig, SimHandle};
+use jiff::civil::Date;
 use parking_lot::Mutex;
 
 use crate::budget::Counted;
@@ -356,6 +358,8 @@ pub(crate) struct Metered {
     pub(crate) balances_delay: Mutex<Duration>,
     /// What the next readings of the account's cash say, whatever it is.
     pub(crate) balances_say: Mutex<VecDeque<Decimal>>,
+    /// The nightly report; `None`: there is none.
+    pub(crate) closed: Mutex<Option<Vec<ClosedLot>>>,
     /// What is done to every order that is read by its number.
     pub(crate) rewrite_order: Mutex<Option<fn(&mut Order)>>,
     /// What is done to every list of orders.
@@ -393,6 +397,7 @@ impl Metered {
             orders_delay: Mutex::default(),
             balances_delay: Mutex::default(),
             balances_say: Mutex::default(),
+            closed: Mutex::default(),
             rewrite_order: Mutex::default(),
             rewrite_orders: Mutex::default(),
             rewrite_quotes: Mutex::default(),
@@ -478,6 +483,11 @@ impl Broker for Metered {
         tokio::time::sleep(delay).await;
         let said = self.balances_say.lock().pop_front();
         balances.map(|balances| Balances { total_cash: said.unwrap_or(balances.total_cash), ..balances })
+    }
+
+    async fn closed_lots(&self, since: Date) -> Result<Option<Vec<ClosedLot>>, ReadError> {
+        let lots = self.closed.lock().clone();
+        Ok(lots.map(|lots| lots.into_iter().filter(|lot| lot.closed_on >= since).collect()))
     }
 
     async fn market_clock(&self) -> Result<MarketClock, ReadError> {

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop::broker::{
-    Broker, ClientOrderId, Decimal, Grant, Leg, OrderKind, OrderRequest, Outcome, PositionEffect, Quantity, Side,
-    TimeInForce,
+    Broker, ClientOrderId, ClosedLot, Decimal, Grant, Leg, OrderKind, OrderRequest, Outcome, PositionEffect, Quantity,
+    Side, TimeInForce,
 };
 use backstop::reconcile::{Book, Change, DriftState, Evidence, Finding, Origin, Orphans, Sizes, Verdict, Witness};
 use backstop::{Desk, DeskConfig, EntryEnd, ExitEnd, GLITCH, MemoryJournal, Record, Refusal, State};
@@ -169,6 +169,32 @@ async fn on_a_schedule_the_balances_are_the_witness_where_no_order_shows_who_sol
         _ => false,
     });
     assert!(by_balances, "{:?}", changes(&journal));
+}
+
+// proves: REC-5, REC-9
+#[tokio::test(start_paused = true)]
+async fn the_nightly_report_is_asked_for_what_is_missing_and_confirms_it_late() {
+    let bench = calm();
+    let (desk, journal) = desk_as(&bench, config()).await;
+    let (slot, _) = enter(&desk, 1).await;
+    tokio::time::sleep(SETTLE * 2).await;
+    look(&desk, 1).await;
+    assert!(bench.sim().trade_by_hand(&spy(), -10));
+    tokio::time::sleep(SETTLE * 2).await;
+    *bench.broker.closed.lock() = Some(Vec::new());
+    look(&desk, 10).await;
+    assert!(desk.state().held(&slot).is_some(), "an empty report says nothing");
+    let closed_on = desk.market_clock().await.unwrap().date;
+    *bench.broker.closed.lock() = Some(vec![ClosedLot { symbol: spy(), quantity: Decimal::TEN, closed_on }]);
+    look(&desk, 6).await;
+    assert!(desk.state().held(&slot).is_none(), "{:#?}", desk.state().reconciled);
+    let by_report = |change: &Change| match change {
+        Change::Removed { evidence: Evidence::Absence { legs }, .. } => {
+            legs.iter().flat_map(|leg| &leg.reads.witnesses).any(|seen| matches!(seen, Witness::ClosedLots { .. }))
+        }
+        _ => false,
+    };
+    assert!(changes(&journal).iter().any(by_report), "{:?}", changes(&journal));
 }
 
 // proves: REC-6, REC-8

@@ -268,5 +268,11 @@ async fn nightly_lists_are_read_to_their_end() {
     .await;
     let filter = NightlyFilter { symbol: Some("SPXW300102C06100000".parse().unwrap()), ..NightlyFilter::default() };
     assert_eq!(server.broker().gain_loss(&filter).await.unwrap().len(), 3);
+    let day = "2030-01-02".parse().unwrap();
+    let lots = server.broker().closed_lots(day).await.unwrap().unwrap();
+    assert!(
+        lots.len() == 3 && lots.iter().all(|lot| lot.closed_on == day && lot.quantity == backstop_broker::Decimal::ONE),
+        "{lots:?}"
+    );
     assert!(server.seen().await.requests[0].1.contains("symbol=SPXW300102C06100000"));
 }

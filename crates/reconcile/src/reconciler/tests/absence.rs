@@ -1,10 +1,10 @@
 //! Missing from the broker: when that counts, and when it does not (REC-2, REC-3, REC-5).
 
 use backstop_broker::PositionEffect::{Close, Open};
-use backstop_broker::{OrderList, OrderStatus};
+use backstop_broker::{ClosedLot, OrderList, OrderStatus};
 
 use crate::fixture::*;
-use crate::{ClosedLot, Doubt, DriftState, Evidence, Need, Plan, Read, Reads, Run, Stage, Verdict, Witness};
+use crate::{Doubt, DriftState, Evidence, Need, Plan, Read, Reads, Run, Stage, Verdict, Witness};
 
 fn closed(run: &Run) -> usize {
     run.closed.len()

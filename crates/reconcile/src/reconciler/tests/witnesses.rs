@@ -4,9 +4,8 @@
 use backstop_broker::PositionEffect::{Close, Open};
 
 use crate::fixture::*;
-use crate::{
-    BookError, Change, ClosedLot, Config, DriftState, Executed, Orphans, Read, Reads, Run, Sizes, Stage, Verdict,
-};
+use crate::{BookError, Change, Config, DriftState, Executed, Orphans, Read, Reads, Run, Sizes, Stage, Verdict};
+use backstop_broker::ClosedLot;
 
 fn correcting() -> Config {
     let mut config = config();

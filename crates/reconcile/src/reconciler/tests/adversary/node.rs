@@ -5,10 +5,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use backstop_broker::PositionEffect::Close;
-use backstop_broker::{Order, Position, ReadError, Symbol};
+use backstop_broker::{ClosedLot, Order, Position, ReadError, Symbol};
 
 use crate::fixture::*;
-use crate::{ClosedLot, Config, Executed, Portion, PositionId, Read, Reads, Repeat, Run, Stage};
+use crate::{Config, Executed, Portion, PositionId, Read, Reads, Repeat, Run, Stage};
 
 /// How long a look takes, and how long anything else.
 const LOOK: u64 = 20;
