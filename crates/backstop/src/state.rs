@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use backstop_broker::{BrokerOrderId, ClientOrderId, Decimal, Fill, Leg, OrderRequest, Symbol};
 use backstop_limits::{Counters, Limits};
-use backstop_reconcile::{Book, Drift, Executed, Finding, Position};
+use backstop_reconcile::{Book, BookError, Drift, Executed, Finding, Position};
 use backstop_rollback::LedgerError;
 use backstop_trade_guard::Claims;
 use jiff::Timestamp;
@@ -502,10 +502,17 @@ impl State {
         executed: &Executed,
         at: Timestamp,
     ) -> Result<(), Contradiction> {
-        let order = executed.client_order_id().clone();
+        let id = executed.client_order_id();
         let position = slot.position().map_err(|error| Contradiction { what: error.to_string() })?;
-        let booked = self.book.book(&position, underlying, executed, at);
-        if booked.map_err(|error| Contradiction { what: format!("the fills of {order} ({error})") })?.is_some() {
+        let refused = |error: BookError| Contradiction { what: format!("the fills of {id} ({error})") };
+        let mut booked = self.book.book(&position, underlying, executed, at).map_err(refused)?;
+        if booked.is_none() && !executed.fills().is_empty() {
+            // Law 3: a broker that was reset gives its numbers again. The book knows this one of an order that has left it, and
+            // our own name says that this is another.
+            let other = Executed::recorded(id.clone(), number_of(id, None)?, executed.fills().to_vec());
+            booked = self.book.book(&position, underlying, &other, at).map_err(refused)?;
+        }
+        if booked.is_some() {
             self.book_changed = Some(at);
         }
         Ok(())
@@ -621,8 +628,8 @@ fn total(amounts: impl Iterator<Item = Decimal>) -> Decimal {
     amounts.fold(Decimal::ZERO, Decimal::saturating_add)
 }
 
-/// What the book calls an order. One that an operator has settled without its number gets a name that no broker gives: the
-/// end of our own, which is unique.
+/// What the book calls an order. One without a number of its own, because an operator has settled it or because the broker gave
+/// the number before, gets a name that no broker gives: the end of our own, which is unique.
 fn number_of(id: &ClientOrderId, known: Option<&BrokerOrderId>) -> Result<BrokerOrderId, Contradiction> {
     const BY_HAND: &str = "by-hand:";
     let room = BrokerOrderId::MAX_LEN.saturating_sub(BY_HAND.len());

@@ -6,6 +6,8 @@ use std::time::Duration;
 use backstop_broker::{Decimal, Symbol};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::compare;
+
 /// What is judged how. [`Config::new`] has figures for Tradier, which documents none of its lags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -90,6 +92,14 @@ pub struct Others {
     pub symbols: BTreeSet<Symbol>,
     /// What the labels of their orders begin with.
     pub prefixes: BTreeSet<String>,
+}
+
+impl Others {
+    /// What of the `broker`'s signed quantity of a symbol is ours, where the book has `tracked` of it.
+    pub fn ours(&self, symbol: &Symbol, tracked: Decimal, broker: Decimal) -> Decimal {
+        let others = self.quantities.get(symbol).copied().unwrap_or_default();
+        compare::ours(tracked, broker, others)
+    }
 }
 
 /// What to do with what is at the broker and nobody's.

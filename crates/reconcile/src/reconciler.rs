@@ -266,7 +266,8 @@ impl Reconciler {
         }
     }
 
-    /// REC-9: what differs is shut; what was judged and agrees is open again. What was not judged stays as it was.
+    /// REC-9: what differs is shut; what was judged and agrees is open again. What was not judged stays as it was, and is shut
+    /// where nothing is known of before: it may have differed all the time.
     fn shut(&mut self, look: &Look<'_>, run: &Run) {
         let index = look.book.index();
         let differs: BTreeSet<&Symbol> = run.drift.iter().map(|drift| &drift.symbol).collect();
@@ -279,6 +280,12 @@ impl Reconciler {
         for drift in &run.drift {
             let since = self.shut.get(&drift.symbol).map_or(look.now.wall, |(since, _)| *since);
             self.shut.insert(drift.symbol.clone(), (since, drift.to_string()));
+        }
+        if run.is_complete && self.compared.is_none() {
+            for Unjudged { symbol, because } in &run.unjudged {
+                let because = format!("it differs from the book, and why is not judged yet: {because}");
+                self.shut.entry(symbol.clone()).or_insert((look.now.wall, because));
+            }
         }
     }
 

@@ -32,9 +32,22 @@ fn write(dir: &Path, name: &str, before: &str, after: &str) -> io::Result<()> {
     fs::write(dir.join(format!("{name}-before.json")), before)?;
     fs::write(dir.join(format!("{name}-after.json")), after)?;
     let mut names: Vec<_> = fs::read_dir(dir)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    names.retain(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_copy));
     names.sort();
     let surplus = names.len().saturating_sub(KEPT.saturating_mul(2));
-    names.iter().take(surplus).try_for_each(fs::remove_file)
+    names.iter().take(surplus).try_for_each(|path| match fs::remove_file(path) {
+        // Another removal's copies were written at the same time.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    })
+}
+
+/// Whether a file is one of ours, by its name: whatever else is in the directory is somebody's.
+fn is_copy(name: &str) -> bool {
+    let stamp = name.split_once('-').map_or("", |(stamp, _)| stamp);
+    let is_stamp = stamp.len() == "20300102T150000.000000Z".len()
+        && stamp.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'.' | b'Z'));
+    is_stamp && (name.ends_with("-before.json") || name.ends_with("-after.json"))
 }
 
 #[cfg(test)]

@@ -151,25 +151,45 @@ impl Inner {
         }
         self.check_switch(Level::Freeze).map_err(|pull| ExitRefusal::Frozen { pull })?;
         let short = self.held_short(slot).await;
-        let Claimed { order, attempt, attended, unquoted } = self.claim_exit(slot, plan, &short)?;
-        let purpose = Purpose::Close { attempt };
+        let claimed = loop {
+            let claimed = self.claim_exit(slot, plan, &short)?;
+            if self.write_intent(slot, &claimed, &short).await? {
+                break claimed;
+            }
+            // The position has changed while the disk took its time: what is left of it is another order's to close.
+        };
+        // LOCK-6: once more, the disk may have taken its time. The intent is whoever's who has the lock now to settle.
+        if !self.lock.still_held() {
+            return Err(ExitRefusal::LockLost);
+        }
+        let Claimed { order, attempt, attended, .. } = claimed;
+        tracing::info!(%slot, attempt, reason = plan.reason, "exit");
+        Ok(Recorded { order, grant, _attended: attended })
+    }
+
+    /// Writes an exit's intent down, if it still closes what there is. Returns whether it did.
+    async fn write_intent(
+        self: &Arc<Self>,
+        slot: &SlotId,
+        claimed: &Claimed,
+        short: &BTreeMap<Symbol, Decimal>,
+    ) -> Result<bool, ExitRefusal> {
+        let Claimed { order, attempt, unquoted, .. } = claimed;
+        let purpose = Purpose::Close { attempt: *attempt };
         let (reserve, margin, notional) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
         let intent = Record::Intent { slot: slot.clone(), purpose, order: order.clone(), reserve, margin, notional };
         let mut records = vec![intent];
-        if let Some(because) = &unquoted {
+        if let Some(because) = unquoted {
             self.tally.lock().exit_unquoted(because);
             let way = if order.kind() == OrderKind::Market { "at the market" } else { "at the worst accepted price" };
             let text = format!("position {slot} leaves {way}, as the policy says for want of a fresh quote: {because}");
             tracing::warn!(text);
             records.push(Record::Alert { subject: slot.to_string(), text });
         }
-        self.commit(records).await?;
-        // LOCK-6: once more, the disk may have taken its time. The intent is whoever's who has the lock now to settle.
-        if !self.lock.still_held() {
-            return Err(ExitRefusal::LockLost);
-        }
-        tracing::info!(%slot, attempt, reason = plan.reason, "exit");
-        Ok(Recorded { order, grant, _attended: attended })
+        let (of, legs, short) = (slot.clone(), order.legs().to_vec(), short.clone());
+        // EXIT-1: it may have left the book meanwhile, or be another by a late fill.
+        let still = move |state: &State| state.held(&of).is_some_and(|left| closing_legs(left, &short) == legs);
+        Ok(self.commit_if(records, still).await?)
     }
 
     /// The symbols of which the broker holds less than this exit is to close, and how much it holds: closing more would open
@@ -181,7 +201,8 @@ impl Inner {
             let state = self.state.lock();
             let drift = state.reconciled.iter().flat_map(|compared| &compared.drift);
             let short = drift.filter(|row| {
-                wanted.get(&row.symbol).is_some_and(|wanted| held_of(*wanted, row.broker) < wanted.abs())
+                let ours = row.tracked.saturating_add(row.difference());
+                wanted.get(&row.symbol).is_some_and(|wanted| held_of(*wanted, ours) < wanted.abs())
             });
             short.map(|row| row.symbol.clone()).collect()
         };
@@ -194,9 +215,13 @@ impl Inner {
             return BTreeMap::new();
         }
         let Ok(held) = self.broker.positions().await else { return BTreeMap::new() };
+        let net = self.state.lock().net();
         let found = suspects.into_iter().filter_map(|symbol| {
             let wanted = wanted.get(&symbol)?;
-            let held = held_of(*wanted, net_of(&held, &symbol));
+            let tracked = net.get(&symbol).copied().unwrap_or_default();
+            // REC-4: what is others' is not there to be closed.
+            let ours = self.config.reconcile.others.ours(&symbol, tracked, net_of(&held, &symbol));
+            let held = held_of(*wanted, ours);
             (held < wanted.abs()).then_some((symbol, held))
         });
         let found: BTreeMap<Symbol, Decimal> = found.collect();

@@ -27,11 +27,17 @@ pub(super) struct Schedule {
     pub(super) next: Option<Mono>,
     /// Whether the next look reads the balances too.
     pub(super) balances_due: bool,
+    /// How many comparisons in a row could not be made.
+    failed: u32,
 }
 
 impl Schedule {
     pub(super) fn compared(&mut self, asked: Mono) {
         self.compared = self.compared.max(Some(asked));
+    }
+
+    fn ended(&mut self, well: bool) {
+        self.failed = if well { 0 } else { self.failed.saturating_add(1) };
     }
 }
 
@@ -69,6 +75,7 @@ async fn compare_for_ever(desk: Weak<Inner>, life: Life, pace: Duration, begun: 
         let Some(inner) = desk.upgrade() else { return };
         inner.schedule.lock().balances_due = true;
         let failed = inner.compare().await.err();
+        inner.schedule.lock().ended(failed.is_none());
         life.show(&*inner.clock, pace);
         inner.say_if_uncompared(begun, failed.map(|error| told(&error))).await;
     }
@@ -80,7 +87,10 @@ impl Inner {
         let schedule = self.schedule.lock();
         let every = schedule.every.unwrap_or_default();
         let until_next = schedule.next.map_or(every, |next| next.since(self.clock.mono()));
-        every.min(until_next).max(self.config.poll)
+        // A broker that is down is not stormed for a close that waits.
+        let doubled = 2_u32.saturating_pow(schedule.failed);
+        let least = if schedule.failed == 0 { Duration::ZERO } else { self.config.poll.saturating_mul(doubled) };
+        every.min(until_next.max(least)).max(self.config.poll)
     }
 
     async fn say_if_uncompared(self: &Arc<Self>, begun: Mono, failed: Option<String>) {

@@ -347,6 +347,8 @@ pub(crate) struct Metered {
     pub(crate) cancel_does_nothing: AtomicBool,
     /// How many cancels were asked for.
     pub(crate) cancels: AtomicUsize,
+    /// How often the list of orders was asked for.
+    pub(crate) lists: AtomicUsize,
     /// The label of each order that was handed in, and what a test put in between.
     pub(crate) submitted: Mutex<Vec<String>>,
     /// The adapter panics once, after the request has left.
@@ -391,6 +393,7 @@ impl Metered {
             order_fails: AtomicBool::new(false),
             cancel_does_nothing: AtomicBool::new(false),
             cancels: AtomicUsize::new(0),
+            lists: AtomicUsize::new(0),
             submitted: Mutex::default(),
             panic_in_submit: AtomicBool::new(false),
             lose_answers: AtomicBool::new(false),
@@ -454,6 +457,7 @@ impl Broker for Metered {
     }
 
     async fn orders(&self) -> Result<OrderList, ReadError> {
+        self.lists.fetch_add(1, Ordering::SeqCst);
         let orders = self.inner.orders().await;
         let delay = *self.orders_delay.lock();
         tokio::time::sleep(delay).await;

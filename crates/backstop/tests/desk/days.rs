@@ -7,7 +7,7 @@ use backstop::broker::Decimal;
 use backstop::{EntryEnd, ExitEnd, ExitRefusal, MemoryJournal, Refusal, SessionError};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, DyingJournal, Enter, enter, leave, plan};
+use crate::bench::{Bench, DyingJournal, Enter, config, enter, leave, plan, spy};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -50,7 +50,11 @@ async fn after_a_crash_in_the_afternoon_the_next_morning_forgets_nothing() {
     tokio::time::timeout(Duration::from_mins(1), first.try_to(slot.clone(), plan)).await.unwrap_err();
     assert_eq!(bench.held(), Decimal::TEN);
     tokio::time::sleep(DAY).await;
-    let desk = bench.ready(Arc::new(MemoryJournal::default()), &journal.batches()).await;
+    // REC-9: what it bought shuts the symbol, unless others trade it as they like.
+    let mut config = config();
+    config.reconcile.others.symbols.insert(spy());
+    let desk = bench.open_as(config, Arc::new(MemoryJournal::default()), &journal.batches()).await.unwrap();
+    bench.begin(&desk).await;
     let (_, end) = enter(&desk, 1).await;
     assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
     desk.reconcile().await.unwrap();

@@ -22,6 +22,7 @@ mod ledger;
 mod limits;
 mod limits_model;
 mod limits_set;
+mod removals;
 mod resolving;
 mod restarts;
 mod sweeps;
