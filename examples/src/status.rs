@@ -152,6 +152,8 @@ struct DriftView {
     text: String,
     /// The positions that it may belong to.
     positions: Vec<String>,
+    /// What to type about it, once somebody has looked at the account.
+    settle: String,
 }
 
 impl DriftView {
@@ -162,7 +164,25 @@ impl DriftView {
             broker: Num(drift.broker),
             text: drift.to_string(),
             positions: drift.may_belong.iter().map(|stake| stake.position.to_string()).collect(),
+            settle: settles(drift),
         }
+    }
+}
+
+/// What to type about a difference that does not settle itself.
+fn settles(drift: &Drift) -> String {
+    let (symbol, more) = (&drift.symbol, drift.difference());
+    match drift.may_belong.first() {
+        Some(stake) if drift.broker.is_zero() => {
+            format!("if it is gone: paper-trader resolve {} --closed --by NAME --reason TEXT", stake.position)
+        }
+        None => format!(
+            "if it is not the bot's: start it with --others {symbol}={more}; to have it closed at a loss: --adopt-orphans PERCENT"
+        ),
+        Some(_) => format!(
+            "if {more} of it is not the bot's: start it with --others {symbol}={more}; if somebody traded the bot's: \
+             --correct-sizes"
+        ),
     }
 }
 
@@ -402,11 +422,8 @@ fn print_status(out: &mut impl Write, status: &Status, state: &State) -> io::Res
         Some(r) => {
             writeln!(out, "broker     DIFFERS from the book in {} symbol(s) at {}", r.drift.len(), instant(r.at))?;
             for row in &r.drift {
-                writeln!(
-                    out,
-                    "           {}: {} in the book, {} at the broker",
-                    row.symbol, row.tracked.0, row.broker.0
-                )?;
+                writeln!(out, "           {}", row.text)?;
+                writeln!(out, "           {}", row.settle)?;
             }
         }
         None => writeln!(out, "broker     not compared yet")?,

@@ -64,7 +64,7 @@ fn a_position_that_no_quotes_come_for_is_told_of_and_closed_and_its_age_is_seen_
 
     let alert = running.await_line("nobody has checked position equity-");
     assert!(clock.mono().since(opened) < Duration::from_secs(1 + 3 + 1), "{alert}");
-    running.await_line("\"type\":\"closed\"");
+    running.await_line("\"change\":\"removed\"");
     let took = clock.mono().since(opened);
     assert!(took > Duration::from_secs(5) && took < Duration::from_secs(12), "{took:?}");
     let (exit, rest) = running.finish();
