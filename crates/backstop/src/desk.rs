@@ -368,7 +368,7 @@ impl Desk {
     /// when it had no intent) and while the records have all its names that the broker lists. A new one is numbered above
     /// all that the journal or the broker's list has seen.
     ///
-    /// The session may have `entries` entries, and with `per_day` no more than that leaves for the day over all
+    /// The session may have `entries` entries, a million at most, and with `per_day` no more than that leaves for the day over all
     /// sessions, possible entries included.
     ///
     /// # Errors
@@ -383,6 +383,8 @@ impl Desk {
         per_day: Option<u32>,
     ) -> Result<SessionId, SessionError> {
         let inner = &self.inner;
+        // Above that the slots are those of adopted positions.
+        let entries = entries.min(book::ADOPTED);
         if inner.config.limits.is_none() {
             return Err(SessionError::NoLimits);
         }

@@ -11,7 +11,7 @@ use backstop_broker::{
 };
 use backstop_quote::NotFresh;
 use backstop_reconcile::{HeldLeg, Position};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::book::net_of;
 use super::settle::Rest;
@@ -293,11 +293,14 @@ impl Inner {
     async fn await_verification(self: &Arc<Self>, slot: &SlotId) -> ExitEnd {
         let begun = self.clock.mono();
         loop {
-            let reason = match self.verify_closed(slot).await {
-                Ok(()) => return ExitEnd::Closed,
-                Err(reason) => reason,
+            // A comparison that hangs holds up nobody's word for ever.
+            let verified = timeout(self.config.settle, self.verify_closed(slot)).await;
+            let reason = match verified {
+                Ok(Ok(())) => return ExitEnd::Closed,
+                Ok(Err(reason)) => reason,
+                Err(_) => "the broker's lists do not come, or another comparison waits for them".to_owned(),
             };
-            if self.clock.mono().since(begun) > self.config.settle {
+            if self.clock.mono().since(begun) >= self.config.settle {
                 return self.pend(slot, reason).await;
             }
             sleep(self.config.poll).await;

@@ -397,3 +397,17 @@ async fn the_book_of_before_and_after_a_removal_can_be_read() {
     let before = books[1].positions().values().next().unwrap();
     assert!(before.is_flat() && before.orders().len() == 2, "with the orders that made it");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_exit_says_that_it_is_not_verified_while_a_comparison_hangs() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let (slot, _) = enter(&desk, 1).await;
+    tokio::time::sleep(SETTLE * 2).await;
+    let (end, ()) = tokio::join!(leave(&desk, &slot), async {
+        // The order is found by its number; the list never comes.
+        *bench.broker.orders_delay.lock() = Duration::from_hours(24);
+    });
+    assert!(matches!(end, ExitEnd::Pending { .. }), "{end:?}");
+    assert!(desk.state().held(&slot).is_some());
+}
