@@ -158,6 +158,7 @@ async fn an_exit_whose_lock_is_lost_while_its_intent_is_written_is_not_sent() {
     assert_eq!(bench.requests(), 1);
 }
 
+// proves: DESK-6
 #[tokio::test(start_paused = true)]
 async fn stop_waits_for_an_exit_that_waits_for_budget() {
     let (bench, desk, slot) = opened(1).await;
