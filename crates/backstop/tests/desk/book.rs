@@ -186,7 +186,8 @@ async fn the_nightly_report_is_asked_for_what_is_missing_and_confirms_it_late() 
     assert!(desk.state().held(&slot).is_some(), "an empty report says nothing");
     let closed_on = desk.market_clock().await.unwrap().date;
     *bench.broker.closed.lock() = Some(vec![ClosedLot { symbol: spy(), quantity: Decimal::TEN, closed_on }]);
-    look(&desk, 6).await;
+    // It speaks beside each look: the fourth has three of them before it.
+    look(&desk, 4).await;
     assert!(desk.state().held(&slot).is_none(), "{:#?}", desk.state().reconciled);
     let by_report = |change: &Change| match change {
         Change::Removed { evidence: Evidence::Absence { legs }, .. } => {
@@ -404,10 +405,13 @@ async fn an_exit_says_that_it_is_not_verified_while_a_comparison_hangs() {
     let desk = bench.desk().await;
     let (slot, _) = enter(&desk, 1).await;
     tokio::time::sleep(SETTLE * 2).await;
+    let begun = bench.clock.mono();
     let (end, ()) = tokio::join!(leave(&desk, &slot), async {
         // The order is found by its number; the list never comes.
         *bench.broker.orders_delay.lock() = Duration::from_hours(24);
     });
     assert!(matches!(end, ExitEnd::Pending { .. }), "{end:?}");
+    let took = bench.clock.mono().since(begun);
+    assert!(took < SETTLE * 3, "{took:?}");
     assert!(desk.state().held(&slot).is_some());
 }
