@@ -228,6 +228,7 @@ pub(crate) struct Inner {
     /// What the last comparison asked for, for the next one.
     needs: Mutex<BTreeSet<Wanted>>,
     schedule: Mutex<Schedule>,
+    rescheduled: Arc<Notify>,
     events: broadcast::Sender<Arc<Batch>>,
 }
 
@@ -344,6 +345,7 @@ impl Desk {
             reconciler: Mutex::new(reconciler),
             needs: Mutex::default(),
             schedule: Mutex::default(),
+            rescheduled: Arc::default(),
             events: broadcast::channel(EVENTS_KEPT).0,
         };
         let inner = Arc::new(inner);

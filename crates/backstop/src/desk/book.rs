@@ -180,7 +180,10 @@ impl Inner {
             }
         }
         // One that is open is told of as what differs, and by whoever closes it.
-        self.schedule.lock().next = pending.iter().map(|close| close.next).min();
+        // REC-9: what could not be judged is shut; it can be when the broker's lists have had their time.
+        let judged_at = (!unjudged.is_empty()).then(|| self.clock.mono().plus(self.config.reconcile.lag));
+        self.schedule.lock().next = pending.iter().map(|close| close.next).chain(judged_at).min();
+        self.rescheduled.notify_one();
         let is_flat = |id| self.state.lock().book.get(id).is_some_and(Position::is_flat);
         for close in pending.iter().filter(|close| close.alert && is_flat(&close.position)) {
             self.say_pending(close).await;

@@ -51,7 +51,8 @@ impl Desk {
             let waited = inner.clock.mono().since(inner.opened.mono) >= inner.config.settle;
             let left = inner.unattended();
             // REC-3: what changed just before this process came may not be in the broker's lists yet.
-            if (left.is_empty() && inner.reconciler.lock().has_compared()) || waited {
+            let is_judged = comparison.unjudged.is_empty() && inner.reconciler.lock().has_compared();
+            if (left.is_empty() && is_judged) || waited {
                 for (id, _, _) in left {
                     inner.alert_unresolved(&id, "an earlier run left it behind").await;
                 }

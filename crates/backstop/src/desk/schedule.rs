@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use backstop_clock::Mono;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::supervise::{Life, supervise};
 use super::{Desk, Inner};
@@ -67,12 +67,20 @@ impl Desk {
 }
 
 async fn compare_for_ever(desk: Weak<Inner>, life: Life, pace: Duration, begun: Mono) {
+    let mut last = begun;
     loop {
         let Some(inner) = desk.upgrade() else { return };
-        let pause = inner.pause();
+        let (pause, rescheduled) = (inner.pause(last), Arc::clone(&inner.rescheduled));
         drop(inner);
-        sleep(pause).await;
+        // Other looks may find that the next is due sooner.
+        if timeout(pause, rescheduled.notified()).await.is_ok() {
+            if let Some(inner) = desk.upgrade() {
+                life.show(&*inner.clock, pace);
+            }
+            continue;
+        }
         let Some(inner) = desk.upgrade() else { return };
+        last = inner.clock.mono();
         inner.schedule.lock().balances_due = true;
         let failed = inner.compare().await.err();
         inner.schedule.lock().ended(failed.is_none());
@@ -82,15 +90,18 @@ async fn compare_for_ever(desk: Weak<Inner>, life: Life, pace: Duration, begun: 
 }
 
 impl Inner {
-    /// Until the next comparison.
-    fn pause(&self) -> Duration {
+    /// Until the next comparison, after the `last` one.
+    fn pause(&self, last: Mono) -> Duration {
+        let now = self.clock.mono();
         let schedule = self.schedule.lock();
         let every = schedule.every.unwrap_or_default();
-        let until_next = schedule.next.map_or(every, |next| next.since(self.clock.mono()));
+        // However often it is rescheduled, it is not put off.
+        let due = last.plus(every).since(now);
+        let until_next = schedule.next.map_or(due, |next| next.since(now));
         // A broker that is down is not stormed for a close that waits.
         let doubled = 2_u32.saturating_pow(schedule.failed);
         let least = if schedule.failed == 0 { Duration::ZERO } else { self.config.poll.saturating_mul(doubled) };
-        every.min(until_next.max(least)).max(self.config.poll)
+        due.min(until_next.max(least).max(self.config.poll))
     }
 
     async fn say_if_uncompared(self: &Arc<Self>, begun: Mono, failed: Option<String>) {

@@ -373,10 +373,8 @@ async fn a_close_that_waits_to_be_verified_is_looked_at_before_the_schedule_says
     bench.broker.positions_fail.store(true, Ordering::SeqCst);
     assert!(matches!(leave(&desk, &slot).await, ExitEnd::Pending { .. }));
     bench.broker.positions_fail.store(false, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_mins(61)).await;
-    // One look says that it is not seen often enough. The next comes after a pause that has grown, and not on schedule.
-    assert!(desk.state().held(&slot).is_some());
-    tokio::time::sleep(Duration::from_mins(10)).await;
+    // After pauses that grow, and long before the hour is over.
+    tokio::time::sleep(Duration::from_mins(15)).await;
     assert!(desk.state().held(&slot).is_none(), "{:?}", desk.state().reconciled);
 }
 
@@ -414,4 +412,26 @@ async fn an_exit_says_that_it_is_not_verified_while_a_comparison_hangs() {
     let took = bench.clock.mono().since(begun);
     assert!(took < SETTLE * 3, "{took:?}");
     assert!(desk.state().held(&slot).is_some());
+}
+
+// proves: REC-9
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_judged_after_a_restart_is_shut_no_longer_than_the_brokers_lists_lag() {
+    let bench = calm();
+    let (desk, journal) = desk_as(&bench, config()).await;
+    bench.inject(FaultKind::PositionsLag);
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    let again = bench.ready(Arc::new(MemoryJournal::default()), &journal.batches()).await;
+    let (_, end) = enter(&again, 2).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "recovered is judged: {end:?}");
+    // And while it runs, on a schedule that is far apart.
+    again.keep_reconciled(Duration::from_hours(1));
+    bench.inject(FaultKind::PositionsLag);
+    let (_, end) = enter(&again, 3).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    assert_eq!(again.reconcile().await.unwrap().unjudged.len(), 1);
+    let looks = bench.broker.lists.load(Ordering::SeqCst);
+    tokio::time::sleep(SETTLE * 2).await;
+    assert!(bench.broker.lists.load(Ordering::SeqCst) > looks, "nobody asked for it, and the hour is not over");
 }
