@@ -66,9 +66,16 @@ fn config() -> DeskConfig {
         fill_timeout: Duration::from_secs(5),
         settle: Duration::from_secs(6),
         clock_tolerance: Duration::from_secs(1),
-        reconcile: reconcile::Config::new("bs-test-"),
+        reconcile: reconciling(),
         copies: None,
     }
+}
+
+/// A close is confirmed by looks a second apart, and the lists are believed after the settling time.
+fn reconciling() -> reconcile::Config {
+    let mut config = reconcile::Config::new("bs-test-");
+    config.lag = Duration::from_secs(6);
+    config
 }
 
 /// What came of it.
@@ -214,5 +221,5 @@ async fn a_desk_in_a_storm_of_polls_is_never_refused_and_its_exits_do_not_wait()
     // It was a storm, which was held back, and trading went on.
     assert!(run.wanted > 5 * u64::from(A_MINUTE) * 15, "{run:?}");
     assert!(run.budget.market_data.polls.refused > run.wanted / 2, "{run:?}");
-    assert!(run.closed >= 20, "{run:?}");
+    assert!(run.closed >= 10, "{run:?}");
 }
