@@ -25,7 +25,7 @@ const SHUT: [Pair; 2] = [(3, Duration::from_hours(1)), (950, Duration::from_hour
 
 fn limiter(windows: [Pair; 2]) -> RateLimiter {
     let windows = windows.map(|(max, per)| Window::new(max, per).expect("a window"));
-    RateLimiter::new(&Limits::new(&windows).expect("limits"), Arc::new(SystemClock::new()), &Start::Unused)
+    RateLimiter::new(&Limits::new(&windows).expect("limits"), Arc::new(SystemClock::new()), Start::Unused)
 }
 
 struct Floor {

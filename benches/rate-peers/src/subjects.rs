@@ -44,7 +44,7 @@ pub(crate) fn all(windows: [Pair; 2]) -> Vec<(&'static str, Try)> {
 fn ours(windows: [Pair; 2], clock: Arc<dyn Clock>) -> Try {
     let windows = windows.map(|(max, per)| Window::new(max, per).expect("a window"));
     let limits = Limits::new(&windows).expect("limits");
-    let limiter = RateLimiter::new(&limits, clock, &Start::Unused);
+    let limiter = RateLimiter::new(&limits, clock, Start::Unused);
     Arc::new(move || limiter.try_acquire(Request::new(Priority::Polling)).is_ok())
 }
 

@@ -1,17 +1,12 @@
 //! What may be granted when: the tracks of all classes, and what the server said. No clock, no threads, no waiting.
 
-use std::time::Duration;
-
-use backstop_clock::Timestamp;
-
 use crate::ahead::Ahead;
 use crate::ceiling::Ceilings;
 use crate::limits::Limits;
 use crate::request::{Class, Permit, Priority, Refused, Request};
 #[cfg(unix)]
 use crate::shared::Ring;
-use crate::start::{Past, Remembered};
-use crate::tick::{Tick, nanos};
+use crate::tick::Tick;
 use crate::track::Track;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -300,51 +295,6 @@ impl Budget {
         let own = account.own.as_mut().into_iter();
         own.chain(self.total.as_mut()).for_each(|track| track.charge(newest, others.min(track.places())));
         Some(used.max(granted))
-    }
-
-    /// What counts still at `now`, for [`recall`](Self::recall).
-    pub(crate) fn remember(&self, now: Tick, wall: Timestamp) -> Remembered {
-        let numbered = || self.classes.iter().zip(0_u8..);
-        let own = numbered().filter_map(|(account, class)| Some((Some(class), account.own.as_ref()?)));
-        let tracks = own.chain(self.total.as_ref().map(|total| (None, total)));
-        let past = |(class, track): (_, &Track)| {
-            let mut units: Vec<(Duration, u32)> = Vec::new();
-            for unit in track.units(now) {
-                match units.last_mut() {
-                    Some((age, count)) if *age == now.since(unit) => *count += 1,
-                    _ => units.push((now.since(unit), 1)),
-                }
-            }
-            Past { class, units }
-        };
-        let said = numbered().flat_map(|(account, class)| {
-            let left =
-                move |(most, until): (u64, Tick)| (class, most.saturating_sub(account.granted), until.since(now));
-            account.said.at(now).map(left)
-        });
-        // Where nothing was learnt, there is nothing to remember but that.
-        let unlearnt = numbered().filter_map(|(account, class)| Some((class, 0, account.unlearnt?.since(now))));
-        let said = said.chain(unlearnt.filter(|(_, _, lasts)| !lasts.is_zero()));
-        Remembered { wall, tracks: tracks.map(past).collect(), said: said.collect() }
-    }
-
-    /// RATE-5: what `known` says was granted and said, `elapsed` ago. Of other limits, what fits them.
-    pub(crate) fn recall(&mut self, now: Tick, known: &Remembered, elapsed: Duration) {
-        for Past { class, units } in &known.tracks {
-            let track = match class {
-                Some(class) => self.classes.get_mut(usize::from(*class)).and_then(|account| account.own.as_mut()),
-                None => self.total.as_mut(),
-            };
-            let Some(track) = track else { continue };
-            for (age, count) in units {
-                let then = now.before(age.saturating_add(elapsed));
-                self.newest = self.newest.max(then);
-                track.charge(then, (*count as usize).min(track.places()));
-            }
-        }
-        for (class, left, lasts) in &known.said {
-            self.tighten(now, Class::nth(*class), 0, *left, now.plus(nanos(lasts.saturating_sub(elapsed))));
-        }
     }
 
     /// RATE-6: another process granted a unit of the class, or of the total, at `at`.

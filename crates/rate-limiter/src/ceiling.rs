@@ -44,11 +44,6 @@ impl Ceilings {
         let over = |at: Tick, known: &Ceiling| if known.until > at && known.most < count { known.until } else { at };
         self.0.iter().fold(at, over)
     }
-
-    /// Limits and ends of all that hold at `now`.
-    pub(crate) fn at(&self, now: Tick) -> impl Iterator<Item = (u64, Tick)> + '_ {
-        self.0.iter().filter(move |known| known.until > now).map(|known| (known.most, known.until))
-    }
 }
 
 #[cfg(test)]

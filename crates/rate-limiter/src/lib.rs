@@ -116,7 +116,7 @@ pub use limits::{InvalidLimits, Limits};
 pub use request::{Class, Permit, Priority, Refused, Request};
 #[cfg(unix)]
 pub use shared::SharedError;
-pub use start::{Remembered, Start, Unreadable};
+pub use start::Start;
 #[cfg(feature = "tokio")]
 pub use timer::TokioTimer;
 pub use timer::{Sleep, Timer};

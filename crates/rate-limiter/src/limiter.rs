@@ -15,7 +15,7 @@ use crate::queue::{Full, Queue};
 use crate::request::{Permit, Priority, Refused, Request};
 #[cfg(unix)]
 use crate::shared::{Session, Shared, SharedError, stamp};
-use crate::start::{Remembered, Start};
+use crate::start::Start;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::tick::{Tick, nanos};
 use crate::word::ServerWord;
@@ -85,18 +85,13 @@ impl From<Held> for Refused {
 
 impl RateLimiter {
     /// A limiter for a token of which `start` is known.
-    pub fn new(limits: &Limits, clock: Arc<dyn Clock>, start: &Start) -> Self {
+    pub fn new(limits: &Limits, clock: Arc<dyn Clock>, start: Start) -> Self {
         let mut budget = Budget::new(limits);
         let now = Tick::of(clock.mono());
         match start {
             Start::Unused => {}
             Start::UsedUp => budget.use_up(now),
             Start::Probe => budget.learn_until(now.plus(nanos(limits.longest()))),
-            Start::Remembered(known) => {
-                // RATE-5: a clock that was set back has not aged anything.
-                let elapsed = clock.wall().duration_since(known.wall);
-                budget.recall(now, known, Duration::try_from(elapsed).unwrap_or_default());
-            }
         }
         let hints = || [AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)];
         let not_before = (0..budget.classes()).map(|_| hints()).collect();
@@ -124,12 +119,11 @@ impl RateLimiter {
     /// # Errors
     /// [`SharedError`] when the file is something else, is shared under other limits, or cannot be used.
     #[cfg(unix)]
-    pub fn shared(limits: &Limits, clock: Arc<dyn Clock>, path: &Path, start: &Start) -> Result<Self, SharedError> {
+    pub fn shared(limits: &Limits, clock: Arc<dyn Clock>, path: &Path, start: Start) -> Result<Self, SharedError> {
         let shared = Shared::open(path, limits, start, clock.wall())?;
         let known = match start {
-            Start::Remembered(_) => start,
             Start::Probe if shared.probes() => start,
-            _ => &Start::Unused,
+            _ => Start::Unused,
         };
         let limiter = Self::new(limits, clock, known);
         limiter.queue.lock().shared = Some(shared);
@@ -211,13 +205,6 @@ impl RateLimiter {
             let told = shared.begin(wall).and_then(|mut session| session.learnt(permit.class, units, wall));
             drop(told);
         }
-    }
-
-    /// What was granted and said, to be given to the next limiter of the token with [`Start::Remembered`]. Whole only if
-    /// nothing is granted afterwards.
-    pub fn remember(&self) -> Remembered {
-        let wall = self.clock.wall();
-        self.with(|queue, now| queue.budget().remember(now, wall))
     }
 
     /// Runs `act` under the lock, and wakes afterwards whom it made to be woken.

@@ -120,7 +120,7 @@ pub(crate) struct Session<'a> {
 
 impl Shared {
     /// The window at `path`, made if there is none. A new one counts as full at `now`, unless nobody has used the token.
-    pub(crate) fn open(path: &Path, limits: &Limits, start: &Start, now: Timestamp) -> Result<Self, SharedError> {
+    pub(crate) fn open(path: &Path, limits: &Limits, start: Start, now: Timestamp) -> Result<Self, SharedError> {
         let mut rings = Vec::new();
         let mut at = RINGS;
         let total = std::iter::once((Ring::Total, &limits.total));
@@ -145,7 +145,7 @@ impl Shared {
         Ok(shared)
     }
 
-    fn make_or_find(&mut self, start: &Start, now: Timestamp) -> Result<(), SharedError> {
+    fn make_or_find(&mut self, start: Start, now: Timestamp) -> Result<(), SharedError> {
         let session = self.begin_as(matches!(start, Start::Unused), now)?;
         let probes = session.made && matches!(start, Start::Probe);
         if probes {

@@ -110,12 +110,6 @@ impl Track {
         at
     }
 
-    /// The moments of all units that still count in some window, the oldest first.
-    pub(crate) fn units(&self, now: Tick) -> impl Iterator<Item = Tick> + '_ {
-        let longest = self.windows.iter().map(|rule| rule.length).max().unwrap_or(0);
-        (0..self.ring.len()).map(|place| self.nth(place)).filter(move |unit| unit.plus(longest) > now)
-    }
-
     /// How many units it can remember.
     pub(crate) fn places(&self) -> usize {
         self.ring.len()

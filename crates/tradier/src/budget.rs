@@ -94,9 +94,9 @@ impl Budget {
     pub(crate) fn new(budgeting: Option<Budgeting>, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
         let metered = budgeting.map(|Budgeting { limits, start, shared, timer }| {
             let limiter = match shared {
-                Some(path) => RateLimiter::shared(&limits, Arc::clone(&clock), &path, &start)
+                Some(path) => RateLimiter::shared(&limits, Arc::clone(&clock), &path, start)
                     .map_err(|error| ConfigError::Budget { detail: error.to_string() })?,
-                None => RateLimiter::new(&limits, Arc::clone(&clock), &start),
+                None => RateLimiter::new(&limits, Arc::clone(&clock), start),
             };
             Ok(Metered {
                 limiter,

@@ -30,7 +30,7 @@ impl Counted {
     fn new(clock: &Arc<dyn Clock>, all_alike: bool) -> Self {
         let window = Window::new(A_MINUTE, MINUTE).unwrap().with_reserve(A_MINUTE / 6, 0).unwrap();
         let limits = Limits::new(&[window]).unwrap();
-        Self { limiter: RateLimiter::new(&limits, clock.clone(), &Start::Unused), clock: clock.clone(), all_alike }
+        Self { limiter: RateLimiter::new(&limits, clock.clone(), Start::Unused), clock: clock.clone(), all_alike }
     }
 
     pub(crate) async fn leave(&self, priority: Priority, within: Duration) -> Result<(), NotGranted> {

@@ -32,7 +32,7 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new("2030-01-02T15:00:00Z".parse().unwrap()))
 }
 
-fn open(path: &Path, clock: &Arc<ManualClock>, start: &Start) -> RateLimiter {
+fn open(path: &Path, clock: &Arc<ManualClock>, start: Start) -> RateLimiter {
     RateLimiter::shared(&limits(), clock.clone(), path, start).unwrap()
 }
 
@@ -55,12 +55,12 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("window");
         let clock = clock();
-        let alone = RateLimiter::new(&limits(), clock.clone(), &Start::Unused);
-        let mut processes = [(); 3].map(|()| open(&path, &clock, &Start::Unused));
+        let alone = RateLimiter::new(&limits(), clock.clone(), Start::Unused);
+        let mut processes = [(); 3].map(|()| open(&path, &clock, Start::Unused));
         for (who, what, pause, dies) in asked {
             clock.advance(MS * pause);
             if dies {
-                processes[who] = open(&path, &clock, &Start::UsedUp);
+                processes[who] = open(&path, &clock, Start::UsedUp);
             }
             let (one, all) = (alone.try_acquire(request(what)), processes[who].try_acquire(request(what)));
             prop_assert_eq!(one.is_ok(), all.is_ok(), "{:?} and {:?}", one, all);
@@ -80,7 +80,7 @@ proptest! {
         let path = folder.path().join("window");
         let clock = clock();
         let start = clock.mono();
-        let mut processes = [(); 2].map(|()| open(&path, &clock, &Start::Unused));
+        let mut processes = [(); 2].map(|()| open(&path, &clock, Start::Unused));
         let mut granted = Vec::new();
         for (who, pause, killed, written) in asked {
             clock.advance(MS * pause);
@@ -104,7 +104,7 @@ proptest! {
             }
             if written < 4 {
                 fs::write(&path, cut).unwrap();
-                processes = [(); 2].map(|()| open(&path, &clock, &Start::UsedUp));
+                processes = [(); 2].map(|()| open(&path, &clock, Start::UsedUp));
             } else {
                 granted.push(clock.mono().since(start));
             }
@@ -125,15 +125,15 @@ fn a_new_file_and_one_of_an_earlier_start_of_the_machine_count_as_full() {
     let path = folder.path().join("window");
     let clock = clock();
     let any = request((0, 0, 1));
-    let limiter = open(&path, &clock, &Start::UsedUp);
+    let limiter = open(&path, &clock, Start::UsedUp);
     assert_eq!(limiter.try_acquire(any), Err(Refused::Full { after: SECOND }));
     clock.advance(SECOND);
-    assert!(open(&path, &clock, &Start::UsedUp).try_acquire(any).is_ok());
+    assert!(open(&path, &clock, Start::UsedUp).try_acquire(any).is_ok());
     clock.advance(SECOND * 10);
     let mut bytes = fs::read(&path).unwrap();
     bytes[16..32].copy_from_slice(&[7; 16]);
     fs::write(&path, bytes).unwrap();
-    assert_eq!(open(&path, &clock, &Start::UsedUp).try_acquire(any), Err(Refused::Full { after: SECOND }));
+    assert_eq!(open(&path, &clock, Start::UsedUp).try_acquire(any), Err(Refused::Full { after: SECOND }));
 }
 
 // proves: RATE-5
@@ -142,9 +142,8 @@ fn whoever_makes_the_file_may_ask_the_server_and_its_answer_counts_for_all() {
     let word = |used, left| ServerWord::new(used, left, SECOND);
     let class = Limits::with_classes(&[], &[&[Window::new(5, SECOND).unwrap()]]).unwrap();
     let any = request((0, 0, 1));
-    let begin = |path: &Path, clock: &Arc<ManualClock>| {
-        RateLimiter::shared(&class, clock.clone(), path, &Start::Probe).unwrap()
-    };
+    let begin =
+        |path: &Path, clock: &Arc<ManualClock>| RateLimiter::shared(&class, clock.clone(), path, Start::Probe).unwrap();
     for restarted in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let (path, clock) = (folder.path().join("window"), clock());
@@ -179,11 +178,11 @@ fn whoever_makes_the_file_may_ask_the_server_and_its_answer_counts_for_all() {
 fn a_probe_without_an_answer_leaves_the_file_full() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("window"), clock());
-    let limiter = open(&path, &clock, &Start::Probe);
+    let limiter = open(&path, &clock, Start::Probe);
     let any = request((0, 0, 1));
     assert!(limiter.try_acquire(any).is_ok());
     clock.advance(MS * 999);
-    for limiter in [&limiter, &open(&path, &clock, &Start::Probe)] {
+    for limiter in [&limiter, &open(&path, &clock, Start::Probe)] {
         assert_eq!(limiter.try_acquire(any), Err(Refused::Full { after: MS }));
     }
     clock.advance(MS);
@@ -196,14 +195,14 @@ fn a_file_that_is_deleted_or_replaced_counts_as_full() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("window");
     let clock = clock();
-    let limiter = open(&path, &clock, &Start::Unused);
+    let limiter = open(&path, &clock, Start::Unused);
     assert!(limiter.try_acquire(request((1, 0, 1))).is_ok());
     fs::remove_file(&path).unwrap();
     // Exits pass all the same: see `limiter/tests/lost.rs`.
     assert_eq!(limiter.try_acquire(request((1, 2, 1))), Err(Refused::Full { after: SECOND }));
     clock.advance(SECOND);
     assert!(limiter.try_acquire(request((1, 0, 5))).is_ok());
-    let other = open(&path, &clock, &Start::Unused);
+    let other = open(&path, &clock, Start::Unused);
     assert_eq!(other.try_acquire(request((1, 0, 1))), Err(Refused::Full { after: SECOND }));
 }
 
@@ -216,11 +215,11 @@ fn a_file_that_somebody_cut_short_counts_as_full() {
     let any = request((1, 0, 1));
     for start in [Start::Unused, Start::UsedUp] {
         for length in [16, RINGS / 8, RINGS, RINGS + 1, RINGS + 8, RINGS + 8 * 8] {
-            let before = open(&path, &clock, &Start::Unused);
+            let before = open(&path, &clock, Start::Unused);
             assert!(before.try_acquire(request((1, 0, 5))).is_ok());
             fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
             // Who has begun since knows nothing, and who was there does not know what others were granted.
-            let after = open(&path, &clock, &start);
+            let after = open(&path, &clock, start);
             // Where not even the start of the machine is left, nobody can tell it from an earlier one.
             if length > 16 {
                 assert_eq!(after.try_acquire(any), Err(Refused::Full { after: SECOND }), "{length}");
@@ -239,11 +238,11 @@ fn a_clock_that_was_set_back_grants_nothing_extra_to_whoever_starts_then() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("window");
     let clock = clock();
-    let limiter = open(&path, &clock, &Start::Unused);
+    let limiter = open(&path, &clock, Start::Unused);
     assert!(limiter.try_acquire(request((1, 0, 5))).is_ok());
     clock.advance(MS * 900);
     clock.step_wall(SignedDuration::from_hours(-1));
-    for limiter in [&limiter, &open(&path, &clock, &Start::UsedUp)] {
+    for limiter in [&limiter, &open(&path, &clock, Start::UsedUp)] {
         assert!(limiter.try_acquire(request((1, 0, 1))).is_err());
     }
     clock.advance(MS * 100);
@@ -255,7 +254,7 @@ fn a_clock_that_was_set_back_grants_nothing_extra_to_whoever_starts_then() {
 fn what_is_no_window_or_one_of_other_limits_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let clock = clock();
-    let shared = |path: &Path, limits: &Limits| RateLimiter::shared(limits, clock.clone(), path, &Start::Unused);
+    let shared = |path: &Path, limits: &Limits| RateLimiter::shared(limits, clock.clone(), path, Start::Unused);
     let text = folder.path().join("text");
     for content in ["[settings]\nlimit = 3\n", "\0\0\0\0\0\0\0\0\0"] {
         fs::write(&text, content).unwrap();
@@ -263,7 +262,7 @@ fn what_is_no_window_or_one_of_other_limits_is_refused_and_left_alone() {
         assert_eq!(fs::read_to_string(&text).unwrap(), content);
     }
     let path = folder.path().join("window");
-    drop(open(&path, &clock, &Start::Unused));
+    drop(open(&path, &clock, Start::Unused));
     let others = Limits::new(&[Window::new(3, SECOND).unwrap()]).unwrap();
     assert!(matches!(shared(&path, &others), Err(SharedError::OtherLimits { .. })));
     assert!(matches!(shared(folder.path(), &others), Err(SharedError::Io { action: "open", .. })));
@@ -277,7 +276,7 @@ fn whoever_keeps_the_file_locked_holds_others_up_and_grants_them_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("window");
     let clock = clock();
-    let limiter = open(&path, &clock, &Start::Unused);
+    let limiter = open(&path, &clock, Start::Unused);
     let holder = fs::File::open(&path).unwrap();
     holder.lock().unwrap();
     assert_eq!(limiter.try_acquire(request((0, 0, 1))), Err(Refused::Full { after: MS }));
@@ -290,7 +289,7 @@ fn a_wait_survives_that_the_file_is_busy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("window");
     let clock = clock();
-    let limiter = open(&path, &clock, &Start::Unused);
+    let limiter = open(&path, &clock, Start::Unused);
     let holder = fs::File::open(&path).unwrap();
     holder.lock().unwrap();
     let deadline = clock.mono().plus(SECOND);

@@ -42,7 +42,7 @@ fn now() -> Duration {
 #[test]
 fn role() {
     let Some(path) = std::env::var_os("BACKSTOP_TEST_WINDOW") else { return };
-    let limiter = RateLimiter::shared(&limits(), Arc::new(SameForAll), Path::new(&path), &Start::Unused).unwrap();
+    let limiter = RateLimiter::shared(&limits(), Arc::new(SameForAll), Path::new(&path), Start::Unused).unwrap();
     let mut output = std::io::stdout().lock();
     loop {
         match limiter.try_acquire(Request::new(Priority::Entry)) {

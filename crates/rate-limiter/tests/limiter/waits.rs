@@ -16,7 +16,7 @@ fn limiter(max: u32, per: Duration, kept: u32) -> (Arc<RateLimiter>, Arc<ManualC
     let clock = Arc::new(ManualClock::following_tokio("2030-01-02T15:00:00Z".parse().unwrap()));
     let window = Window::new(max, per).unwrap().with_reserve(kept, 0).unwrap();
     let limits = Limits::new(&[window]).unwrap();
-    (Arc::new(RateLimiter::new(&limits, clock.clone(), &Start::Unused)), clock)
+    (Arc::new(RateLimiter::new(&limits, clock.clone(), Start::Unused)), clock)
 }
 
 fn poll() -> Request {
@@ -190,7 +190,7 @@ async fn a_refusal_by_the_server_stops_everybody_until_it_expires() {
 fn threads_wait_their_turn_on_the_machine_s_clock() {
     let clock = Arc::new(SystemClock::new());
     let limits = Limits::new(&[Window::new(2, MS * 5).unwrap()]).unwrap();
-    let limiter = RateLimiter::new(&limits, clock.clone(), &Start::Unused);
+    let limiter = RateLimiter::new(&limits, clock.clone(), Start::Unused);
     let mut granted: Vec<Mono> = thread::scope(|scope| {
         let wait = || (0..10).map(|_| limiter.acquire_blocking(poll(), clock.mono().plus(MS * 60_000)).unwrap().at());
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(move || wait().collect::<Vec<_>>())).collect();

@@ -25,7 +25,7 @@ fn clock() -> Arc<ManualClock> {
 
 fn open(path: &Path, clock: &Arc<ManualClock>) -> RateLimiter {
     let limits = Limits::new(&[Window::new(u32::try_from(MOST).unwrap(), SECOND).unwrap()]).unwrap();
-    RateLimiter::shared(&limits, clock.clone(), path, &Start::Unused).unwrap()
+    RateLimiter::shared(&limits, clock.clone(), path, Start::Unused).unwrap()
 }
 
 fn ask(limiter: &RateLimiter, priority: Priority) -> Result<Permit, Refused> {

@@ -20,7 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn limiter(windows: &[Window]) -> (Arc<RateLimiter>, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new("2030-01-02T15:00:00Z".parse().unwrap()));
     let limits = Limits::new(windows).unwrap();
-    (Arc::new(RateLimiter::new(&limits, clock.clone(), &Start::Unused)), clock)
+    (Arc::new(RateLimiter::new(&limits, clock.clone(), Start::Unused)), clock)
 }
 
 fn check(model: impl Fn() + Sync + Send + 'static) {

@@ -16,7 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn limiter(windows: &[Window]) -> (RateLimiter, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new("2030-01-02T15:00:00Z".parse().unwrap()));
-    (RateLimiter::new(&Limits::new(windows).unwrap(), clock.clone(), &Start::Unused), clock)
+    (RateLimiter::new(&Limits::new(windows).unwrap(), clock.clone(), Start::Unused), clock)
 }
 
 // proves: RATE-2

@@ -34,7 +34,7 @@ fn leave(limiter: &RateLimiter, ticket: Ticket) {
 fn what_was_promised_here_waits_when_another_process_is_granted_it() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("window"), clock());
-    let [here, there] = [(); 2].map(|()| open(&path, &clock, &Start::Unused));
+    let [here, there] = [(); 2].map(|()| open(&path, &clock, Start::Unused));
     for priority in 0..3 {
         // Its turn comes at once, and it is slow to fetch it. Four are left, for one process as for the other.
         let slow = join(&here, request((1, priority, 2)));
@@ -113,8 +113,8 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let (path, clock) = (folder.path().join("window"), clock());
         let began = clock.mono();
-        let restart = || open(&path, &clock, &Start::UsedUp);
-        let unused = || open(&path, &clock, &Start::Unused);
+        let restart = || open(&path, &clock, Start::UsedUp);
+        let unused = || open(&path, &clock, Start::Unused);
         let mut processes = [(); 2].map(|()| Process { limiter: unused(), waiting: Vec::new() });
         let mut granted: Vec<(Duration, Request)> = Vec::new();
         for (who, step) in steps {
