@@ -88,6 +88,8 @@
 //!
 //! Queries, several writers, or records above a few megabytes: take a database.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod chain;
 mod commit;
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 #![no_main]
 
-#[path = "../checks/image.rs"]
+#[path = "../../src/fuzz/image.rs"]
 mod image;
-#[path = "../checks/counting.rs"]
+#[path = "../../src/fuzz/counting.rs"]
 mod counting;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| image::check(data));

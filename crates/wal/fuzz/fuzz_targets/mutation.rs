@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../checks/mutation.rs"]
+#[path = "../../src/fuzz/mutation.rs"]
 mod mutation;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| mutation::check(data));
