@@ -27,6 +27,8 @@
 //! The trait holds what the safety layer needs, not what a broker offers: no charts, no chains, no watchlists. Call
 //! your broker's own client for those, beside it.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod account;
 mod broker;
 #[cfg(feature = "conformance")]

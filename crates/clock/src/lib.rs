@@ -19,6 +19,8 @@
 //!
 //! A program without tests of its timing needs no trait: call the standard library.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod clock;
 mod manual;
 #[cfg(feature = "nyse")]

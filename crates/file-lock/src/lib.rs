@@ -79,6 +79,8 @@
 //! * For parts of one file, record locks (`fcntl(2)`): this lock is of a whole file.
 //! * For one leader among several machines, a lease with a fence number in a database that all of them reach.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod acquire;
 mod error;
 mod filesystem;

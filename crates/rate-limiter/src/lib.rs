@@ -93,6 +93,8 @@
 //! To smooth traffic to a server of one's own, governor is smaller and a token bucket is enough. To bound how many requests
 //! are on their way at once, take a semaphore. For processes on several machines, take a gateway that all requests go through.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod ahead;
 mod budget;
 mod ceiling;

@@ -38,6 +38,8 @@
 //! To keep what is in memory over a crash, write what happened to a log (`backstop-wal`) and fold [`Books`] from it; a ledger
 //! that follows them ([`Ledger::follow`]) sets aside on top what is not in the log yet. To do one thing at a broker exactly once, write its intent to a log and look it up by client order id.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod books;
 mod ledger;
 mod order;

@@ -35,6 +35,8 @@
 //!
 //! * `http` (default): [`SimServer`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod account;
 mod book;
 mod calendar;

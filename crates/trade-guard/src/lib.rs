@@ -67,6 +67,8 @@
 //! To keep two processes apart, take `backstop-file-lock`: a guard knows its own process and its store. To wait for a
 //! turn, take a mutex or a semaphore. To limit requests a minute, take a rate limiter.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod guard;
 mod key;
 mod node;

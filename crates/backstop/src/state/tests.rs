@@ -33,6 +33,24 @@ fn intent(slot: &SlotId, purpose: Purpose, quantity: u32) -> (ClientOrderId, Rec
     (id, Record::Intent { slot: slot.clone(), purpose, order, reserve, margin, notional })
 }
 
+fn limits_with(seconds: u32) -> backstop_limits::Config {
+    let rate = |count, seconds| backstop_limits::Rate { count, seconds };
+    backstop_limits::Config {
+        order_quantity: 100,
+        order_notional: 60_000.into(),
+        gross_notional: 120_000.into(),
+        collar: backstop_limits::Collar { bps: 100, least: Decimal::new(5, 2) },
+        positions: 4,
+        positions_per_underlying: 2,
+        entries: 20,
+        loss: 1_000.into(),
+        repeats: 100,
+        look_alikes: rate(1, seconds),
+        messages: rate(60, 60),
+        underlyings: ["SPX", "SPY"].map(|symbol| symbol.parse().unwrap()).into(),
+    }
+}
+
 fn filled(side: Side, quantity: u32, price: u32) -> Vec<Fill> {
     let effect = if side == Side::Buy { PositionEffect::Open } else { PositionEffect::Close };
     let (quantity, price) = (Decimal::from(quantity), Decimal::from(price));
@@ -225,10 +243,7 @@ fn record(kind: u32, number: u32, day: i8, some: u32) -> Record {
             Record::Adopted { client_order_id, broker_order_id, fills: filled(Side::Buy, 1 + number, 80) }
         }
         15 => {
-            let mut config: backstop_limits::Config =
-                serde_json::from_str(include_str!("../../../limits/limits.example.json")).unwrap();
-            config.look_alikes.seconds = 1 + some;
-            let limits = backstop_limits::Limits::start(config, None).unwrap().0;
+            let limits = backstop_limits::Limits::start(limits_with(1 + some), None).unwrap().0;
             Record::LimitsSet { limits, loosened: vec![], by: Some(reason.clone()), reason: Some(reason) }
         }
         16 if some < 5 => Record::RepeatsAllowed { kind: kind_of(&slot), by: reason.clone(), reason },
