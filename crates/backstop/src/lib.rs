@@ -29,8 +29,8 @@
 //! live (TXN-6), and settled by its fills in the batch that ends it. A start compares with the account's balance
 //! ([`Desk::read_cash`]).
 //!
-//! The records of earlier versions are read. A checkpoint of a version that kept its cash otherwise is refused, with nothing
-//! changed: close what is open with that version, and begin a new state directory.
+//! A journal of a version before the book of the crate [`reconcile`] is refused, with nothing changed, and so is a checkpoint of
+//! one that kept its cash otherwise: close what is open with that version, and begin a new state directory.
 //!
 //! # Limits
 //!
@@ -41,6 +41,10 @@
 //!
 //! # What is not covered
 //!
+//! * **Somebody else's order that works on a symbol.** A close there is not verified until it is at rest, unless whose it is was
+//!   declared ([`reconcile::Others`]): it may sell what the lists still show.
+//! * **A spread of which somebody has closed one leg.** It differs, and its exit is refused as a whole: closing what is left may
+//!   open the opposite where the list is wrong. Close it by hand, or let sizes be corrected ([`reconcile::Sizes`]).
 //! * **Two state directories that trade one account under one strategy's name.** The names of orders are unique within a
 //!   state directory only. It is found out and halts (REC-7), and an order that is older than the intent is never taken for
 //!   its own; but one of the other's that came after the intent, under the same name, cannot be told from it: where our own

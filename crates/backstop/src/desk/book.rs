@@ -174,16 +174,14 @@ impl Inner {
             self.adopt_orphan(adoption).await;
         }
         for row in drift.iter().filter(|row| row.plan == Plan::HaltAndReduce && row.reads > 1) {
-            let text = row.to_string();
-            if self.halt_for(&text).await {
-                self.alert(row.symbol.as_str(), text).await;
-            }
+            // Halts and differences have alerts of their own, which end with them.
+            let _stands = self.halt_for(&row.to_string()).await;
         }
-        // One that is open is told of as what differs, and by whoever closes it.
         // REC-9: what could not be judged is shut; it can be when the broker's lists have had their time.
         let judged_at = (!unjudged.is_empty()).then(|| self.clock.mono().plus(self.config.reconcile.lag));
         self.schedule.lock().next = pending.iter().map(|close| close.next).chain(judged_at).min();
         self.rescheduled.notify_one();
+        // One that is open is told of as what differs, and by whoever closes it.
         let is_flat = |id| self.state.lock().book.get(id).is_some_and(Position::is_flat);
         for close in pending.iter().filter(|close| close.alert && is_flat(&close.position)) {
             self.say_pending(close).await;
@@ -243,22 +241,29 @@ impl Inner {
 
     /// By policy: takes what is at the broker and nobody's into the book, with a stop.
     async fn adopt_orphan(self: &Arc<Self>, adoption: Adoption) {
-        let (at, strategy) = (self.clock.wall(), self.config.strategy.clone());
+        let at = self.clock.wall();
         let (symbol, quantity) = (adoption.symbol().clone(), adoption.quantity());
+        // Before the first session there is no name for it; the next look finds it again.
+        let Some(slot) = self.free_slot(&self.state.lock()) else { return };
+        let Ok(position) = slot.position() else { return };
+        let name = position.clone();
         let adopted = self.commit_made(move |state| {
-            // Before the first session there is no name for it; the next look finds it again.
-            let session = state.session.as_ref()?.id;
-            let is_free = |slot: &SlotId| {
-                state.held(slot).is_none()
-                    && !state.issued.keys().any(|id| SlotId::of_label(id.as_str()).as_ref() == Some(slot))
-            };
-            let slots = (ADOPTED.saturating_add(1)..).filter_map(NonZeroU32::new);
-            let slot = slots.map(|slot| SlotId { strategy: strategy.clone(), session, slot }).find(is_free)?;
-            let change = state.book.clone().adopt(&slot.position().ok()?, adoption, at).ok()?;
+            let change = state.book.clone().adopt(&name, adoption, at).ok()?;
             Some(vec![Record::Book { change }])
         });
         let text = format!("{quantity} {symbol} at the broker were nobody's: adopted with a stop, as the policy says");
-        self.changed_by_broker(adopted.await, symbol.as_str(), text).await;
+        self.changed_by_broker(adopted.await, position.as_str(), text).await;
+    }
+
+    /// The first slot of adopted positions that nothing has gone by. One look at a time, so nobody else takes it meanwhile.
+    fn free_slot(&self, state: &State) -> Option<SlotId> {
+        let session = state.session.as_ref()?.id;
+        let is_free = |slot: &SlotId| {
+            state.held(slot).is_none()
+                && !state.issued.keys().any(|id| SlotId::of_label(id.as_str()).as_ref() == Some(slot))
+        };
+        let slots = (ADOPTED.saturating_add(1)..).filter_map(NonZeroU32::new);
+        slots.map(|slot| SlotId { strategy: self.config.strategy.clone(), session, slot }).find(is_free)
     }
 
     async fn changed_by_broker(

@@ -51,6 +51,17 @@ fn changes(journal: &MemoryJournal) -> Vec<Change> {
     records.filter_map(|record| if let Record::Book { change } = record { Some(change) } else { None }).collect()
 }
 
+/// What spoke for the removals beside the lists.
+fn witnesses(journal: &MemoryJournal) -> Vec<Witness> {
+    let mut witnesses = Vec::new();
+    for change in changes(journal) {
+        if let Change::Removed { evidence: Evidence::Absence { legs }, .. } = change {
+            witnesses.extend(legs.into_iter().flat_map(|leg| leg.reads.witnesses));
+        }
+    }
+    witnesses
+}
+
 // proves: REC-9
 #[tokio::test(start_paused = true)]
 async fn what_differs_is_shut_for_entries_until_a_look_finds_it_as_it_should_be_and_exits_pass() {
@@ -162,13 +173,8 @@ async fn on_a_schedule_the_balances_are_the_witness_where_no_order_shows_who_sol
     assert!(bench.sim().trade_by_hand(&spy(), -10));
     tokio::time::sleep(Duration::from_mins(5)).await;
     assert!(desk.state().held(&slot).is_none(), "{:#?}", desk.state().reconciled);
-    let by_balances = changes(&journal).iter().any(|change| match change {
-        Change::Removed { evidence: Evidence::Absence { legs }, .. } => {
-            legs.iter().flat_map(|leg| &leg.reads.witnesses).any(|witness| matches!(witness, Witness::Balances { .. }))
-        }
-        _ => false,
-    });
-    assert!(by_balances, "{:?}", changes(&journal));
+    let spoke = witnesses(&journal);
+    assert!(spoke.iter().any(|witness| matches!(witness, Witness::Balances { .. })), "{spoke:?}");
 }
 
 // proves: REC-5, REC-9
@@ -189,13 +195,8 @@ async fn the_nightly_report_is_asked_for_what_is_missing_and_confirms_it_late() 
     // It speaks beside each look: the fourth has three of them before it.
     look(&desk, 4).await;
     assert!(desk.state().held(&slot).is_none(), "{:#?}", desk.state().reconciled);
-    let by_report = |change: &Change| match change {
-        Change::Removed { evidence: Evidence::Absence { legs }, .. } => {
-            legs.iter().flat_map(|leg| &leg.reads.witnesses).any(|seen| matches!(seen, Witness::ClosedLots { .. }))
-        }
-        _ => false,
-    };
-    assert!(changes(&journal).iter().any(by_report), "{:?}", changes(&journal));
+    let spoke = witnesses(&journal);
+    assert!(spoke.iter().any(|witness| matches!(witness, Witness::ClosedLots { .. })), "{spoke:?}");
 }
 
 // proves: REC-6, REC-8
@@ -224,7 +225,9 @@ async fn what_is_nobodys_is_told_and_by_policy_adopted_with_a_stop_and_closed_li
         assert_eq!(*position.origin(), Origin::Adopted { stop: Decimal::new(5, 2) });
         assert!(matches!(changes(&journal).last(), Some(Change::Adopted { reads, .. }) if reads.reads >= 3));
         assert!(desk.reconcile().await.unwrap().drift.is_empty());
+        assert!(state.alerts[&slot.to_string()].text.contains("adopted"), "{:?}", state.alerts);
         assert!(matches!(leave(&desk, slot).await, ExitEnd::Closed));
+        assert!(desk.state().alerts.is_empty(), "it ends with the position: {:?}", desk.state().alerts);
         assert_eq!(bench.held(), Decimal::ZERO);
         assert_eq!(State::replay(&journal.batches()).unwrap(), desk.state());
         desk.reconcile().await.unwrap();
@@ -434,4 +437,26 @@ async fn what_could_not_be_judged_after_a_restart_is_shut_no_longer_than_the_bro
     let looks = bench.broker.lists.load(Ordering::SeqCst);
     tokio::time::sleep(SETTLE * 2).await;
     assert!(bench.broker.lists.load(Ordering::SeqCst) > looks, "nobody asked for it, and the hour is not over");
+}
+
+// proves: REC-8
+#[tokio::test(start_paused = true)]
+async fn what_is_held_the_other_way_round_halts_after_two_looks_and_once() {
+    let bench = calm();
+    let desk = bench.desk().await;
+    let (_, end) = enter(&desk, 1).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    tokio::time::sleep(SETTLE * 2).await;
+    assert!(bench.sim().trade_by_hand(&spy(), -25));
+    tokio::time::sleep(SETTLE * 2).await;
+    look(&desk, 1).await;
+    assert!(desk.state().halted().is_none(), "one look is none");
+    look(&desk, 1).await;
+    let pull = desk.state().halted().expect("halted").clone();
+    assert!(pull.reason.contains("SPY"), "{pull:?}");
+    // Whoever has looked into it is not halted again by the same.
+    bench.switch().resume("bob", "known", bench.clock.wall()).unwrap();
+    look(&desk, 5).await;
+    assert!(desk.state().halted().is_none(), "{:?}", desk.state().halted());
+    assert_eq!(desk.reconcile().await.unwrap().drift.len(), 1, "it differs still, and is shut");
 }
