@@ -30,7 +30,7 @@ const A_MINUTE: u32 = 60;
 /// Between two of [`A_MINUTE`] requests.
 const INTERVAL: Duration = Duration::from_secs(1);
 const CALL: Duration = Duration::from_secs(3);
-const LASTS: Duration = Duration::from_mins(15);
+const LASTS: Duration = Duration::from_mins(20);
 /// Ask for quotes four times a second each.
 const POLLERS: u64 = 6;
 
@@ -209,7 +209,7 @@ async fn look(desk: &Desk) -> Option<(MarketView, Decimal)> {
     None
 }
 
-// proves: RATE-1
+// proves: RATE-1, RATE-3
 #[tokio::test(start_paused = true)]
 async fn a_desk_in_a_storm_of_polls_is_never_refused_and_its_exits_do_not_wait() {
     // Nobody is told to wait by a fault, so that all waiting is the budget's.
@@ -219,7 +219,7 @@ async fn a_desk_in_a_storm_of_polls_is_never_refused_and_its_exits_do_not_wait()
     let exits = run.budget.trading.exits;
     assert!(exits.refused == 0 && exits.longest <= INTERVAL, "{run:?}");
     // It was a storm, which was held back, and trading went on.
-    assert!(run.wanted > 5 * u64::from(A_MINUTE) * 15, "{run:?}");
+    assert!(run.wanted > 5 * u64::from(A_MINUTE) * 20, "{run:?}");
     assert!(run.budget.market_data.polls.refused > run.wanted / 2, "{run:?}");
-    assert!(run.closed >= 10, "{run:?}");
+    assert!(run.closed >= 30, "{run:?}");
 }

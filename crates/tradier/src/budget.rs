@@ -73,7 +73,7 @@ pub(crate) fn documented(base: &BaseUrl) -> Result<Limits, ConfigError> {
 /// So many `reads` a minute of the account, as many of market data, and `orders`. There is no total: Tradier counts the
 /// three apart, per token, and documents nothing over them.
 ///
-/// Of orders, a sixth is kept for exits, cancels among them, and another one for entries. Reads are all polling, and
+/// Of orders, a sixth is kept for exits, cancels among them, and another one for entries. Reads are polling but for the clock, and
 /// spread: a burst that used up the minute would leave nobody to see what becomes of an order for the rest of it.
 pub(crate) fn a_minute(reads: u32, orders: u32) -> Result<Limits, ConfigError> {
     let refuse = |detail: String| ConfigError::Budget { detail };

@@ -73,7 +73,8 @@
 //!
 //! With [`TradierConfig::with_documented_limits`] every request passes a [`RateLimiter`](backstop_rate_limiter::RateLimiter)
 //! before it goes on the wire (RATE-1 to RATE-6), in the three classes that Tradier counts; over them it documents no
-//! total. A submit takes its budget in [`grant`](backstop_broker::Broker::grant), a cancel at exit priority, everything
+//! total. A submit takes its budget in [`grant`](backstop_broker::Broker::grant), a cancel at exit priority, the
+//! clock as an entry (without the broker's day no doubt is settled, and it is counted with quotes), everything
 //! else as polling; a read that would wait longer than its call may take is
 //! [`Throttled`](backstop_broker::ReadError::Throttled), a cancel or a submit without leave
 //! [`NoBudget`](backstop_broker::NotSent::NoBudget): neither was sent. Each answer's headers, 429 and `Quota Violation` tighten
