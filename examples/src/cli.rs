@@ -431,3 +431,6 @@ pub(crate) struct SimulatorArgs {
     #[command(flatten)]
     pub(crate) market: MarketArgs,
 }
+
+#[cfg(test)]
+mod tests;

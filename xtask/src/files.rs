@@ -4,21 +4,26 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// The folder of the workspace.
-pub(crate) fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.parent().unwrap_or(own).to_owned()
 }
 
 /// A file of the project.
-pub(crate) struct File {
+#[derive(Debug)]
+pub struct File {
     /// Relative to the root, with forward slashes.
-    pub(crate) path: String,
-    pub(crate) text: String,
+    pub path: String,
+    /// All that is in it.
+    pub text: String,
 }
 
 /// All text files below `folder` of `root` whose names end in one of `endings`, in the order of their paths. What
 /// builds and editors leave behind is not among them.
-pub(crate) fn with_endings(root: &Path, folder: &str, endings: &[&str]) -> Result<Vec<File>, Vec<String>> {
+///
+/// # Errors
+/// What cannot be read.
+pub fn with_endings(root: &Path, folder: &str, endings: &[&str]) -> Result<Vec<File>, Vec<String>> {
     let mut found = Vec::new();
     walk(root, &root.join(folder), endings, &mut found)
         .map_err(|error| vec![format!("cannot read the files of {}: {error}", root.join(folder).display())])?;
@@ -45,12 +50,18 @@ fn walk(root: &Path, folder: &Path, endings: &[&str], found: &mut Vec<File>) -> 
 }
 
 /// The text of the file at `path` below `root`.
-pub(crate) fn read(root: &Path, path: &str) -> Result<String, Vec<String>> {
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(root: &Path, path: &str) -> Result<String, Vec<String>> {
     fs::read_to_string(root.join(path)).map_err(|error| vec![format!("cannot read {path}: {error}")])
 }
 
 /// Replaces the file at `path` below `root` if `text` differs from it; says whether it did.
-pub(crate) fn replace(root: &Path, path: &str, text: &str) -> Result<bool, Vec<String>> {
+///
+/// # Errors
+/// It cannot be read or written.
+pub fn replace(root: &Path, path: &str, text: &str) -> Result<bool, Vec<String>> {
     if read(root, path)? == text {
         return Ok(false);
     }

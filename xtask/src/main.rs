@@ -2,10 +2,10 @@
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
+mod blocks;
 mod cargo;
 mod ci;
 mod deps;
-mod files;
 mod forbidden;
 mod invariants;
 mod license;
@@ -19,6 +19,8 @@ mod table;
 
 use std::path::Path;
 use std::process::ExitCode;
+
+use xtask::files;
 
 /// How a command ended: a remark on what was looked at, or what is wrong, one complaint a line.
 pub(crate) type Verdict = Result<String, Vec<String>>;
@@ -36,7 +38,7 @@ struct Task {
 
 /// In the order of `ci`: cheap steps first. Tests come last, because whoever reads the log of a machine looks for the
 /// runner's closing lines at its end.
-const TASKS: [Task; 11] = [
+const TASKS: [Task; 12] = [
     Task {
         name: "fetch",
         takes: "0 s / network",
@@ -55,8 +57,15 @@ const TASKS: [Task; 11] = [
     Task {
         name: "links",
         takes: "1 s",
-        about: "relative links and docs/ paths in Markdown files lead somewhere",
+        about: "relative links, their #anchors and docs/ paths in Markdown files lead somewhere",
         run: links::check,
+        write: None,
+    },
+    Task {
+        name: "blocks",
+        takes: "2 s",
+        about: "code blocks in Markdown files: rust is compiled by a doctest, commands exist, json and manifests are read",
+        run: blocks::check,
         write: None,
     },
     Task {
@@ -134,6 +143,19 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Why `words` are no command of ours, for pages that show one.
+pub(crate) fn misunderstood(words: &[&str]) -> Option<String> {
+    match words {
+        [] | ["ci" | "help"] | ["planted", ..] => None,
+        [name, rest @ ..] => match (TASKS.iter().find(|task| task.name == *name), rest) {
+            (None, _) => Some(format!("there is no `cargo xtask {name}`")),
+            (Some(_), [] | ["--help"]) => None,
+            (Some(task), ["--write"]) if task.write.is_some() => None,
+            (Some(_), _) => Some(format!("`cargo xtask {name}` does not take {rest:?}")),
+        },
+    }
 }
 
 const CI: &str = "all of the above in this order; stops at the first failure";

@@ -22,6 +22,15 @@ pub(crate) struct Package {
     pub(crate) manifest: String,
     pub(crate) member: bool,
     pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) features: BTreeSet<String>,
+    pub(crate) targets: Vec<Target>,
+}
+
+/// What cargo builds of a package.
+pub(crate) struct Target {
+    /// `lib`, `bin`, `test`, `bench`, `example`.
+    pub(crate) kind: String,
+    pub(crate) name: String,
 }
 
 /// A line of a manifest.
@@ -63,6 +72,8 @@ impl Metadata {
                 manifest: manifest.strip_prefix(&prefix).unwrap_or(&manifest).to_owned(),
                 member: members.contains(id.as_str()),
                 dependencies: list(package, "dependencies").filter_map(dependency).collect(),
+                features: package["features"].as_object().into_iter().flat_map(|all| all.keys().cloned()).collect(),
+                targets: list(package, "targets").filter_map(target).collect(),
             };
             Some(package)
         });
@@ -81,6 +92,11 @@ fn dependency(value: &Value) -> Option<Dependency> {
         optional: value["optional"].as_bool().unwrap_or(false),
         target: text(value, "target"),
     })
+}
+
+fn target(value: &Value) -> Option<Target> {
+    let kind = list(value, "kind").filter_map(Value::as_str).next()?;
+    Some(Target { kind: kind.to_owned(), name: text(value, "name")? })
 }
 
 fn kind_of(value: &Value) -> Kind {

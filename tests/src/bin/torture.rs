@@ -207,3 +207,20 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     number.checked_mul(scale).filter(|ms| *ms > 0).map(Duration::from_millis).ok_or_else(wrong)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_pages_type_is_understood() {
+        let calls = xtask::calls::calls(&xtask::files::root(), "torture").unwrap();
+        assert!(!calls.is_empty(), "the pages are not found");
+        for call in calls {
+            let words = ["torture"].into_iter().chain(call.arguments.iter().map(String::as_str));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{}: {error}", call.place);
+            }
+        }
+    }
+}
