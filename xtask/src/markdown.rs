@@ -79,15 +79,15 @@ fn split(page: &str) -> (Vec<Block<'_>>, Vec<(usize, &str)>) {
                 block.text.push('\n');
                 Some((block, fence, margin))
             }
-            None => match fence(bare) {
-                Some((fence, info)) => {
-                    Some((Block { line: index + 1, info, text: String::new(), closed: false }, fence, indent))
-                }
-                None => {
+            None => {
+                let opened = fence(bare);
+                if opened.is_none() {
                     prose.push((index + 1, line));
-                    None
                 }
-            },
+                opened.map(|(fence, info)| {
+                    (Block { line: index + 1, info, text: String::new(), closed: false }, fence, indent)
+                })
+            }
         };
     }
     blocks.extend(open.map(|(block, _, _)| block));

@@ -95,7 +95,7 @@ fn dependency(value: &Value) -> Option<Dependency> {
 }
 
 fn target(value: &Value) -> Option<Target> {
-    let kind = list(value, "kind").filter_map(Value::as_str).next()?;
+    let kind = list(value, "kind").find_map(Value::as_str)?;
     Some(Target { kind: kind.to_owned(), name: text(value, "name")? })
 }
 

@@ -1,11 +1,14 @@
 //! The commands of a piece of shell, as far as a page shows any: words, quotes, comments, pipes, and lines that go on.
 
-/// The commands of `text`, each with its line from 1 and its words. What sets variables before a command and where its
+/// The words of a command, with its line from 1.
+pub type Command = (usize, Vec<String>);
+
+/// The commands of `text`. What sets variables before a command and where its
 /// output goes are left out.
 ///
 /// # Errors
 /// A quote that is not closed, with its line.
-pub fn commands(text: &str) -> Result<Vec<(usize, Vec<String>)>, (usize, String)> {
+pub fn commands(text: &str) -> Result<Vec<Command>, (usize, String)> {
     let mut commands = Vec::new();
     let mut pending = String::new();
     let mut first = 1;
@@ -40,7 +43,6 @@ fn tokens(line: &str) -> Option<Vec<Token>> {
     for c in line.chars() {
         match (quote, c) {
             (Some(open), _) if open == c => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(c),
             (None, '\'' | '"') => {
                 quote = Some(c);
                 word.get_or_insert_default();
@@ -57,7 +59,7 @@ fn tokens(line: &str) -> Option<Vec<Token>> {
                 tokens.extend(word.take().filter(|_| !stream).map(Token::Word));
                 tokens.push(Token::Redirect);
             }
-            (None, _) => word.get_or_insert_default().push(c),
+            _ => word.get_or_insert_default().push(c),
         }
     }
     tokens.extend(word.map(Token::Word));

@@ -49,7 +49,7 @@ fn wrong(dependency: &Value, metadata: &Metadata) -> Option<String> {
     if wanted != "*" && !format!("{}.", member.version).starts_with(&format!("{wanted}.")) {
         return Some(format!("{name} is of version {}, not {wanted}", member.version));
     }
-    let features = dependency["features"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let missing = features.filter(|feature| !member.features.contains(*feature)).next()?;
+    let mut features = dependency["features"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let missing = features.find(|feature| !member.features.contains(*feature))?;
     Some(format!("{name} has no feature {missing:?}"))
 }
