@@ -11,7 +11,8 @@
 //! * **Entry** ([`Desk::enter`]): halt, limits, guard, fresh quotes, reserved cash, intent on disk, request budget, and
 //!   once more quotes, lock and halt; submit; follow. A lost answer is looked up by client order id, never repeated.
 //! * **Exit** ([`Desk::exit`]): intent on disk, submit, follow, verify at the broker. No entry gate stands in its way.
-//! * **Reconcile** ([`Desk::reconcile`]): what nobody looks after is settled by evidence; book and broker are compared.
+//! * **Reconcile** ([`Desk::reconcile`]): what nobody looks after is settled by evidence; book and broker are compared, on a
+//!   schedule with [`Desk::keep_reconciled`].
 //! * **Halt** ([`Desk::halt`], [`Switch`]): no entry passes, in this process and every later one, until somebody resumes.
 //! * **Alerts** ([`Desk::tell`]): what somebody should look at is offered to every [`AlertSink`] until one takes it.
 //! * **Watch** ([`Desk::watch`]): a position that nobody checks is told of, and closed or halted for past twice its time.
@@ -43,8 +44,9 @@
 //!
 //! * **Somebody else's order that works on a symbol.** A close there is not verified until it is at rest, unless whose it is was
 //!   declared ([`reconcile::Others`]): it may sell what the lists still show.
-//! * **A spread of which somebody has closed one leg.** It differs, and its exit is refused as a whole: closing what is left may
-//!   open the opposite where the list is wrong. Close it by hand, or let sizes be corrected ([`reconcile::Sizes`]).
+//! * **A spread whose written leg somebody has closed.** What was written is bought back whatever else is missing, but the
+//!   bought leg stays while the written one is only missing in lists: if they are wrong, selling it would leave that one alone. Close
+//!   it by hand, or let sizes be corrected ([`reconcile::Sizes`]).
 //! * **Two state directories that trade one account under one strategy's name.** The names of orders are unique within a
 //!   state directory only. It is found out and halts (REC-7), and an order that is older than the intent is never taken for
 //!   its own; but one of the other's that came after the intent, under the same name, cannot be told from it: where our own
@@ -65,7 +67,7 @@
 //!
 //! # When to take something else
 //!
-//! Each gate is, or will be, a crate of its own for bots that have their own flow. The desk is for those that have
+//! Each gate is a crate of its own for bots that have their own flow. The desk is for those that have
 //! none, or no reason to keep it.
 
 mod alert;

@@ -250,7 +250,8 @@ pub enum ExitRefusal {
     #[error("the order is not well formed")]
     Malformed(#[from] Malformed),
     /// The broker holds less than there is to close, by the last comparison and by another look right now: closing it would
-    /// open the opposite (EXIT-1).
+    /// open the opposite (EXIT-1). Of a spread whose written leg is missing, the bought one stays: if the lists are wrong, selling it
+    /// would leave the written one alone.
     #[error("position {slot} has {wanted} {symbol} to close, and the broker holds {held}: compare the account by hand")]
     NotHeld {
         /// The position.

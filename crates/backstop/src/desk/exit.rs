@@ -228,8 +228,8 @@ impl Inner {
         if !found.is_empty() {
             let rows = found.iter().map(|(symbol, held)| format!("{held} {symbol}")).collect::<Vec<_>>().join(", ");
             let text = format!(
-                "of what position {slot} has to close the broker holds only {rows}: no more than that is closed. Compare the \
-                 account by hand"
+                "of what position {slot} has to close the broker holds only {rows}: no more than that is closed, of a spread \
+                 first what was written. Compare the account by hand"
             );
             self.alert(&slot.to_string(), text).await;
         }
@@ -266,20 +266,23 @@ impl Inner {
             return Err(ExitRefusal::Closing { slot: slot.clone(), by: id });
         }
         // EXIT-1: exactly what is left by measured fills, by closing sides only, and no more than there is.
-        let open = || position.open_legs();
-        if let Some((leg, held)) = open().find_map(|leg| Some((leg, *short.get(&leg.symbol)?)))
-            && (open().count() > 1 || held < Decimal::ONE)
-        {
-            let (symbol, wanted) = (leg.symbol.clone(), leg.left.abs());
-            return Err(ExitRefusal::NotHeld { slot: slot.clone(), symbol, wanted, held });
-        }
         let legs = closing_legs(position, short);
-        if let (true, Some(left)) = (legs.is_empty(), open().next()) {
-            let (slot, symbol) = (slot.clone(), left.symbol.clone());
-            return Err(ExitRefusal::Fraction { slot, symbol, quantity: left.left });
+        let unclosable = || position.open_legs().find_map(|leg| Some((leg, *short.get(&leg.symbol)?)));
+        match (legs.is_empty(), unclosable(), position.open_legs().next()) {
+            (true, Some((leg, held)), _) => {
+                let (symbol, wanted) = (leg.symbol.clone(), leg.left.abs());
+                return Err(ExitRefusal::NotHeld { slot: slot.clone(), symbol, wanted, held });
+            }
+            (true, None, Some(left)) => {
+                let (slot, symbol) = (slot.clone(), left.symbol.clone());
+                return Err(ExitRefusal::Fraction { slot, symbol, quantity: left.left });
+            }
+            _ => {}
         }
+        // What is said of a whole spread is no price of some of its legs.
+        let is_whole = legs.len() > 1 && unclosable().is_none();
         let (kind, unquoted) = match plan.at {
-            ExitAt::Order(kind) => (if legs.len() == 1 { single_leg(kind) } else { kind }, None),
+            ExitAt::Order(kind) => (if is_whole { kind } else { by_itself(kind) }, None),
             // By what is known now, after the wait for budget: whatever that is, it leaves (law 4).
             ExitAt::Policy => gate::priced_by_policy(&self.feed.lock(), &legs, &*self.clock),
         };
@@ -331,8 +334,15 @@ impl Inner {
 }
 
 /// The legs that close what is left of `position`, of no more than there is.
+///
+/// Where legs of a spread are missing at the broker, what was written is bought back first, and by itself: that takes risk away
+/// whether the list is right or not. What was bought is sold once nothing written is left beside it.
 fn closing_legs(position: &Position, short: &BTreeMap<Symbol, Decimal>) -> Vec<Leg> {
-    position.open_legs().filter_map(|leg| closing_leg(leg, short.get(&leg.symbol))).collect()
+    let is_broken = position.open_legs().any(|leg| short.contains_key(&leg.symbol));
+    let is_written = |leg: &HeldLeg| leg.left.is_sign_negative();
+    let written_first = is_broken && position.open_legs().any(is_written);
+    let legs = position.open_legs().filter(|leg| !written_first || is_written(leg));
+    legs.filter_map(|leg| closing_leg(leg, short.get(&leg.symbol))).collect()
 }
 
 /// How much of what is held has the direction of `wanted`.
@@ -349,8 +359,8 @@ fn closing_leg(held: &HeldLeg, most: Option<&Decimal>) -> Option<Leg> {
     Some(Leg { symbol: held.symbol.clone(), side, effect: PositionEffect::Close, quantity })
 }
 
-/// A spread of which one leg is left cannot be closed at a net price.
-fn single_leg(kind: OrderKind) -> OrderKind {
+/// A spread of which some legs are left cannot be closed at the net price of all.
+fn by_itself(kind: OrderKind) -> OrderKind {
     match kind {
         OrderKind::Debit { .. } | OrderKind::Credit { .. } | OrderKind::Even => OrderKind::Market,
         OrderKind::Market | OrderKind::Limit { .. } | OrderKind::Stop { .. } | OrderKind::StopLimit { .. } => kind,

@@ -149,7 +149,7 @@ async fn what_an_operator_settles_is_settled_in_the_cash_too() {
 }
 
 /// A put spread of SPXW with a width of ten, two of it.
-async fn spread(desk: &Desk, margin: u32) -> Planned {
+pub(crate) async fn spread(desk: &Desk, margin: u32) -> Planned {
     let legs = [("SPXW300102P05870000", Side::Sell), ("SPXW300102P05860000", Side::Buy)].map(|(symbol, side)| Leg {
         symbol: symbol.parse().unwrap(),
         side,

@@ -11,6 +11,10 @@ use backstop_sim::{FaultKind, FaultPlan};
 
 use crate::bench::{Bench, Budget, Enter, SETTLE, SlowJournal, config, enter, flatten, leave, look, spy};
 
+/// The legs of `cash::spread`.
+const WRITTEN: &str = "SPXW300102P05870000";
+const BOUGHT: &str = "SPXW300102P05860000";
+
 async fn opened(seed: u64) -> (Bench, Desk, SlotId) {
     let bench = Bench::new(seed, FaultPlan::none());
     let desk = bench.desk().await;
@@ -237,6 +241,56 @@ async fn no_more_is_closed_than_the_broker_holds_when_two_looks_say_so() {
         assert_eq!((bench.requests(), bench.held()), (sent, Decimal::ZERO), "nothing is sold short");
         assert!(desk.state().alerts[&slot.to_string()].text.contains("holds only"), "{:?}", desk.state().alerts);
     }
+}
+
+/// A put spread of two, of which somebody has traded `quantity` of a leg by hand, as the broker's lists show by now.
+async fn broken_spread(symbol: &str, quantity: i64) -> (Bench, Desk, SlotId) {
+    let bench = Bench::new(1, FaultPlan::none());
+    let desk = bench.desk().await;
+    let (slot, plan) = (desk.slot(1).unwrap(), crate::cash::spread(&desk, 2_000).await);
+    let end = desk.try_to(slot.clone(), plan).await;
+    assert!(matches!(end, EntryEnd::Opened(_)), "{end:?}");
+    assert!(bench.sim().trade_by_hand(&symbol.parse().unwrap(), quantity));
+    tokio::time::sleep(SETTLE * 2).await;
+    assert_eq!(desk.reconcile().await.unwrap().drift.len(), 1);
+    (bench, desk, slot)
+}
+
+// proves: DESK-4, EXIT-1
+#[tokio::test(start_paused = true)]
+async fn of_a_spread_whose_bought_leg_somebody_has_sold_what_was_written_is_bought_back_at_once() {
+    for sold in [2, 1] {
+        let (bench, desk, slot) = broken_spread(BOUGHT, -sold).await;
+        // The price of the whole is none of a leg.
+        let plan = ExitPlan { at: ExitAt::Order(OrderKind::Debit { price: Decimal::ONE }), reason: "stop".to_owned() };
+        let end = desk.exit(slot.clone(), plan).await;
+        assert!(matches!(end, ExitEnd::StillOpen { .. }), "{end:?}");
+        let left = bench.sim().ledger().positions;
+        assert!(
+            left.iter().all(|(symbol, left)| symbol.as_str() == BOUGHT && *left == Decimal::from(2 - sold)),
+            "{left:?}"
+        );
+        let end = leave(&desk, &slot).await;
+        let is_right = match &end {
+            ExitEnd::Refused(ExitRefusal::NotHeld { symbol, .. }) => symbol.as_str() == BOUGHT && sold == 2,
+            ExitEnd::StillOpen { .. } => sold == 1,
+            _ => false,
+        };
+        assert!(is_right, "{end:?}");
+        assert!(bench.sim().ledger().positions.is_empty(), "{:?}", bench.sim().ledger().positions);
+    }
+}
+
+// proves: EXIT-1
+#[tokio::test(start_paused = true)]
+async fn of_a_spread_whose_written_leg_is_missing_the_bought_one_stays_because_the_list_may_be_wrong() {
+    let (bench, desk, slot) = broken_spread(WRITTEN, 2).await;
+    let end = leave(&desk, &slot).await;
+    assert!(
+        matches!(&end, ExitEnd::Refused(ExitRefusal::NotHeld { symbol, .. }) if symbol.as_str() == WRITTEN),
+        "{end:?}"
+    );
+    assert_eq!(bench.sim().ledger().position(&BOUGHT.parse().unwrap()), Decimal::TWO);
 }
 
 // proves: DESK-4
