@@ -7,6 +7,7 @@ mod quotes;
 #[cfg(feature = "http")]
 mod served;
 mod session;
+mod told;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,13 +20,14 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::calls::{Answer, OrderView};
 use self::fills::is_at_market;
 pub(crate) use self::quotes::{RawQuote, RawSide, RawValue};
+use self::told::Told;
 use crate::account::Account;
 use crate::book::BookQuote;
 use crate::calendar::{self, later};
 use crate::config::Settings;
 use crate::dice::Dice;
 use crate::faults::{FaultKind, Faults};
-use crate::ledger::{Ledger, WireCancel, WireRequest};
+use crate::ledger::{Ledger, QuotedLeg, WireCancel, WireRequest};
 use crate::market::{Market, TICK};
 use crate::order::{NewOrder, OrderState, SimOrder, single_leg};
 use crate::replay::Replay;
@@ -65,6 +67,8 @@ pub(crate) struct Exchange {
     requests: Vec<WireRequest>,
     cancels: Vec<WireCancel>,
     frozen: BTreeMap<Symbol, Frozen>,
+    #[serde(default)]
+    told: BTreeMap<Symbol, Told>,
     /// The last second in which somebody else was given the chance to place an order by hand.
     hand_second: i64,
     /// Grows with every change that must survive a restart.
@@ -73,6 +77,8 @@ pub(crate) struct Exchange {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Frozen {
+    #[serde(default)]
+    since: Timestamp,
     until: Timestamp,
     quote: BookQuote,
 }
@@ -95,7 +101,12 @@ enum Event {
     /// An order that was taken is rejected.
     Reject(u64),
     /// A request that was queued on its way arrives.
-    Late { request: usize, order: NewOrder },
+    Late {
+        request: usize,
+        order: NewOrder,
+        #[serde(default)]
+        quoted: Vec<QuotedLeg>,
+    },
     /// A trade shows in the list of positions.
     Show { symbol: Symbol, quantity: Decimal, paid: Decimal, traded_at: Timestamp },
     /// The row of an expired option goes.
@@ -129,6 +140,7 @@ impl Exchange {
             requests: Vec::new(),
             cancels: Vec::new(),
             frozen: BTreeMap::new(),
+            told: BTreeMap::new(),
             hand_second: start.as_second(),
             revision: 0,
             settings,
@@ -201,8 +213,8 @@ impl Exchange {
                 let reason = "Backoffice rejected override of the order. InitialMargin";
                 self.finish(id, OrderState::Rejected, Some(reason));
             }
-            Event::Late { request, order } => {
-                let placed = self.place(&order);
+            Event::Late { request, order, quoted } => {
+                let placed = self.place(&order, &quoted);
                 self.settle_request(request, &placed);
             }
             Event::Show { symbol, quantity, paid, traded_at } => {
@@ -268,10 +280,11 @@ impl Exchange {
     }
 
     /// Takes an order down in the book, without any check.
-    fn insert(&mut self, request: NewOrder) -> u64 {
+    fn insert(&mut self, request: NewOrder, quoted: &[QuotedLeg]) -> u64 {
         let id = self.next_id;
         self.next_id += IDS_PER_ORDER;
-        self.orders.insert(id, SimOrder::new(id, request, self.today(), self.now));
+        let order = SimOrder::new(id, request, self.today(), self.now);
+        self.orders.insert(id, SimOrder { quoted: quoted.to_vec(), ..order });
         self.revision += 1;
         id
     }
@@ -282,13 +295,14 @@ impl Exchange {
         let Some(price) = self.market.price(symbol.as_str()) else { return };
         let Ok(one) = Quantity::new(1) else { return };
         let price = (price / Decimal::TWO).round_dp(2).max(Decimal::new(1, 2));
-        let id = self.insert(NewOrder {
+        let request = NewOrder {
             tag: None,
             underlying: symbol.clone(),
             legs: single_leg(symbol, Side::Buy, PositionEffect::Open, one),
             kind: OrderKind::Limit { price },
             time_in_force: TimeInForce::Day,
-        });
+        };
+        let id = self.insert(request, &[]);
         if let Some(order) = self.orders.get_mut(&id) {
             order.by_hand = true;
             order.state = OrderState::Open;

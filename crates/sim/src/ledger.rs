@@ -1,6 +1,7 @@
 //! The truth, for tests to judge by: everything that was asked for, taken, filled and paid.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use backstop_broker::{Decimal, Fill, Leg, OrderKind, PositionEffect, Symbol, TimeInForce};
 use backstop_clock::Timestamp;
@@ -54,12 +55,44 @@ pub struct LedgerOrder {
     pub reason: Option<String>,
     /// Every fill, leg by leg, in the order in which they came.
     pub fills: Vec<Fill>,
+    /// The quotes of its legs that were last told before its request came. Legs that nobody had asked for are left out, and so
+    /// are answers that never arrived.
+    #[serde(default)]
+    pub quoted: Vec<QuotedLeg>,
+}
+
+/// The quote that was last told of a leg before an order came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotedLeg {
+    /// The leg.
+    pub symbol: Symbol,
+    /// What was wrong with it, if anything was. A side that is missing and that the order does not need is nothing wrong.
+    pub fault: Option<FaultKind>,
+    /// How long before the request its values were the market's. A quote that stands still grows old while it is repeated.
+    pub age_ms: u64,
+    /// How old the newer stamp of its two sides was, zero for one in the future. `None`: it had none.
+    pub stamp_age_ms: Option<u64>,
+}
+
+impl QuotedLeg {
+    /// Whether nobody should trade on it: spoiled in a way that can be seen, or its values older than `most`.
+    ///
+    /// One that stands still is told from a quiet one by its age alone.
+    pub fn is_bad(&self, most: Duration) -> bool {
+        let is_spoiled = self.fault.is_some_and(|fault| fault != FaultKind::QuoteFrozen);
+        is_spoiled || Duration::from_millis(self.age_ms) > most
+    }
 }
 
 impl LedgerOrder {
     /// Whether any leg opens or increases a position.
     pub fn opens(&self) -> bool {
         self.legs.iter().any(|leg| leg.effect == PositionEffect::Open)
+    }
+
+    /// Whether a leg's quote was [bad](QuotedLeg::is_bad) when it was sent.
+    pub fn is_on_bad_quote(&self, most: Duration) -> bool {
+        self.quoted.iter().any(|leg| leg.is_bad(most))
     }
 }
 
@@ -88,6 +121,7 @@ impl From<&SimOrder> for LedgerOrder {
                 .flat_map(|unit| legs.iter().zip(&unit.prices).map(move |(leg, price)| (leg, unit.units, *price)))
                 .map(|(leg, units, price)| fill(leg, units, price))
                 .collect(),
+            quoted: order.quoted.clone(),
         }
     }
 }

@@ -61,7 +61,7 @@ pub use faults::{FaultKind, FaultPlan, InvalidPlan, UnknownFault};
 pub use handle::{SimHandle, StateError};
 #[cfg(feature = "http")]
 pub use http::{SimServer, StartError};
-pub use ledger::{Ledger, LedgerOrder, WireCancel, WireRequest};
+pub use ledger::{Ledger, LedgerOrder, QuotedLeg, WireCancel, WireRequest};
 pub use market::{Underlying, UnderlyingKind};
 pub use memory::SimBroker;
 pub use order::OrderState;

@@ -7,6 +7,8 @@ use backstop_clock::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::QuotedLeg;
+
 /// What somebody asks for. Unlike [`OrderRequest`] it may be nonsense: the exchange refuses it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NewOrder {
@@ -122,6 +124,9 @@ pub(crate) struct SimOrder {
     pub(crate) awaits: Awaits,
     /// Placed by somebody else, by hand.
     pub(crate) by_hand: bool,
+    /// What its sender was last told of its legs.
+    #[serde(default)]
+    pub(crate) quoted: Vec<QuotedLeg>,
 }
 
 /// What an order at the market waits for.
@@ -164,6 +169,7 @@ impl SimOrder {
             measured_at: now,
             awaits: if stop { Awaits::Stop } else { Awaits::Market },
             by_hand: false,
+            quoted: Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use backstop_clock::Timestamp;
 use super::{CANCEL_DELAY, Event, Exchange, OPEN_DELAY};
 use crate::calendar::later;
 use crate::faults::{FaultKind, Wire};
-use crate::ledger::{WireCancel, WireRequest};
+use crate::ledger::{QuotedLeg, WireCancel, WireRequest};
 use crate::matching;
 use crate::order::{CancelRefusal, NewOrder, OrderState, Refusal, SimOrder};
 
@@ -68,6 +68,7 @@ impl Exchange {
         let tag = order.tag.clone();
         self.requests.push(WireRequest { at: self.now, tag, order_id: None, refusal: None, fault });
         self.revision += 1;
+        let quoted = self.quoted(order);
         let wire = match fault {
             None | Some(FaultKind::DuplicateProcessing) => Wire::Deliver,
             Some(FaultKind::RequestLost) => {
@@ -75,7 +76,7 @@ impl Exchange {
             }
             Some(FaultKind::LateProcessing) => {
                 let delay = self.faults.delay(FaultKind::LateProcessing);
-                self.schedule(delay, Event::Late { request, order: order.clone() });
+                self.schedule(delay, Event::Late { request, order: order.clone(), quoted });
                 return Answer::without_body(Wire::Hang(self.faults.delay(FaultKind::RequestLost).max(delay)));
             }
             Some(FaultKind::ServerErrorBefore) => return Answer::without_body(Wire::ServerError(503)),
@@ -90,10 +91,10 @@ impl Exchange {
             Some(FaultKind::CutJson) => Wire::CutJson,
             Some(_) => Wire::Html,
         };
-        let placed = self.place(order);
+        let placed = self.place(order, &quoted);
         if fault == Some(FaultKind::DuplicateProcessing) && placed.is_ok() {
             // The second answer is nobody's.
-            drop(self.place(order));
+            drop(self.place(order, &quoted));
         }
         self.settle_request(request, &placed);
         Answer::new(wire, placed)
@@ -108,16 +109,16 @@ impl Exchange {
         }
     }
 
-    /// Checks an order and takes it.
-    pub(super) fn place(&mut self, order: &NewOrder) -> Result<u64, Refusal> {
+    /// Checks an order and takes it. `quoted`: what its sender was last told of its legs.
+    pub(super) fn place(&mut self, order: &NewOrder, quoted: &[QuotedLeg]) -> Result<u64, Refusal> {
         if let Err(refusal) = self.check(order) {
             if matches!(refusal, Refusal::Errors { leaves_row: true, .. }) {
-                let id = self.insert(order.clone());
+                let id = self.insert(order.clone(), quoted);
                 self.finish(id, OrderState::Rejected, Some(&refusal.text()));
             }
             return Err(refusal);
         }
-        let id = self.insert(order.clone());
+        let id = self.insert(order.clone(), quoted);
         if self.faults.strikes(FaultKind::OrdersLag) {
             let listed_at = later(self.now, self.faults.delay(FaultKind::OrdersLag));
             if let Some(order) = self.orders.get_mut(&id) {
@@ -182,7 +183,11 @@ impl Exchange {
             Some(FaultKind::ReadHtml) => Wire::Html,
             Some(_) => Wire::Throttle(later(self.now, self.faults.delay(FaultKind::ReadThrottled))),
         };
-        Answer::new(wire, what(self))
+        // Quotes that do not arrive were told to nobody.
+        let told = (wire != Wire::Deliver).then(|| self.told.clone());
+        let body = what(self);
+        self.told = told.unwrap_or_else(|| std::mem::take(&mut self.told));
+        Answer::new(wire, body)
     }
 
     /// The orders of the day and what works from earlier ones, newest first.

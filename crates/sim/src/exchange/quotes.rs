@@ -74,15 +74,25 @@ impl Exchange {
         let quote = self.market.stamped(symbol, now)?;
         self.frozen.retain(|_, frozen| frozen.until > now);
         if let Some(frozen) = self.frozen.get(symbol) {
-            return Some(frozen.quote.clone().into());
+            let (raw, since) = (RawQuote::from(frozen.quote.clone()), frozen.since);
+            self.note_told(symbol, Some(FaultKind::QuoteFrozen), since, Some(&raw));
+            return Some(raw);
         }
         let fault = self.faults.first_of(QUOTE);
+        let raw = self.spoiled(quote, fault);
+        self.note_told(symbol, fault, now, raw.as_ref());
+        raw
+    }
+
+    /// What the fault makes of it.
+    fn spoiled(&mut self, quote: BookQuote, fault: Option<FaultKind>) -> Option<RawQuote> {
+        let now = self.now;
         Some(match fault {
             None => quote.into(),
             Some(FaultKind::QuoteUnmatched) => return None,
             Some(FaultKind::QuoteFrozen) => {
                 let until = later(now, self.faults.delay(FaultKind::QuoteFrozen));
-                self.frozen.insert(symbol.clone(), Frozen { until, quote: quote.clone() });
+                self.frozen.insert(quote.symbol.clone(), Frozen { since: now, until, quote: quote.clone() });
                 quote.into()
             }
             Some(FaultKind::QuoteStale) => {

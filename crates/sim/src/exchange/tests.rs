@@ -2,6 +2,7 @@
 
 mod faults;
 mod properties;
+mod quoted;
 
 use super::*;
 use crate::calendar::Hours;
