@@ -101,6 +101,9 @@ pub(crate) enum Command {
     Resolve(ResolveArgs),
     /// Run the simulated broker alone, speaking Tradier's protocol, until a signal.
     Simulator(SimulatorArgs),
+    /// Trade as the bots of the incidents did, for the demo: docs/incidents says what each of its habits led to.
+    #[command(hide = true)]
+    Naive(NaiveArgs),
 }
 
 /// Which broker.
@@ -119,6 +122,23 @@ pub(crate) enum StrategyKind {
     Spread,
     /// Shares of one symbol.
     Equity,
+}
+
+/// What the naive bot takes of the options of `run`, with the same meaning.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct NaiveArgs {
+    #[arg(long, value_enum, default_value = "spread")]
+    pub(crate) strategy: StrategyKind,
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) entries: u32,
+    #[arg(long, value_name = "DUR", default_value = "3s", value_parser = duration::parse)]
+    pub(crate) slot: Duration,
+    #[arg(long, value_name = "DUR", default_value = "8s", value_parser = duration::parse)]
+    pub(crate) hold: Duration,
+    #[arg(long, value_name = "DUR", default_value = "250ms", value_parser = duration::parse)]
+    pub(crate) poll: Duration,
+    #[arg(long, value_name = "DUR", default_value = "3s", value_parser = duration::parse)]
+    pub(crate) fill_timeout: Duration,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -10,6 +10,7 @@ mod failure;
 mod flatten;
 mod halt;
 mod history;
+mod naive;
 mod positions;
 mod render;
 mod requests;
@@ -21,6 +22,7 @@ mod state_dir;
 mod status;
 mod stopped;
 mod strategy;
+mod tls;
 mod view;
 mod wiring;
 
@@ -63,6 +65,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Freeze(args) => halt::pull(Level::Freeze, &args, &common),
         Command::Flatten(args) => on_runtime(flatten::run(&args, &common)),
         Command::Resolve(args) => on_runtime(resolve::run(&args, &common)),
+        Command::Naive(args) => on_runtime(naive::run(args, &dir)),
         Command::Resume(args) => halt::resume(&args, &common),
     }
 }

@@ -16,6 +16,9 @@ use jiff::civil::Date;
 pub(crate) use equity::Equity;
 pub(crate) use spread::Spread;
 
+/// Attempts to leave at a price; after that it is at whatever price there is.
+pub(crate) const PATIENCE: u32 = 2;
+
 /// What to trade and when to leave.
 #[derive(Debug, Clone)]
 pub(crate) enum Strategy {
@@ -58,7 +61,21 @@ impl Strategy {
     ) -> Result<Vec<(Symbol, Side)>, String> {
         match self {
             Self::Spread(spread) => spread.legs(day, reference, slot, state),
-            Self::Equity(equity) => Ok(vec![(equity.symbol().clone(), Side::Buy)]),
+            Self::Equity(equity) => Ok(equity.legs()),
+        }
+    }
+
+    /// The same for a bot with a book of its own: `is_held` says whether a symbol is held, or may be, in a direction.
+    pub(crate) fn legs_beside(
+        &self,
+        day: Date,
+        reference: &Quote,
+        slot: u32,
+        is_held: impl Fn(&Symbol, Side) -> bool,
+    ) -> Result<Vec<(Symbol, Side)>, String> {
+        match self {
+            Self::Spread(spread) => spread.legs_beside(day, reference, slot, is_held),
+            Self::Equity(equity) => Ok(equity.legs()),
         }
     }
 
@@ -81,12 +98,18 @@ impl Strategy {
     ) -> Option<ExitPlan> {
         let reason = moment.must_leave(position).map(str::to_owned).or_else(|| match (position.origin(), self) {
             (Origin::Adopted { stop }, _) => stopped_out(position, *stop, closing?),
-            (_, Self::Spread(_)) => spread::wants_out(position, closing?),
-            (_, Self::Equity(_)) => equity::wants_out(position, closing?),
+            _ => self.by_result(position.cash_flow(), closing?),
         })?;
-        // Patience ends with the third attempt: then at whatever price there is.
-        let at = if attempts < 2 { ExitAt::Policy } else { ExitAt::Order(OrderKind::Market) };
+        let at = if attempts < PATIENCE { ExitAt::Policy } else { ExitAt::Order(OrderKind::Market) };
         Some(ExitPlan { at, reason })
+    }
+
+    /// Why to leave a position by what it has brought so far and what closing would: `None`, it is kept.
+    pub(crate) fn by_result(&self, cash_flow: Decimal, closing: Decimal) -> Option<String> {
+        match self {
+            Self::Spread(_) => spread::wants_out(cash_flow, closing),
+            Self::Equity(_) => equity::wants_out(cash_flow, closing),
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use backstop::EntryPlan;
 use backstop::broker::{Decimal, Leg, OrderKind, PositionEffect, Quantity, Quote, Side, Symbol};
-use backstop::reconcile::Position;
 
 /// What one entry is to cost, about, when no quantity is given.
 const ABOUT: u32 = 5_000;
@@ -21,6 +20,10 @@ impl Equity {
 
     pub(crate) fn symbol(&self) -> &Symbol {
         &self.symbol
+    }
+
+    pub(crate) fn legs(&self) -> Vec<(Symbol, Side)> {
+        vec![(self.symbol.clone(), Side::Buy)]
     }
 
     pub(crate) fn entry(&self, quotes: &[&Quote]) -> Result<EntryPlan, String> {
@@ -45,8 +48,8 @@ fn about(price: Decimal) -> Result<Quantity, String> {
 }
 
 /// Out at a gain or a loss of 15 basis points. `closing` is what closing now would do to cash.
-pub(crate) fn wants_out(position: &Position, closing: Decimal) -> Option<String> {
-    let cost = -position.cash_flow();
+pub(super) fn wants_out(cash_flow: Decimal, closing: Decimal) -> Option<String> {
+    let cost = -cash_flow;
     let profit = closing.saturating_sub(cost);
     let bound = cost.saturating_mul(Decimal::new(15, 4));
     if profit >= bound {

@@ -51,6 +51,16 @@ impl Spread {
         slot: u32,
         state: &State,
     ) -> Result<Vec<(Symbol, Side)>, String> {
+        self.legs_beside(day, underlying, slot, |symbol, side| is_held(state, symbol, side))
+    }
+
+    pub(crate) fn legs_beside(
+        &self,
+        day: Date,
+        underlying: &Quote,
+        slot: u32,
+        is_held: impl Fn(&Symbol, Side) -> bool,
+    ) -> Result<Vec<(Symbol, Side)>, String> {
         let level =
             self.level(underlying).ok_or_else(|| format!("no level of {} to choose strikes by", self.underlying))?;
         let steps_away = level / Decimal::from(200) / self.step + Decimal::from(slot % 4);
@@ -62,7 +72,7 @@ impl Spread {
         for lower in 0..TRIES {
             let short = first - self.step * Decimal::from(lower);
             let legs = (put(short)?, put(short - self.step * Decimal::TWO)?);
-            if !is_held(state, &legs.0, Side::Buy) && !is_held(state, &legs.1, Side::Sell) {
+            if !is_held(&legs.0, Side::Buy) && !is_held(&legs.1, Side::Sell) {
                 return Ok(vec![(legs.0, Side::Sell), (legs.1, Side::Buy)]);
             }
         }
@@ -114,8 +124,7 @@ fn is_held(state: &State, symbol: &Symbol, side: Side) -> bool {
 }
 
 /// Out at half of the credit earned, or at as much lost again. `closing` is what closing now would do to cash.
-pub(crate) fn wants_out(position: &Position, closing: Decimal) -> Option<String> {
-    let credit = position.cash_flow();
+pub(super) fn wants_out(credit: Decimal, closing: Decimal) -> Option<String> {
     let profit = credit.saturating_add(closing);
     if profit >= credit / Decimal::TWO {
         return Some("profit target".to_owned());

@@ -10,6 +10,7 @@ mod alerts;
 mod faults;
 mod flattening;
 mod halts;
+mod naive;
 mod operators;
 mod quotes;
 mod resolving;
@@ -163,15 +164,28 @@ impl Simulator {
         self.base_url.trim_start_matches("http://").trim_end_matches("/v1")
     }
 
-    /// The truth.
-    fn ledger(&self) -> Value {
+    /// The next call that can suffer this fault does.
+    fn inject(&self, fault: &str) {
+        let form = format!("kind={fault}");
+        let kind = "Content-Type: application/x-www-form-urlencoded";
+        let told = self.ask("POST /sim/inject", &format!("{kind}\r\nContent-Length: {}\r\n\r\n{form}", form.len()));
+        assert!(told.contains(fault), "{told}");
+    }
+
+    /// What stands behind the head of an answer.
+    fn ask(&self, what: &str, rest: &str) -> String {
         use std::io::Write;
         let mut stream = std::net::TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        stream.write_all(b"GET /sim/ledger HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n").unwrap();
+        stream.write_all(format!("{what} HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n{rest}").as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    /// The truth.
+    fn ledger(&self) -> Value {
+        let body = self.ask("GET /sim/ledger", "\r\n");
         let (start, end) = (body.find('{').unwrap(), body.rfind('}').unwrap());
         serde_json::from_str(&body[start..=end]).unwrap()
     }
