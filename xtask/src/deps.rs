@@ -3,6 +3,7 @@
 
 mod arrows;
 mod picture;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -38,6 +39,7 @@ pub(crate) fn check(root: &Path) -> Verdict {
     complaints.extend(bans(&metadata, &manifest::list(&rules, "bans", "deny")));
     complaints.extend(duplicates(&built(root, &metadata)?, &manifest::list(&rules, "bans", "skip")));
     complaints.extend(declarations(&metadata, &declared, &page));
+    complaints.extend(weights::complaints(&page, &weights::weigh(root, &metadata)?, PAGE));
     if !complaints.is_empty() {
         return Err(complaints);
     }
@@ -49,16 +51,17 @@ pub(crate) fn check(root: &Path) -> Verdict {
     Ok(remark + "; SKIPPED: cargo-deny is not installed (the checks here cover the same ground)")
 }
 
-/// Fills in the column "used by", and draws the picture of the workspace's arrows.
+/// Fills in the column "used by" and what each crate brings along, and draws the picture of the workspace's arrows.
 pub(crate) fn write(root: &Path) -> Verdict {
     let metadata = Metadata::read(root)?;
     let page = read(root, PAGE)?;
     let users = |row: &table::Row| Some(users(&metadata, row.cell(0).trim_matches('`')));
-    let used_by = replace(root, PAGE, &table::with_column(&page, CRATE, USED_BY, users))?;
+    let page = weights::written(&table::with_column(&page, CRATE, USED_BY, users), &weights::weigh(root, &metadata)?);
+    let filled_in = replace(root, PAGE, &page)?;
     let redrawn = picture::redrawn(&read(root, picture::PAGE)?, &metadata).map_err(|complaint| vec![complaint])?;
     let drawn = replace(root, picture::PAGE, &redrawn)?;
     let said = |changed: bool| if changed { "written" } else { "was up to date" };
-    Ok(format!("{PAGE} {}, {} {}", said(used_by), picture::PAGE, said(drawn)))
+    Ok(format!("{PAGE} {}, {} {}", said(filled_in), picture::PAGE, said(drawn)))
 }
 
 /// The picture on `page`, where it is not that of the manifests.
