@@ -14,6 +14,7 @@ mod loom;
 mod manifest;
 mod marks;
 mod metadata;
+mod package;
 mod planted;
 mod table;
 
@@ -38,7 +39,7 @@ struct Task {
 
 /// In the order of `ci`: cheap steps first. Tests come last, because whoever reads the log of a machine looks for the
 /// runner's closing lines at its end.
-const TASKS: [Task; 12] = [
+const TASKS: [Task; 13] = [
     Task {
         name: "fetch",
         takes: "0 s / network",
@@ -85,9 +86,16 @@ const TASKS: [Task; 12] = [
     Task {
         name: "deps",
         takes: "1 s",
-        about: "who may depend on what; licenses, sources, duplicates; --write fills in \"used by\" and the arrows",
+        about: "who may depend on what; licenses, sources, duplicates; --write fills in \"used by\", weights, arrows",
         run: deps::check,
         write: Some(deps::write),
+    },
+    Task {
+        name: "package",
+        takes: "3 s",
+        about: "manifests, licenses and pages of what is published have what the registry needs; cargo can pack all of it",
+        run: package::check,
+        write: None,
     },
     Task {
         name: "lint",

@@ -52,10 +52,7 @@ pub(crate) enum Kind {
 impl Metadata {
     /// Asks cargo, offline and with the lock file as it is.
     pub(crate) fn read(root: &Path) -> Result<Self, Vec<String>> {
-        let command = cargo(root, &["metadata", "--format-version", "1", "--all-features", "--locked", "--offline"]);
-        let value = serde_json::from_str(&output(command)?)
-            .map_err(|error| vec![format!("unreadable answer of cargo metadata: {error}")])?;
-        Ok(Self::from_value(&value))
+        Ok(Self::from_value(&ask(root, &["--all-features"])?))
     }
 
     fn from_value(value: &Value) -> Self {
@@ -85,6 +82,14 @@ impl Metadata {
     }
 }
 
+/// What cargo metadata answers, offline and with the lock file as it is.
+pub(crate) fn ask(root: &Path, arguments: &[&str]) -> Result<Value, Vec<String>> {
+    let mut command = cargo(root, &["metadata", "--format-version", "1", "--locked", "--offline"]);
+    command.args(arguments);
+    serde_json::from_str(&output(command)?)
+        .map_err(|error| vec![format!("unreadable answer of cargo metadata: {error}")])
+}
+
 fn dependency(value: &Value) -> Option<Dependency> {
     Some(Dependency {
         name: text(value, "name")?,
@@ -107,11 +112,11 @@ fn kind_of(value: &Value) -> Kind {
     }
 }
 
-fn text(value: &Value, key: &str) -> Option<String> {
+pub(crate) fn text(value: &Value, key: &str) -> Option<String> {
     value[key].as_str().map(str::to_owned)
 }
 
-fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+pub(crate) fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value[key].as_array().into_iter().flatten()
 }
 
