@@ -38,7 +38,8 @@ fn spy() -> Symbol {
     "SPY".parse().unwrap()
 }
 
-fn config() -> DeskConfig {
+/// A desk of one strategy in SPY, with limits that are not in the way.
+pub(crate) fn config() -> DeskConfig {
     let often = Rate { count: 1_000, seconds: 60 };
     let limits = LimitsConfig {
         order_quantity: 100,

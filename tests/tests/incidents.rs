@@ -1,7 +1,11 @@
 //! What happened to naive bots, re-enacted: the code that did it, and the same schedule with ours. The broker
 //! is the simulator in memory, the time is virtual, and what is counted is the broker's own ledger.
 
+mod banned_for_polling;
+mod closed_at_broker;
+mod crash_before_saved;
 mod double_entry;
+mod file_rewritten;
 mod manual_during_automated;
 mod overdraft;
 mod queue_duplicate;
@@ -9,7 +13,9 @@ mod release_in_finally;
 mod retry_after_timeout;
 mod scheduler_double_trigger;
 mod snapshot_restore;
+mod stale_quote;
 mod swallowed_error;
+mod trader;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -18,7 +24,7 @@ use std::time::Duration;
 
 use backstop_broker::{
     Broker, BrokerOrderId, ClientOrderId, Grant, Leg, OrderKind, OrderRequest, Outcome, PositionEffect, Progress,
-    Quantity, Side, TimeInForce,
+    Quantity, Side, Symbol, TimeInForce,
 };
 use backstop_clock::{Clock, ManualClock};
 use backstop_sim::{FaultKind, SimBroker, SimConfig};
@@ -49,11 +55,10 @@ impl Account {
     /// Sends one order for ten SPY.
     async fn send(&self) -> Outcome<BrokerOrderId> {
         let number = self.sent.fetch_add(1, Ordering::SeqCst);
-        let symbol = "SPY".parse::<backstop_broker::Symbol>().unwrap();
         let quantity = Quantity::new(10).unwrap();
-        let leg = Leg { symbol: symbol.clone(), side: Side::Buy, effect: PositionEffect::Open, quantity };
+        let leg = Leg { symbol: spy(), side: Side::Buy, effect: PositionEffect::Open, quantity };
         let name = ClientOrderId::new(&format!("order-{number}")).unwrap();
-        let order = OrderRequest::new(name, symbol, vec![leg], OrderKind::Market, TimeInForce::Day).unwrap();
+        let order = OrderRequest::new(name, spy(), vec![leg], OrderKind::Market, TimeInForce::Day).unwrap();
         self.broker.submit(&order, Grant::unmetered()).await
     }
 
@@ -87,6 +92,10 @@ impl Account {
     fn guard_on(&self, store: Arc<dyn ClaimStore>) -> TradeGuard {
         TradeGuard::open(NonZeroU16::MIN, Arc::clone(&self.clock), store).unwrap()
     }
+}
+
+fn spy() -> Symbol {
+    "SPY".parse().unwrap()
 }
 
 /// The morning's trade.

@@ -56,3 +56,38 @@ fn when_one_answer_is_lost_the_naive_bot_enters_twice_and_does_not_know() {
     assert_eq!((alive, &believed["entered"]), (2, &serde_json::json!([1])), "{ledger:#}");
     assert_eq!(believed["positions"], serde_json::json!([]));
 }
+
+#[test]
+fn an_interrupt_is_one_more_error_to_the_naive_bot_and_ends_ours_with_nothing_open() {
+    let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let simulator = Simulator::start(sim_dir.path(), "none");
+    let mut command = paper_trader(&dir.path().join("naive"));
+    let mut naive = Running::start(simulator.reach(command.args(["naive", "--slot", "1s", "--hold", "10s"])));
+    naive.await_line("open filled");
+    naive.signal("INT");
+    naive.await_line("error swallowed: interrupted");
+    naive.await_line("open filled");
+    drop(naive);
+
+    let (sim_dir, dir) = (tempfile::tempdir().unwrap(), dir.path().join("ours"));
+    let simulator = Simulator::start(sim_dir.path(), "none");
+    let mut command = paper_trader(&dir);
+    command.args([
+        "run",
+        "--broker",
+        "tradier",
+        "--slot",
+        "1s",
+        "--hold",
+        "10s",
+        "--poll",
+        "100ms",
+        "--fill-timeout",
+        "3s",
+    ]);
+    let mut ours = Running::start(simulator.reach(command.args(["--settle", "2s", "--flatten-at-end"])));
+    ours.await_line("filled");
+    ours.signal("INT");
+    let (code, text) = ours.finish();
+    assert_eq!((code, &simulator.ledger()["positions"]), (0, &serde_json::json!({})), "{text}");
+}
