@@ -25,7 +25,7 @@ fn held(account: &Account) -> Decimal {
     account.broker.handle().ledger().position(&spy())
 }
 
-// proves: REC-1, REC-3
+// proves: REC-3
 #[tokio::test(start_paused = true)]
 async fn a_fill_that_the_list_of_positions_lags_behind_stays_in_the_book() {
     let account = Account::new();
@@ -48,7 +48,6 @@ async fn a_fill_that_the_list_of_positions_lags_behind_stays_in_the_book() {
     }
 }
 
-// proves: REC-1, REC-5
 #[tokio::test(start_paused = true)]
 async fn a_list_of_positions_that_is_empty_for_once_closes_nothing() {
     let account = Account::new();
