@@ -43,6 +43,7 @@ struct Bot {
     day: Date,
     book: Mutex<Book>,
     path: PathBuf,
+    pid_file: PidFile,
 }
 
 /// Trades the slots that are not in the file, until it believes that nothing is left.
@@ -50,7 +51,8 @@ pub(crate) async fn run(args: NaiveArgs, dir: &StateDir) -> Result<(), Failure> 
     let strategy = strategy(args.strategy)?;
     let account = Account::from_env()?;
     dir.create()?;
-    let pid_file = PidFile::take(dir.path().join("naive.pid")).map_err(Failure::Broker)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let pid_file = PidFile::take(dir.path().join("naive.pid"), &*clock).map_err(Failure::Broker)?;
     ignore_interrupts();
     let path = dir.path().join("positions.json");
     let book = match Book::load(&path) {
@@ -58,10 +60,10 @@ pub(crate) async fn run(args: NaiveArgs, dir: &StateDir) -> Result<(), Failure> 
         None => Book::with_cash(insist("balances", || account.cash()).await),
     };
     let day = insist("market clock", || account.day()).await;
-    let bot = Bot { account, clock: Arc::new(SystemClock::new()), strategy, args, day, book: Mutex::new(book), path };
+    let bot = Arc::new(Bot { account, clock, strategy, args, day, book: Mutex::new(book), path, pid_file });
     bot.save().await;
-    Arc::new(bot).trade().await;
-    pid_file.release();
+    Arc::clone(&bot).trade().await;
+    bot.pid_file.release();
     Ok(())
 }
 

@@ -23,6 +23,7 @@ impl Bot {
         let mut compare_at = Instant::now() + COMPARE_EVERY;
         loop {
             sleep(self.args.poll).await;
+            self.pid_file.beat();
             if Instant::now() >= compare_at {
                 self.compare().await;
                 compare_at = Instant::now() + COMPARE_EVERY;

@@ -20,7 +20,7 @@ async fn naive(account: &Account, saved: &Mutex<Vec<&'static str>>) {
     saved.lock().push("slot 1");
 }
 
-// proves: DESK-2, WAL-7
+// proves: DESK-3
 #[tokio::test(start_paused = true)]
 async fn an_order_that_was_sent_by_a_process_that_died_is_found_by_the_next_and_not_sent_again() {
     let dies = FILL / 2;
