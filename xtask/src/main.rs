@@ -7,6 +7,7 @@ mod cargo;
 mod ci;
 mod deps;
 mod forbidden;
+mod incidents;
 mod invariants;
 mod license;
 mod links;
@@ -39,7 +40,7 @@ struct Task {
 
 /// In the order of `ci`: cheap steps first. Tests come last, because whoever reads the log of a machine looks for the
 /// runner's closing lines at its end.
-const TASKS: [Task; 13] = [
+const TASKS: [Task; 14] = [
     Task {
         name: "fetch",
         takes: "0 s / network",
@@ -67,6 +68,13 @@ const TASKS: [Task; 13] = [
         takes: "2 s",
         about: "code blocks in Markdown files: rust is compiled by a doctest, commands exist, json and manifests are read",
         run: blocks::check,
+        write: None,
+    },
+    Task {
+        name: "incidents",
+        takes: "1 s",
+        about: "docs/incidents: each page is listed, names a test, and speaks of ids and files that are there",
+        run: incidents::check,
         write: None,
     },
     Task {
