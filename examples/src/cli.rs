@@ -39,12 +39,12 @@ Credentials for --broker tradier come from the environment only:
   TRADIER_API_BASE       optional: another base URL with its version path, such as http://127.0.0.1:8080/v1
   TRADIER_REQUESTS_PER_MINUTE  optional, for a simulator at that URL: its --requests, if that is not the default
 
-Without a command the program does what `run` does.";
+Without a command the program does what `demo` does.";
 
 /// A paper trader on Backstop.
 ///
-/// Trades a deliberately plain strategy through the safety layer: by default on a simulated, hostile broker that runs
-/// in the same process and is spoken to over real HTTP.
+/// Trades a deliberately plain strategy through the safety layer, on a simulated, hostile broker that runs in the same
+/// process and is spoken to over real HTTP, or at Tradier. Without a command it shows what the layer is for: see `demo`.
 #[derive(Debug, Parser)]
 #[command(name = "paper-trader", version, after_help = EXIT_CODES, after_long_help = format!("{ENVIRONMENT}\n\n{EXIT_CODES}"))]
 pub(crate) struct Cli {
@@ -55,14 +55,14 @@ pub(crate) struct Cli {
 }
 
 /// What the program does without a command.
-pub(crate) fn default_run() -> Command {
-    /// `run` and nothing else.
+pub(crate) fn default_demo() -> Command {
+    /// `demo` and nothing else.
     #[derive(Parser)]
     struct Defaults {
         #[command(flatten)]
-        run: RunArgs,
+        demo: DemoArgs,
     }
-    Command::Run(Box::new(Defaults::parse_from(["paper-trader"]).run))
+    Command::Demo(Defaults::parse_from(["paper-trader"]).demo)
 }
 
 /// What every command takes.
@@ -78,6 +78,9 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Watch a naive bot and one on Backstop trade the same hostile market side by side, and see what became of both.
+    #[command(after_help = DEMONSTRATING)]
+    Demo(DemoArgs),
     /// Trade one session, then leave at rest.
     Run(Box<RunArgs>),
     /// Show lock, session, positions, open operations and cash. Works beside a running bot; takes no lock.
@@ -104,6 +107,55 @@ pub(crate) enum Command {
     /// Trade as the bots of the incidents did, for the demo: docs/incidents says what each of its habits led to.
     #[command(hide = true)]
     Naive(NaiveArgs),
+}
+
+const DEMONSTRATING: &str = "\
+Both bots are processes of their own, each against a simulated broker of its own: same seed, same prices, same faults, same
+limit of requests, same strategy. Both are killed (SIGKILL) and started again at moments drawn from the seed, and once a second
+instance of each is started beside the first. Nothing else is scripted; what is shown is read off the brokers' ledgers and off
+what each bot believes. A seed fixes prices, faults and moments, not how processes take turns: figures differ a little from
+run to run.
+
+The measures:
+  duplicates     slots whose position was opened again, and exits that closed more than was open
+  unwatched      what the broker holds and neither a position in the bot's book nor an order that it follows accounts for
+  orphans        the same, when all is over
+  cash           what the bot believes that it has, less what it has
+  refused        requests that the broker refused because there were too many in the minute
+  bad quotes     entries sent on a quote that was no price to trade on: old, crossed, zero, a word
+  made, lost     each order's fills against the true prices of the end, summed by cause; all causes add up to the result
+
+  paper-trader demo --seed 3
+  paper-trader demo --svg demo.svg --json
+  paper-trader demo --keep DIR     then: paper-trader --state-dir DIR/backstop log
+
+Exit codes: 0 the one on Backstop was not harmed, whatever became of the naive one (also when it is ended by Ctrl-C); 4 it was
+harmed, or left something unresolved; 1 the demo could not run; 2 usage.";
+
+/// What is shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    /// Seed of prices, fills, faults and kills.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// What both trade.
+    #[arg(long, value_enum, default_value = "spread")]
+    pub(crate) strategy: StrategyKind,
+    /// Slots of each bot, one every 2.5 s.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(4..=200))]
+    pub(crate) entries: u32,
+    /// What goes wrong at both brokers: none, mild, hostile, or a JSON file of rates.
+    #[arg(long, value_name = "MIX", default_value = "hostile")]
+    pub(crate) faults: String,
+    /// How many requests a minute each broker answers, of each of Tradier's three kinds.
+    #[arg(long, value_name = "N", default_value_t = requests::OF_A_DEMO)]
+    pub(crate) requests: NonZeroU32,
+    /// Draw what the brokers held and what the bots believed in, over time.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Keep what the bots wrote, in a new directory [default: a temporary one, which is removed]. --state-dir is not used.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
 }
 
 /// Which broker.

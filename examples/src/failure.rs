@@ -48,6 +48,8 @@ pub(crate) enum Failure {
     Output(#[from] std::io::Error),
     #[error("ended with something unresolved")]
     Unresolved,
+    #[error("the bot on Backstop was harmed, or left something unresolved: that is a defect, please report the seed")]
+    Harmed,
     #[error("the switch is pulled, but not every entry is known to be at rest: look at the broker, or call it again")]
     Unconfirmed,
 }
@@ -91,6 +93,7 @@ impl Failure {
                 ..
             })))) => 3,
             Self::Unresolved
+            | Self::Harmed
             | Self::NotFlat
             | Self::Resolve(
                 ResolveError::Attended { .. }

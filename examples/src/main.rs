@@ -1,10 +1,12 @@
 //! A paper trader on Backstop.
 //!
-//! Without an argument it trades one simulated session on a hostile broker, over real HTTP, and shows what happens.
+//! Without an argument it lets a naive bot and one on Backstop trade side by side on a hostile broker, and shows what
+//! becomes of both.
 
 mod account;
 mod alerts;
 mod cli;
+mod demo;
 mod duration;
 mod failure;
 mod flatten;
@@ -55,7 +57,8 @@ fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     let Cli { command, common } = cli;
     let dir = StateDir::at(&common.state_dir);
-    match command.unwrap_or_else(cli::default_run) {
+    match command.unwrap_or_else(cli::default_demo) {
+        Command::Demo(args) => on_runtime(demo::run(&args, &common)),
         Command::Run(args) => on_runtime(run::run(&args, &common)),
         Command::Simulator(args) => on_runtime(simulator::run(&args, &common)),
         Command::Status => status::status(&dir, common.json),

@@ -91,7 +91,8 @@ pub(crate) fn replay(path: &Path) -> Result<Replay, Failure> {
     Replay::read(path).map_err(|error| Failure::Usage(told(&error)))
 }
 
-fn faults(mix: &str) -> Result<FaultPlan, Failure> {
+/// Reads which faults are meant.
+pub(crate) fn faults(mix: &str) -> Result<FaultPlan, Failure> {
     if let Some(plan) = FaultPlan::preset(mix) {
         return Ok(plan);
     }
@@ -176,7 +177,8 @@ fn timeouts(config: TradierConfig, settle: Duration) -> TradierConfig {
         .with_connect_timeout((request / 2).min(Duration::from_secs(3)))
 }
 
-fn call_timeout(settle: Duration) -> Duration {
+/// How long a call may take.
+pub(crate) fn call_timeout(settle: Duration) -> Duration {
     (settle * 2 / 5).min(Duration::from_secs(20))
 }
 
