@@ -57,9 +57,18 @@ pub(crate) async fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure>
 fn announce(plan: &Plan) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let (entries, strategy, seconds) = (plan.entries, plan.strategy(), plan.expected().as_secs());
-    writeln!(out, "Two bots trade the same {strategy} strategy, {entries} slots each, in about {seconds} seconds: one is written")?;
-    writeln!(out, "as such bots are, the other one is on Backstop. Each has a broker of its own, with the same prices and the")?;
-    writeln!(out, "same faults: lost and late answers, lists that lag, bad quotes. Both are killed twice at the same moments,")?;
+    writeln!(
+        out,
+        "Two bots trade the same {strategy} strategy, {entries} slots each, in about {seconds} seconds: one is written"
+    )?;
+    writeln!(
+        out,
+        "as such bots are, the other one is on Backstop. Each has a broker of its own, with the same prices and the"
+    )?;
+    writeln!(
+        out,
+        "same faults: lost and late answers, lists that lag, bad quotes. Both are killed twice at the same moments,"
+    )?;
     writeln!(out, "and once a second instance of each is started. Then the brokers' ledgers say what was done.")?;
     writeln!(out, "Nothing is scripted but the seed, {}: try another with --seed. Ctrl-C ends it early.\n", plan.seed)?;
     Ok(())
@@ -84,7 +93,8 @@ fn explain(dir: &std::path::Path) -> Result<(), Failure> {
     writeln!(out, "\nWhat the one on Backstop did, and what it believes:")?;
     writeln!(out, "  paper-trader --state-dir {dir}/backstop log")?;
     writeln!(out, "  paper-trader --state-dir {dir}/backstop status")?;
-    writeln!(out, "What the naive one believes: {dir}/naive/positions.json")?;
+    writeln!(out, "What the naive one believes, and what both said:")?;
+    writeln!(out, "  {dir}/naive/positions.json   {dir}/naive.out   {dir}/backstop.out")?;
     Ok(())
 }
 

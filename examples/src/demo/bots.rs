@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -43,7 +43,8 @@ pub(crate) struct Recipe {
     pub(crate) kind: Kind,
     pub(crate) args: Vec<OsString>,
     pub(crate) environment: Vec<(&'static str, String)>,
-    /// What it says on standard error goes there.
+    /// What all instances say on standard output, and what they complain of on standard error.
+    pub(crate) said: PathBuf,
     pub(crate) complaints: PathBuf,
 }
 
@@ -144,8 +145,11 @@ impl Bot {
     fn launch(&mut self) -> Result<Instance, Failure> {
         self.instances += 1;
         let number = self.instances;
-        let complaints = File::options().create(true).append(true).open(&self.recipe.complaints);
-        let complaints = complaints.map_err(|error| trouble("cannot write beside a bot's state", &error))?;
+        let file = |path| {
+            let opened = File::options().create(true).append(true).open(path);
+            opened.map_err(|error| trouble("cannot write beside a bot's state", &error))
+        };
+        let (mut kept, complaints) = (file(&self.recipe.said)?, file(&self.recipe.complaints)?);
         let program = std::env::current_exe().map_err(|error| trouble("cannot find its own program", &error))?;
         let mut command = Command::new(program);
         command.args(&self.recipe.args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(complaints);
@@ -156,6 +160,8 @@ impl Bot {
             // Ends with the process.
             drop(tokio::task::spawn_blocking(move || {
                 for line in BufReader::new(output).lines().map_while(io::Result::ok) {
+                    // For whoever looks afterwards; the demo goes by what it hears.
+                    let _kept = writeln!(kept, "{line}");
                     if said.send(Said { instance: number, line }).is_err() {
                         return;
                     }

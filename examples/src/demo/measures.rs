@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use backstop::broker::{Decimal, Symbol};
 use backstop_sim::{Ledger, LedgerOrder};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::samples::{Net, Sample};
-use crate::render::Num;
 
 mod money;
 
@@ -33,7 +32,7 @@ pub(crate) struct Observed<'o> {
 }
 
 /// What was measured of one bot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Measures {
     /// Slots for which anything was sent.
     pub(crate) slots: usize,
@@ -47,10 +46,8 @@ pub(crate) struct Measures {
     pub(crate) duplicate_exits: BTreeSet<u64>,
     pub(crate) unwatched: Unwatched,
     /// What the broker holds at the end and the bot does not account for: symbol by symbol, long or short.
-    #[serde(serialize_with = "numbers")]
     pub(crate) orphans: Net,
     /// What the bot believes that its cash is at the end, less what it is. `None`: it does not know.
-    #[serde(serialize_with = "number")]
     pub(crate) cash_drift: Option<Decimal>,
     pub(crate) refused_requests: u64,
     /// Orders to open something for which the newest quote that the broker had told of a leg was no price to trade on: spoiled
@@ -61,14 +58,12 @@ pub(crate) struct Measures {
 
 /// Positions that nobody watched: symbols of which the broker held more than the bot accounted for, at two samples in a row
 /// at least; each stretch of time counts as one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Unwatched {
     pub(crate) count: usize,
     /// From the first sample of the longest stretch to its last one.
-    #[serde(rename = "longest_ms", serialize_with = "milliseconds")]
     pub(crate) longest: Duration,
     /// How much of the longest one passed while no instance of the bot ran.
-    #[serde(rename = "of_it_down_ms", serialize_with = "milliseconds")]
     pub(crate) of_it_down: Duration,
 }
 
@@ -145,7 +140,9 @@ impl Unwatched {
         for sample in samples {
             let now = sample.unwatched();
             let over: Vec<_> = open.extract_if(.., |symbol, _| !now.contains_key(symbol)).collect();
-            over.into_iter().for_each(|(_, stretch)| all.add(stretch));
+            for (_, stretch) in over {
+                all.add(stretch);
+            }
             for (symbol, _) in now {
                 let (_, until, down) = open.entry(symbol).or_insert((sample.at, sample.at, Duration::ZERO));
                 if !sample.is_up {
@@ -154,7 +151,9 @@ impl Unwatched {
                 *until = sample.at;
             }
         }
-        open.into_values().for_each(|stretch| all.add(stretch));
+        for stretch in open.into_values() {
+            all.add(stretch);
+        }
         all
     }
 
@@ -218,18 +217,6 @@ fn duplicate_exits(ledger: &Ledger) -> BTreeSet<u64> {
         is_beyond
     });
     beyond.map(|(.., order)| order.id).collect()
-}
-
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u128(duration.as_millis())
-}
-
-fn number<S: Serializer>(amount: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
-    amount.map(Num).serialize(serializer)
-}
-
-fn numbers<S: Serializer>(net: &Net, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(net.iter().map(|(symbol, quantity)| (symbol.as_str(), Num(*quantity))))
 }
 
 #[cfg(test)]

@@ -111,15 +111,19 @@ impl Scale {
 fn legend(svg: &mut String, note: &str) {
     let mut x = LEFT;
     let y = 22;
-    for (class, text, room) in [("held", "contracts at the broker", 176), ("believed", "contracts it believes in", 176)] {
+    for (class, text, room) in [("held", "contracts at the broker", 176), ("believed", "contracts it believes in", 176)]
+    {
         add(svg, format_args!("<line class=\"{class}\" x1=\"{x}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\"/>", x + 24));
         add(svg, format_args!("<text x=\"{}\" y=\"{}\">{text}</text>", x + 30, y + 4));
         x += room;
     }
     add(svg, format_args!("<rect class=\"unwatched\" x=\"{x}\" y=\"{}\" width=\"24\" height=\"12\"/>", y - 6));
     add(svg, format_args!("<text x=\"{}\" y=\"{}\">nobody watches</text>", x + 30, y + 4));
-    x += 130;
-    add(svg, format_args!("<polygon class=\"dup\" points=\"{},{} {x},{} {},{}\"/>", x + 5, y - 5, y + 5, x + 10, y + 5));
+    x += 138;
+    add(
+        svg,
+        format_args!("<polygon class=\"dup\" points=\"{},{} {x},{} {},{}\"/>", x + 5, y - 5, y + 5, x + 10, y + 5),
+    );
     add(svg, format_args!("<text x=\"{}\" y=\"{}\">the same slot again</text>", x + 16, y + 4));
     add(svg, format_args!("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{note}</text>", LEFT + WIDE, y + 4));
 }
@@ -148,40 +152,50 @@ fn marks(svg: &mut String, moments: &[Duration], word: &str, scale: &Scale) {
     }
 }
 
-/// A line of steps: between two samples nothing is known to have changed.
-fn line(svg: &mut String, class: &str, samples: &[Sample], size: fn(&Sample) -> Decimal, scale: &Scale) {
-    let mut path = String::new();
-    let mut before = None;
+/// A size over time in pixels: at each column the newest sample that falls into it.
+fn columns(samples: &[Sample], size: fn(&Sample) -> Decimal, scale: &Scale) -> Vec<(u64, u64)> {
+    let mut columns: Vec<(u64, u64)> = Vec::new();
     for sample in samples {
         let (x, y) = (scale.x(sample.at), scale.y(whole(size(sample))));
-        match before {
-            None => add(&mut path, format_args!("M{x} {y}")),
-            Some(before) if before != y => add(&mut path, format_args!("H{x}V{y}")),
-            Some(_) => {}
+        match columns.last_mut() {
+            Some(last) if last.0 == x => last.1 = y,
+            _ => columns.push((x, y)),
         }
-        before = Some(y);
     }
-    if let Some(last) = samples.last() {
-        add(&mut path, format_args!("H{}", scale.x(last.at)));
-        add(svg, format_args!("<path class=\"{class}\" d=\"{path}\"/>"));
-    }
+    columns
 }
 
-/// From the first sample with something that nobody watches to the first one without, as high as what is not watched.
+/// A line of steps: between two samples nothing is known to have changed.
+fn line(svg: &mut String, class: &str, samples: &[Sample], size: fn(&Sample) -> Decimal, scale: &Scale) {
+    let columns = columns(samples, size, scale);
+    let (Some((left, first)), Some((right, _))) = (columns.first(), columns.last()) else { return };
+    let (mut path, mut before) = (format!("M{left} {first}"), first);
+    for (x, y) in &columns {
+        if y != before {
+            add(&mut path, format_args!("H{x}V{y}"));
+            before = y;
+        }
+    }
+    add(svg, format_args!("<path class=\"{class}\" d=\"{path}H{right}\"/>"));
+}
+
+/// As high as what nobody watches, from the sample that shows it to the first one that does not.
 fn unwatched(svg: &mut String, samples: &[Sample], scale: &Scale) {
-    let mut since: Option<(u64, u64)> = None;
-    let ends = samples.iter().map(|sample| (scale.x(sample.at), whole(sample.unwatched().values().sum())));
-    let last = samples.last().map(|sample| (scale.x(sample.at), 0));
-    for (x, size) in ends.chain(last) {
-        if let Some((from, of)) = since.filter(|(_, of)| *of != size) {
-            let y = scale.y(of);
-            let (wide, high) = (x.saturating_sub(from), HIGH - y);
-            add(svg, format_args!("<rect class=\"unwatched\" x=\"{from}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\"/>"));
-            since = None;
+    let columns = columns(samples, |sample| sample.unwatched().values().sum(), scale);
+    let (mut path, mut before) = (String::new(), HIGH);
+    for (x, y) in &columns {
+        if *y != before {
+            let begin = if before == HIGH { format!("M{x} {HIGH}") } else { format!("H{x}") };
+            let end = if *y == HIGH { "Z" } else { "" };
+            add(&mut path, format_args!("{begin}V{y}{end}"));
+            before = *y;
         }
-        if size > 0 && since.is_none() {
-            since = Some((x, size));
-        }
+    }
+    if let Some((right, _)) = columns.last().filter(|_| before != HIGH) {
+        add(&mut path, format_args!("H{right}V{HIGH}Z"));
+    }
+    if !path.is_empty() {
+        add(svg, format_args!("<path class=\"unwatched\" d=\"{path}\"/>"));
     }
 }
 

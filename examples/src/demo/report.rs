@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use backstop::broker::Decimal;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::bots::Kind;
 use super::measures::{Cause, Harm, Measures};
@@ -39,7 +39,7 @@ pub(crate) fn write(out: &mut impl Write, raced: &Raced) -> io::Result<()> {
     row("cash: belief less truth at the end", &|m| m.cash_drift.map_or("unknown".to_owned(), money))?;
     row("requests refused: too many a minute", &|m| m.refused_requests.to_string())?;
     row("entries on quotes that were no price", &|m| m.bad_quote_entries.len().to_string())?;
-    for (cause, what) in CAUSES {
+    for (cause, _, what) in CAUSES {
         row(what, &|m| money(m.money.made(cause)))?;
     }
     row("result of all orders, at true prices", &|m| money(m.money.result))?;
@@ -48,11 +48,12 @@ pub(crate) fn write(out: &mut impl Write, raced: &Raced) -> io::Result<()> {
     sides.into_iter().try_for_each(|side| writeln!(out, "{}", in_one_line(side)))
 }
 
-const CAUSES: [(Cause, &str); 4] = [
-    (Cause::DuplicateEntries, "made by slots entered again"),
-    (Cause::DuplicateExits, "made by closing more than was open"),
-    (Cause::BadQuotes, "made by entries on such quotes"),
-    (Cause::Meant, "made by all other orders"),
+/// The causes, for machines and for people.
+const CAUSES: [(Cause, &str, &str); 4] = [
+    (Cause::DuplicateEntries, "duplicate_entries", "made by slots entered again"),
+    (Cause::DuplicateExits, "duplicate_exits", "made by closing more than was open"),
+    (Cause::BadQuotes, "bad_quotes", "made by entries on such quotes"),
+    (Cause::Meant, "meant", "made by all other orders"),
 ];
 
 fn orphans(measures: &Measures) -> String {
@@ -144,9 +145,37 @@ fn side(side: &Finished) -> Result<Value, Failure> {
         "exit_code": exit_code,
         "second": second,
         "harms": json(serde_json::to_value(side.measures.harms()))?,
-        "measures": json(serde_json::to_value(&side.measures))?,
+        "measures": measured(&side.measures)?,
         "faults": json(serde_json::to_value(&side.ledger.faults))?,
         "samples": samples.collect::<Result<Vec<_>, _>>()?,
+    }))
+}
+
+fn measured(measures: &Measures) -> Result<Value, Failure> {
+    let number = |amount: Decimal| serde_json::to_value(Num(amount)).map_err(|error| Failure::Output(error.into()));
+    let each = |numbers: Vec<(String, Decimal)>| -> Result<Map<String, Value>, Failure> {
+        numbers.into_iter().map(|(name, amount)| Ok((name, number(amount)?))).collect()
+    };
+    let orphans = measures.orphans.iter().map(|(symbol, quantity)| (symbol.to_string(), *quantity)).collect();
+    let made = CAUSES.into_iter().map(|(cause, name, _)| (name.to_owned(), measures.money.made(cause)));
+    let settled = [("settled".to_owned(), measures.money.settled)];
+    Ok(json!({
+        "slots": measures.slots,
+        "opening_orders": measures.opening_orders,
+        "most_orders_a_slot": measures.most_orders_a_slot,
+        "duplicate_entries": measures.duplicate_entries,
+        "duplicate_exits": measures.duplicate_exits,
+        "unwatched": {
+            "count": measures.unwatched.count,
+            "longest_ms": ms(measures.unwatched.longest),
+            "of_it_down_ms": ms(measures.unwatched.of_it_down),
+        },
+        "orphans": each(orphans)?,
+        "cash_drift": measures.cash_drift.map(number).transpose()?,
+        "refused_requests": measures.refused_requests,
+        "bad_quote_entries": measures.bad_quote_entries,
+        "made": each(made.chain(settled).collect())?,
+        "result": number(measures.money.result)?,
     }))
 }
 

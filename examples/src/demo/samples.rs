@@ -49,11 +49,8 @@ impl Sample {
     pub(crate) fn unwatched(&self) -> Net {
         let beyond = self.held.iter().map(|(symbol, held)| {
             let (low, high) = self.belief.accounts_for(symbol);
-            let beyond = if *held > Decimal::ZERO {
-                *held - high.max(Decimal::ZERO)
-            } else {
-                low.min(Decimal::ZERO) - *held
-            };
+            let beyond =
+                if *held > Decimal::ZERO { *held - high.max(Decimal::ZERO) } else { low.min(Decimal::ZERO) - *held };
             (symbol.clone(), beyond)
         });
         beyond.filter(|(_, beyond)| *beyond > Decimal::ZERO).collect()

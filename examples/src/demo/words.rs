@@ -1,5 +1,6 @@
 //! What the bots say, in the few words for which a column has room.
 
+use backstop::SlotId;
 use backstop::broker::{OptionRight, Symbol};
 use serde_json::Value;
 
@@ -13,7 +14,9 @@ pub(crate) fn of_backstop(line: &str) -> Option<String> {
     let (before, text) = line.split_at_checked(TIME)?;
     let is_record = before.trim().is_empty() || before.bytes().filter(|byte| *byte == b':').count() == 2;
     let is_told = is_record && before.ends_with("  ") && !text.starts_with(' ') && !text.trim().is_empty();
-    is_told.then(|| shortened(text))
+    // The simulator trades at any hour.
+    let is_of_the_calendar = text.contains("by the calendar");
+    (is_told && !is_of_the_calendar).then(|| shortened(text))
 }
 
 /// A line of the naive bot.
@@ -31,7 +34,10 @@ fn shortened(text: &str) -> String {
 fn shortened_word(word: &str) -> String {
     let end = word.trim_end_matches([',', ':', ';', '.', ')']);
     let (core, rest) = word.split_at_checked(end.len()).unwrap_or((word, ""));
-    let short = short_label(core).or_else(|| short_option(core)).unwrap_or_else(|| core.to_owned());
+    let short = short_label(core)
+        .or_else(|| short_slot(core))
+        .or_else(|| short_option(core))
+        .unwrap_or_else(|| core.to_owned());
     format!("{short}{rest}")
 }
 
@@ -40,6 +46,11 @@ fn short_label(word: &str) -> Option<String> {
     let (slot, opens) = slot_of(word).filter(|_| is_label)?;
     let number = slot.rsplit('-').next()?;
     Some(format!("#{number} {}", if opens { "entry" } else { "exit" }))
+}
+
+/// `spread-20261120-1-3` as `#3`.
+fn short_slot(word: &str) -> Option<String> {
+    Some(format!("#{}", word.parse::<SlotId>().ok()?.slot))
 }
 
 /// `SPXW261120P05870000` as `5870P`.
@@ -55,11 +66,16 @@ mod tests {
 
     #[test]
     fn labels_and_options_are_told_in_short() {
-        let line = "12:34:56.789  enter       bs-spread-20261120-1-3-open-2: sell 2 SPXW261120P05870000, for a credit of 1.20";
-        assert_eq!(of_backstop(line).unwrap(), "enter #3 entry: sell 2 5870P, for a credit of 1.20");
+        let line = "12:34:56.789  enter       spread-20261120-1-3: sell 2 SPXW261120P05870000, for a credit of 1.20";
+        assert_eq!(of_backstop(line).unwrap(), "enter #3: sell 2 5870P, for a credit of 1.20");
+        assert_eq!(
+            of_backstop("12:34:56.789  at rest     bs-spread-20261120-1-3-close1-2").unwrap(),
+            "at rest #3 exit"
+        );
         let note = format!("{:14}waiting for the broker", "");
         assert_eq!(of_backstop(&note).unwrap(), "waiting for the broker");
-        for summary in ["", "slots           3 opened, 0 not executed", "                    250,000.00  at the broker"] {
+        for summary in ["", "slots           3 opened, 0 not executed", "                    250,000.00  at the broker"]
+        {
             assert_eq!(of_backstop(summary), None, "{summary}");
         }
         let said = serde_json::json!({"type": "say", "text": "nv-spread-3-close-1 filled"});

@@ -39,8 +39,7 @@ impl Plan {
     /// # Errors
     /// Faults that are none.
     pub(crate) fn of(args: &DemoArgs) -> Result<Self, Failure> {
-        let market =
-            MarketArgs { seed: args.seed, faults: args.faults.clone(), quotes: None, requests: args.requests };
+        let market = MarketArgs { seed: args.seed, faults: args.faults.clone(), quotes: None, requests: args.requests };
         let faults = scaled(wiring::faults(&market.faults)?);
         let schedule = Schedule::of(args.seed, SLOT * args.entries);
         Ok(Self { market, strategy: args.strategy, seed: args.seed, entries: args.entries, faults, schedule })
@@ -89,7 +88,8 @@ impl Plan {
             ("TRADIER_ACCOUNT_ID", broker.account().to_owned()),
             ("TRADIER_REQUESTS_PER_MINUTE", self.market.requests.to_string()),
         ];
-        Ok(Recipe { kind, args, environment, complaints: dir.join(format!("{}.stderr", kind.name())) })
+        let file = |of: &str| dir.join(format!("{}.{of}", kind.name()));
+        Ok(Recipe { kind, args, environment, said: file("out"), complaints: file("err") })
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod alerts;
+mod demo;
 mod faults;
 mod flattening;
 mod halts;
@@ -236,7 +237,7 @@ fn a_second_instance_exits_3_at_once_and_names_the_first() {
     let dir = tempfile::tempdir().unwrap();
     let mut first = Running::start(quick(&mut paper_trader(dir.path())).args(["--faults", "none"]));
     first.await_line("session");
-    let second = paper_trader(dir.path()).output().unwrap();
+    let second = paper_trader(dir.path()).arg("run").output().unwrap();
     assert_eq!(code(&second), 3, "{}", text(&second));
     assert!(text(&second).contains(&format!("pid {}", first.0.id())), "{}", text(&second));
 

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use backstop::broker::{Decimal, Fill, Symbol};
 use backstop_sim::{Ledger, LedgerOrder};
-use serde::{Serialize, Serializer};
 
 use crate::demo::samples::Net;
-use crate::render::Num;
 
 /// Why an order was sent. Each order has one cause, the first that applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
     /// Its slot had been entered before.
     DuplicateEntries,
@@ -29,15 +26,12 @@ pub(crate) enum Cause {
 /// and ask. So each fill is held against the same price, whether its position was closed later or not; and all orders
 /// together, with what options settled for, make the [`result`](Money::result) to the cent: the change of the account's cash,
 /// and what it holds at the end. An order of a harmful cause may by luck have gained; then that is what stands here.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Money {
-    #[serde(serialize_with = "by_cause")]
     pub(crate) by_cause: BTreeMap<Cause, Decimal>,
     /// Movements of cash without an order.
-    #[serde(serialize_with = "number")]
     pub(crate) settled: Decimal,
     /// What the account is worth at the end, less what it began with.
-    #[serde(serialize_with = "number")]
     pub(crate) result: Decimal,
 }
 
@@ -64,12 +58,4 @@ impl Money {
     pub(crate) fn made(&self, cause: Cause) -> Decimal {
         self.by_cause.get(&cause).copied().unwrap_or_default()
     }
-}
-
-fn number<S: Serializer>(amount: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
-    Num(*amount).serialize(serializer)
-}
-
-fn by_cause<S: Serializer>(causes: &BTreeMap<Cause, Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(causes.iter().map(|(cause, made)| (cause, Num(*made))))
 }
