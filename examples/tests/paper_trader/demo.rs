@@ -9,7 +9,6 @@ use super::{Running, code, paper_trader, status, text};
 /// With it the answer to the first order is lost, whatever else happens: whoever sends it again has it twice.
 const SEED: &str = "7";
 
-// proves: DESK-3, LOCK-1
 #[test]
 fn the_naive_bot_is_harmed_and_the_one_on_backstop_is_not() {
     let dir = tempfile::tempdir().unwrap();
