@@ -141,8 +141,8 @@ async fn say_unresolved(desk: Weak<Inner>) {
     loop {
         let Some(inner) = desk.upgrade() else { return };
         let (alerts, over) = inner.unsaid();
-        for (subject, text) in alerts {
-            inner.alert(&subject, text).await;
+        for (subject, text, still) in alerts {
+            inner.alert_while(&subject, text, still).await;
         }
         for subject in over {
             inner.alert_over(subject).await;
@@ -152,15 +152,18 @@ async fn say_unresolved(desk: Weak<Inner>) {
     }
 }
 
+/// Whether what an alert is about is not over yet.
+type Still = Box<dyn Fn(&State) -> bool + Send>;
+
 impl Inner {
     /// Alerts that are missing, and those whose cause is gone.
-    fn unsaid(&self) -> (Vec<(String, String)>, Vec<&'static str>) {
+    fn unsaid(&self) -> (Vec<(String, String, Still)>, Vec<&'static str>) {
         // Whoever looks after it says it first, and knows more.
         let (wall, patience) = (self.clock.wall(), self.patience().saturating_mul(2));
         let state = self.state.lock();
         let is_old = |since: Timestamp| Duration::try_from(wall.duration_since(since)).is_ok_and(|age| age >= patience);
         let is_said = |subject: &str| state.alerts.contains_key(subject);
-        let mut alerts = Vec::new();
+        let mut alerts: Vec<(String, String, Still)> = Vec::new();
         for (id, operation) in &state.operations {
             if let Stage::Unknown { reason } = &operation.stage
                 && is_old(operation.since)
@@ -168,16 +171,17 @@ impl Inner {
             {
                 let text =
                     format!("the outcome of order {id} is unknown ({reason}). It may be live: do not place it again");
-                alerts.push((id.to_string(), text));
+                let of = id.clone();
+                alerts.push((id.to_string(), text, Box::new(move |state| state.operations.contains_key(&of))));
             }
         }
-        for (slot, position) in state.positions() {
-            let slot = slot.to_string();
+        for (of, position) in state.positions() {
+            let slot = of.to_string();
             if let Some(pending) = position.pending().filter(|pending| is_old(pending.since))
                 && !is_said(&slot)
             {
                 let text = format!("position {slot} is not verified as closed ({}). The bot goes on", pending.reason);
-                alerts.push((slot, text));
+                alerts.push((slot, text, Box::new(move |state| state.held(&of).is_some())));
             }
         }
         let drift: Vec<String> =
@@ -191,7 +195,7 @@ impl Inner {
         for (subject, text) in standing {
             let said = state.alerts.get(subject).map(|alert| &alert.text);
             match text {
-                Some(text) if said != Some(&text) => alerts.push((subject.to_owned(), text)),
+                Some(text) if said != Some(&text) => alerts.push((subject.to_owned(), text, Box::new(|_| true))),
                 None if said.is_some() => over.push(subject),
                 _ => {}
             }

@@ -299,7 +299,8 @@ impl Inner {
             "position {position} is closed by its fills, and the broker does not confirm it since {since} ({why}). Every \
              reconcile looks again; where you know better: resolve it as closed, by name and reason"
         );
-        self.alert(position.as_str(), text).await;
+        let of = position.clone();
+        self.alert_while(position.as_str(), text, move |state| state.book.get(&of).is_some()).await;
     }
 
     /// Writes a comparison down if it says something new, or if the last one that was written is some time ago.

@@ -7,6 +7,7 @@ use backstop_reconcile as reconcile;
 
 use super::cash::overdrawn;
 use super::{Inner, Running};
+use crate::SlotId;
 use crate::journal::JournalError;
 use crate::record::{Batch, Record};
 use crate::state::{CASH, Contradiction, State};
@@ -137,25 +138,53 @@ impl Inner {
 
     /// Raises an alert, unless the same was said before.
     pub(super) async fn alert(self: &Arc<Self>, subject: &str, text: String) {
-        if self.state.lock().alerts.get(subject).is_some_and(|alert| alert.text == text) {
-            self.alerts.repeat(subject);
-            return;
+        self.alert_while(subject, text, |_| true).await;
+    }
+
+    /// As [`alert`](Inner::alert), for what lasts as long as `still` holds: what was seen before a wait may be over by now, and an
+    /// alert that came behind its own end would stay for ever.
+    pub(super) async fn alert_while(
+        self: &Arc<Self>,
+        subject: &str,
+        text: String,
+        still: impl Fn(&State) -> bool + Send + 'static,
+    ) {
+        {
+            let state = self.state.lock();
+            if !still(&state) {
+                return;
+            }
+            if state.alerts.get(subject).is_some_and(|alert| alert.text == text) {
+                self.alerts.repeat(subject);
+                return;
+            }
         }
         // ALERT-1: the journal may be what is wrong, so nobody is told later because of it.
         self.alerts.raise(subject, &text, &*self.clock, true);
         let (inner, running, subject) = (Arc::clone(self), Running::new(self), subject.to_owned());
         let recorded = tokio::spawn(async move {
             let _running = running;
-            inner.record_alert(subject, text).await;
+            inner.record_alert(subject, text, still).await;
         });
         if recorded.await.is_err() {
             tracing::error!("an alert could not be recorded");
         }
     }
 
-    async fn record_alert(self: &Arc<Self>, subject: String, text: String) {
+    /// An alert about a position that the book has.
+    pub(super) async fn alert_of_held(self: &Arc<Self>, slot: &SlotId, text: String) {
+        let of = slot.clone();
+        self.alert_while(&slot.to_string(), text, move |state| state.held(&of).is_some()).await;
+    }
+
+    async fn record_alert(
+        self: &Arc<Self>,
+        subject: String,
+        text: String,
+        still: impl Fn(&State) -> bool + Send + 'static,
+    ) {
         let (of, new) = (subject.clone(), text.clone());
-        let unsaid = move |state: &State| state.alerts.get(&of).is_none_or(|alert| alert.text != new);
+        let unsaid = move |state: &State| still(state) && state.alerts.get(&of).is_none_or(|alert| alert.text != new);
         let written = self.commit_if(vec![Record::Alert { subject: subject.clone(), text }], unsaid).await;
         if let Err(error) = &written {
             tracing::error!(error = told(error), "an alert could not be recorded");

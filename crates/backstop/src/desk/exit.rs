@@ -133,7 +133,7 @@ impl Inner {
                 let attempts = self.state.lock().exits.get(slot).copied().unwrap_or_default();
                 if attempts >= MANY_ATTEMPTS {
                     let text = format!("position {slot} is still open after {MANY_ATTEMPTS} exits or more: see to it");
-                    self.alert(&slot.to_string(), text).await;
+                    self.alert_of_held(slot, text).await;
                 }
                 ExitEnd::StillOpen { end }
             }
@@ -231,7 +231,7 @@ impl Inner {
                 "of what position {slot} has to close the broker holds only {rows}: no more than that is closed, of a spread \
                  first what was written. Compare the account by hand"
             );
-            self.alert(&slot.to_string(), text).await;
+            self.alert_of_held(slot, text).await;
         }
         found
     }
@@ -328,8 +328,9 @@ impl Inner {
     async fn pend(self: &Arc<Self>, slot: &SlotId, reason: String) -> ExitEnd {
         self.note_pending(slot, reason.clone()).await;
         let text = format!("position {slot} is not verified as closed ({reason}). The bot goes on looking");
-        self.alert(&slot.to_string(), text).await;
-        ExitEnd::Pending { reason }
+        self.alert_of_held(slot, text).await;
+        // Another look may have proven it meanwhile.
+        if self.state.lock().held(slot).is_none() { ExitEnd::Closed } else { ExitEnd::Pending { reason } }
     }
 }
 

@@ -275,7 +275,7 @@ impl Inner {
                 Ok(true) => {
                     self.recount.store(true, Ordering::SeqCst);
                     self.tell_guard(&id, &slot, purpose, true).await;
-                    self.alert(&slot.to_string(), text).await;
+                    self.alert_of_held(&slot, text).await;
                 }
                 Ok(false) => {}
                 Err(error) => tracing::error!(error = told(&error), "a late order could not be adopted"),

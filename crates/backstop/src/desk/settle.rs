@@ -126,7 +126,8 @@ impl Inner {
             "the outcome of order {id} is unknown ({reason}). It may be live. The bot goes on looking; look for the \
              label at the broker, and do not place it again"
         );
-        self.alert(id.as_str(), text).await;
+        let of = id.clone();
+        self.alert_while(id.as_str(), text, move |state| state.operations.contains_key(&of)).await;
     }
 
     /// One look at an order that is not at rest, by `listed` if the caller has just read it.

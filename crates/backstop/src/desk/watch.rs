@@ -159,7 +159,7 @@ impl Inner {
             self.in_a_task(|inner| async move { inner.alert_over(&watched(&slot)).await });
         }
         for (slot, text) in looked.late {
-            self.in_a_task(|inner| async move { inner.alert(&watched(&slot), text).await });
+            self.in_a_task(|inner| async move { inner.alert_of_watched(&slot, text).await });
         }
         for due in looked.due {
             self.in_a_task(move |inner| async move { inner.fall_back(due, policy.fallback).await });
@@ -203,9 +203,14 @@ impl Inner {
         self.market.lock().as_ref().is_none_or(|newest| now.since(newest.asked) >= age)
     }
 
+    async fn alert_of_watched(self: &Arc<Self>, slot: &SlotId, text: String) {
+        let of = slot.clone();
+        self.alert_while(&watched(slot), text, move |state| may_be_held(state).contains_key(&of)).await;
+    }
+
     async fn fall_back(self: Arc<Self>, due: Due, fallback: Fallback) {
         let Due { slot, held, text, is_first } = due;
-        let (subject, closes) = (watched(&slot), fallback == Fallback::Close && held.is_open());
+        let closes = fallback == Fallback::Close && held.is_open();
         let then = match fallback {
             _ if closes => "it is closed at the market",
             Fallback::Tell => "see to it by hand, now",
@@ -214,8 +219,8 @@ impl Inner {
         let text = format!("{text}, twice as long as it may be: {then}");
         if is_first {
             // Beside the halt or the exit, which wait for no alert.
-            let (of, said) = (subject.clone(), text.clone());
-            self.in_a_task(|inner| async move { inner.alert(&of, said).await });
+            let (of, said) = (slot.clone(), text.clone());
+            self.in_a_task(|inner| async move { inner.alert_of_watched(&of, said).await });
         }
         if closes {
             let plan = ExitPlan { at: ExitAt::Order(OrderKind::Market), reason: "nobody checks it".to_owned() };
@@ -223,7 +228,7 @@ impl Inner {
             match Arc::clone(&self).exit(&slot, plan).await {
                 ExitEnd::Refused(ExitRefusal::Closing { .. } | ExitRefusal::NoPosition { .. }) => {}
                 ExitEnd::Refused(refusal) => {
-                    self.alert(&subject, format!("{text}, but that was refused: {}", told(&refusal))).await;
+                    self.alert_of_watched(&slot, format!("{text}, but that was refused: {}", told(&refusal))).await;
                 }
                 end => tracing::warn!(%slot, ?end, "closed by the watch"),
             }

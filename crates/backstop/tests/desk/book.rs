@@ -9,7 +9,9 @@ use backstop::broker::{
     Side, TimeInForce,
 };
 use backstop::reconcile::{Book, Change, DriftState, Evidence, Finding, Origin, Orphans, Sizes, Verdict, Witness};
-use backstop::{Desk, DeskConfig, EntryEnd, ExitEnd, GLITCH, MemoryJournal, Record, Refusal, State};
+use backstop::{
+    Batch, Desk, DeskConfig, EntryEnd, ExitEnd, GLITCH, Journal, JournalError, MemoryJournal, Record, Refusal, State,
+};
 use backstop_sim::{FaultKind, FaultPlan};
 
 use crate::bench::{Bench, SETTLE, config, enter, leave, spy};
@@ -415,6 +417,43 @@ async fn an_exit_says_that_it_is_not_verified_while_a_comparison_hangs() {
     let took = bench.clock.mono().since(begun);
     assert!(took < SETTLE * 3, "{took:?}");
     assert!(desk.state().held(&slot).is_some());
+}
+
+/// A journal whose disk takes as long as it is told.
+#[derive(Debug, Default)]
+struct StallingJournal(parking_lot::Mutex<Duration>);
+
+#[async_trait::async_trait]
+impl Journal for StallingJournal {
+    async fn append(&self, _: Arc<Batch>) -> Result<(), JournalError> {
+        let stalls = *self.0.lock();
+        tokio::time::sleep(stalls).await;
+        Ok(())
+    }
+}
+
+// proves: ALERT-1
+#[tokio::test(start_paused = true)]
+async fn a_close_that_another_look_proves_while_its_exit_gives_up_leaves_no_alert_behind() {
+    let bench = calm();
+    let journal = Arc::new(StallingJournal::default());
+    let desk = bench.ready(journal.clone(), &[]).await;
+    let (slot, _) = enter(&desk, 1).await;
+    tokio::time::sleep(SETTLE * 2).await;
+    let (end, ()) = tokio::join!(leave(&desk, &slot), async {
+        while desk.state().reconciled.is_none_or(|last| last.kept.is_empty()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // The exit has looked once. The next look proves the close, and its record takes longer than the exit waits.
+        *journal.0.lock() = SETTLE * 2;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        drop(desk.reconcile().await);
+    });
+    assert!(matches!(end, ExitEnd::Closed), "{end:?}");
+    *journal.0.lock() = Duration::ZERO;
+    look(&desk, 2).await;
+    assert!(desk.state().held(&slot).is_none());
+    assert!(desk.state().alerts.is_empty(), "{:?}", desk.state().alerts);
 }
 
 // proves: REC-9
