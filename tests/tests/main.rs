@@ -10,4 +10,6 @@ mod desk_budget;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod incidents;
