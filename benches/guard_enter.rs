@@ -1,6 +1,6 @@
 //! An attempt at a trade: got and given back, and refused. One key; ten thousand, half of them held; with one core and
-//! with two. The floor is one compare-and-swap and a store, behind a look-up where there are many keys. The peers are a
-//! mutex's `try_lock`, and maps in which a key stands while somebody is inside.
+//! with two. The floor is one compare-and-swap and a store, behind a look-up where there are many keys. The peers are the
+//! `try_lock` of mutexes, a semaphore of one, and maps in which a key stands while somebody is inside.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a bench that cannot be set up stops")]
 
@@ -18,6 +18,7 @@ use backstop_wal::{Append, Claim, DirStorage, Options};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 const KEYS: usize = 10_000;
 
@@ -55,6 +56,8 @@ fn enter_and_end(handle: &Handle) -> bool {
 /// One key that is known: a flag, a mutex, a handle.
 fn one_key(criterion: &mut Criterion) {
     let (flag, mutex) = (AtomicBool::new(false), Mutex::new(()));
+    let (std_mutex, tokio_mutex) = (std::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
+    let semaphore = Arc::new(Semaphore::new(1));
     let still = guard(Still);
     let handle = still.handle(&key("one")).expect("a handle");
     let clocked = guard(SystemClock::new()).handle(&key_of_today()).expect("a handle");
@@ -70,6 +73,18 @@ fn one_key(criterion: &mut Criterion) {
     });
     group.bench_function("parking_lot", |b| {
         b.iter_custom(|count| best(count, || black_box(&mutex).try_lock().is_some()));
+    });
+    group.bench_function("std Mutex", |b| {
+        b.iter_custom(|count| best(count, || black_box(&std_mutex).try_lock().is_ok()));
+    });
+    group.bench_function("tokio Mutex", |b| {
+        b.iter_custom(|count| best(count, || black_box(&tokio_mutex).try_lock().is_ok()));
+    });
+    group.bench_function("tokio Semaphore", |b| {
+        b.iter_custom(|count| best(count, || black_box(&semaphore).try_acquire().is_ok()));
+    });
+    group.bench_function("tokio Semaphore, owned permit", |b| {
+        b.iter_custom(|count| best(count, || Arc::clone(black_box(&semaphore)).try_acquire_owned().is_ok()));
     });
     group.bench_function("backstop", |b| b.iter_custom(|count| best(count, || enter_and_end(black_box(&handle)))));
     group.bench_function("backstop, owned permit", |b| {
@@ -87,12 +102,24 @@ fn one_key(criterion: &mut Criterion) {
 
     flag.store(true, Ordering::Release);
     let _locked = mutex.lock();
+    let _std_locked = std_mutex.lock().expect("nobody panicked");
+    let _tokio_locked = tokio_mutex.try_lock().expect("free");
+    let _taken = semaphore.try_acquire().expect("free");
     let _inside = handle.try_enter().expect("free");
     let _inside_too = clocked.try_enter().expect("free");
     let mut group = criterion.benchmark_group("guard_one_key_refused");
     group.bench_function("floor", |b| b.iter_custom(|count| best(count, || try_flag(black_box(&flag)))));
     group.bench_function("parking_lot", |b| {
         b.iter_custom(|count| best(count, || black_box(&mutex).try_lock().is_some()));
+    });
+    group.bench_function("std Mutex", |b| {
+        b.iter_custom(|count| best(count, || black_box(&std_mutex).try_lock().is_ok()));
+    });
+    group.bench_function("tokio Mutex", |b| {
+        b.iter_custom(|count| best(count, || black_box(&tokio_mutex).try_lock().is_ok()));
+    });
+    group.bench_function("tokio Semaphore", |b| {
+        b.iter_custom(|count| best(count, || black_box(&semaphore).try_acquire().is_ok()));
     });
     group.bench_function("backstop", |b| b.iter_custom(|count| best(count, || black_box(&handle).try_enter().is_ok())));
     group.bench_function("backstop, with the machine's clocks", |b| {

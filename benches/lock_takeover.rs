@@ -10,6 +10,8 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "real processes, measured by the machine's clock")]
 
+mod kept;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
@@ -23,6 +25,8 @@ use backstop_file_lock::{AcquireOptions, Claim, Lock, NetworkFs, Timestamp};
 
 const ROLE: &str = "BACKSTOP_BENCH_HOLD";
 const ROUNDS: u32 = 200;
+/// Each part has a median of its own, and what they differ by is the spread.
+const PARTS: usize = 5;
 /// So long that every waiter has come to rest; a little more in each round, so that a waiter that looks at fixed intervals
 /// is met at every phase of them.
 const REST: Duration = Duration::from_millis(60);
@@ -34,16 +38,26 @@ fn main() {
         hold(Path::new(&path));
         return;
     }
-    let rounds = if std::env::args().any(|argument| argument == "--test") { 1 } else { ROUNDS };
-    run("lock_takeover", &tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder"), rounds);
+    let is = |option| std::env::args().any(|argument| argument == option);
+    let rounds = if is("--test") {
+        1
+    } else if is("--quick") {
+        ROUNDS / 10
+    } else {
+        ROUNDS
+    };
+    let mut measured =
+        run("lock_takeover", &tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder"), rounds);
     // Where a sync costs nothing: what is left is all that is not the sync.
     match tempfile::tempdir_in("/dev/shm") {
-        Ok(folder) => run("lock_takeover_in_memory", &folder, rounds),
+        Ok(folder) => measured.extend(run("lock_takeover_in_memory", &folder, rounds)),
         Err(_) => eprintln!("SKIPPED: lock_takeover_in_memory: no file system in memory at /dev/shm"),
     }
+    kept::keep("lock_takeover", &measured);
 }
 
-fn run(name: &str, folder: &tempfile::TempDir, rounds: u32) {
+/// Runs all candidates; the medians of the parts in nanoseconds, by name.
+fn run(name: &str, folder: &tempfile::TempDir, rounds: u32) -> Vec<(String, Vec<u64>)> {
     let candidates: [(&str, Wait); 5] = [
         ("floor", |path| drop(blocked(path))),
         ("floor, durable record", |path| {
@@ -71,14 +85,21 @@ fn run(name: &str, folder: &tempfile::TempDir, rounds: u32) {
             times.push(takeover(&path, *wait, REST + Duration::from_micros(u64::from(round) * 253 % 50_000)));
         }
     }
-    let mut floor = Duration::MAX;
+    let (mut floor, mut measured) = (Duration::MAX, Vec::new());
     for ((what, _), times) in candidates.iter().zip(&mut times) {
+        let length = times.len().div_ceil(PARTS);
+        let parts = times.chunks_mut(length).map(|part| {
+            part.sort();
+            u64::try_from(at(part, 50).as_nanos()).unwrap_or(u64::MAX)
+        });
+        measured.push((format!("{name}/{what}"), parts.collect()));
         times.sort();
         let (median, slow) = (at(times, 50), at(times, 95));
         floor = floor.min(median);
         let percent = median.as_nanos() * 100 / floor.as_nanos().max(1);
         println!("{name}/{what:<22} median {median:>10.1?}, 95 % {slow:>10.1?}, {percent} % of the floor");
     }
+    measured
 }
 
 fn at(sorted: &[Duration], percent: usize) -> Duration {

@@ -6,6 +6,8 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a bench that cannot be set up stops")]
 #![expect(clippy::print_stderr, reason = "a distribution is no single figure")]
 
+mod kept;
+
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -198,6 +200,7 @@ fn waits(ledger: &Ledger<Key>, rounds: u64, meanwhile: impl Fn() + Send + Sync) 
 /// What the longest wait is made of shows beside the same with somebody who only keeps the other core busy.
 fn stalls(_criterion: &mut Criterion) {
     let rounds = if std::env::args().any(|argument| argument == "--test") { 100 } else { 200_000 };
+    let mut measured = Vec::new();
     for size in SIZES {
         let ledger = ledger(size);
         let busy = waits(&ledger, rounds, || drop(black_box(vec![0_u8; 64])));
@@ -216,8 +219,16 @@ fn stalls(_criterion: &mut Criterion) {
                 at(1_000),
                 waits.len(),
             );
+            let nanos = |wait: Duration| u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+            let mut tell =
+                |what: &str, value| measured.push((format!("rollback_stall/{size}/{name}/{what}"), vec![value]));
+            for (what, per_mille) in [("median", 500), ("99 %", 990), ("99.9 %", 999), ("longest", 1_000)] {
+                tell(what, nanos(at(per_mille)));
+            }
+            tell("over 1 ms", over as u64);
         }
     }
+    kept::keep("rollback_txn", &measured);
 }
 
 criterion_group!(benches, transactions, orders, stalls);

@@ -9,19 +9,20 @@ use std::time::{Duration, Instant};
 use crate::device::Flushes;
 use crate::floors::{self, Ring};
 use crate::subjects::{self, Kind, OURS, Outcome, PEERS, Subject};
-use crate::table::{Cell, Table};
+use crate::table::{Cell, Form, Table};
 
 const RECORD: [u8; 128] = [b'x'; 128];
 const ROUNDS: usize = 3;
 pub const WRITERS: [usize; 3] = [1, 8, 64];
 const TASKS: usize = 64;
 
-/// Runs all columns for all rows and prints the table. `each` is how long a cell is measured in a round.
-pub fn durable(folder: &Path, each: Duration) -> Outcome<()> {
+/// Runs all columns for all rows and prints the table, which a program is to call `id`. `each` is how long a cell is measured
+/// in a round.
+pub fn durable(folder: &Path, each: Duration, id: &str, form: Form) -> Outcome<()> {
     let flushes = Flushes::of(folder)?;
-    let mut columns: Vec<String> = WRITERS.iter().map(|count| format!("{count} threads")).collect();
+    let mut columns = WRITERS.map(threads_of).to_vec();
     columns.push(format!("{TASKS} tasks"));
-    let mut table = Table::new("durable appends a second (records a flush)", &columns);
+    let mut table = Table::new(id, "durable appends a second (records a flush)", &columns);
     for round in 0..ROUNDS {
         let place = |name: &str| folder.join(format!("{name}-{round}"));
         let mut ring = Ring::create(&place("batch"))?;
@@ -85,16 +86,17 @@ pub fn durable(folder: &Path, each: Duration) -> Outcome<()> {
             if path.is_dir() { std::fs::remove_dir_all(path)? } else { std::fs::remove_file(path)? }
         }
     }
-    table.print();
+    table.print(form);
     Ok(())
 }
 
 /// Appends without a sync: what a killed process does not lose.
-pub fn buffered(folder: &Path, each: Duration) -> Outcome<()> {
+pub fn buffered(folder: &Path, each: Duration, form: Form) -> Outcome<()> {
+    const COUNTS: [usize; 2] = [1, 8];
     let flushes = Flushes::of(folder)?;
-    let mut table = Table::new("appends without a sync a second", &["1 thread".to_owned(), "8 threads".to_owned()]);
+    let mut table = Table::new("buffered", "appends without a sync a second", &COUNTS.map(threads_of));
     for round in 0..ROUNDS {
-        for (column, count) in [1, 8].into_iter().enumerate() {
+        for (column, count) in COUNTS.into_iter().enumerate() {
             let ring = Arc::new(std::sync::Mutex::new(Ring::create(&folder.join(format!("ring{count}-{round}")))?));
             let write = |record: &[u8]| {
                 let mut frame = [b'h'; 144];
@@ -112,8 +114,12 @@ pub fn buffered(folder: &Path, each: Duration) -> Outcome<()> {
             }
         }
     }
-    table.print();
+    table.print(form);
     Ok(())
+}
+
+fn threads_of(count: usize) -> String {
+    if count == 1 { "1 thread".to_owned() } else { format!("{count} threads") }
 }
 
 fn open(kind: &Kind, path: &Path) -> Outcome<Arc<dyn Subject>> {

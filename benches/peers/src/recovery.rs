@@ -10,40 +10,89 @@ use std::time::Instant;
 use backstop_wal::{Append, Log};
 
 use crate::subjects::{self, Kind, OURS, Outcome, PEERS};
+use crate::table::{Form, json};
 
 const RECORD: usize = 128;
+const ROUNDS: usize = 5;
 
 /// All `count` records live: fills each once, then opens it `ROUNDS` times.
-pub fn all_live(folder: &Path, count: u64) -> Outcome<()> {
-    println!("| {count} records of {RECORD} B, all live | time | peak memory | of the floor |\n|---|---|---|---|");
+pub fn all_live(folder: &Path, count: u64, form: Form) -> Outcome<()> {
+    head(form, &format!("| {count} records of {RECORD} B, all live | time | peak memory | of the floor |\n|---|---|---|---|"));
     write_floor(&folder.join("floor"), count)?;
-    let floor = best(&folder.join("floor"), "floor", count)?;
-    println!("| floor: read the file, CRC-32C of each | {:.0} ms | {} MiB | 1 |", floor.0, floor.1);
+    let floor = Opened::all(&folder.join("floor"), "floor", count)?;
+    floor.tell(form, "recovery", "floor", "floor: read the file, CRC-32C of each", floor.median());
     for kind in [OURS].iter().chain(&PEERS) {
         let path = folder.join(kind.name);
         child("fill", kind.name, &path, count)?;
-        let (time, memory) = best(&path, kind.name, count)?;
-        println!("| {} | {time:.0} ms | {memory} MiB | {:.3} |", kind.name, floor.0 / time);
+        Opened::all(&path, kind.name, count)?.tell(form, "recovery", kind.name, kind.name, floor.median());
     }
-    println!();
     Ok(())
 }
 
 /// `written` records in all, of which ten are still open at the end; checkpoints by the way, as a user of ours writes them.
-pub fn ten_live(folder: &Path, written: &[u64]) -> Outcome<()> {
-    println!("| 10 live, after checkpoints | time to open | left on disk | of the floor |\n|---|---|---|---|");
+pub fn ten_live(folder: &Path, written: &[u64], form: Form) -> Outcome<()> {
+    head(form, "| 10 live, after checkpoints | time to open | peak memory | of the floor |\n|---|---|---|---|");
     let small = folder.join("ten");
     write_floor(&small, 10)?;
-    let floor = best(&small, "floor", 10)?.0;
-    println!("| floor: a file of 10 records | {floor:.2} ms | | 1 |");
+    let floor = Opened::all(&small, "floor", 10)?;
+    floor.tell(form, "history", "floor", "floor: a file of 10 records", floor.median());
     for &count in written {
         let path = folder.join(format!("ten-{count}"));
         child("history", OURS.name, &path, count)?;
-        let (time, _) = best(&path, OURS.name, 10)?;
-        println!("| backstop, {count} written | {time:.2} ms | {} KiB | {:.2} |", size(&path)? / 1024, floor / time);
+        let name = format!("{count} written");
+        Opened::all(&path, OURS.name, 10)?.tell(form, "history", &name, &format!("backstop, {name}"), floor.median());
+        let left = size(&path)?;
+        match form {
+            Form::Json => json(&format!("history/{name}/bytes"), &[left as f64]),
+            Form::Markdown => println!("| left on disk | {} KiB | | |", left / 1024),
+        }
     }
-    println!();
     Ok(())
+}
+
+fn head(form: Form, text: &str) {
+    if form == Form::Markdown {
+        println!("\n{text}");
+    }
+}
+
+/// How long each opening took, in milliseconds, and the peak of memory in MiB.
+struct Opened {
+    millis: Vec<f64>,
+    memory: u64,
+}
+
+impl Opened {
+    fn all(path: &Path, name: &str, count: u64) -> Outcome<Self> {
+        let (mut millis, mut memory) = (Vec::new(), 0);
+        for _ in 0..ROUNDS {
+            let said = child("recover", name, path, count)?;
+            let mut words = said.split_whitespace();
+            let mut next = || words.next().ok_or("a child that says too little");
+            millis.push(next()?.parse::<f64>()? / 1000.0);
+            memory = memory.max(next()?.parse()?);
+        }
+        Ok(Self { millis, memory })
+    }
+
+    fn median(&self) -> f64 {
+        let mut sorted = self.millis.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    }
+
+    fn tell(&self, form: Form, table: &str, name: &str, text: &str, floor: f64) {
+        match form {
+            Form::Json => {
+                json(&format!("{table}/{name}"), &self.millis);
+                json(&format!("{table}/{name}/memory"), &[self.memory as f64]);
+            }
+            Form::Markdown => {
+                let time = self.median();
+                println!("| {text} | {time:.2} ms | {} MiB | {:.3} |", self.memory, floor / time);
+            }
+        }
+    }
 }
 
 fn size(path: &Path) -> Outcome<u64> {
@@ -52,19 +101,6 @@ fn size(path: &Path) -> Outcome<u64> {
         sum += entry?.metadata()?.len();
     }
     Ok(sum)
-}
-
-/// The best time of five, in milliseconds, and the peak of memory in MiB.
-fn best(path: &Path, name: &str, count: u64) -> Outcome<(f64, u64)> {
-    let mut all = Vec::new();
-    for _ in 0..5 {
-        let said = child("recover", name, path, count)?;
-        let mut words = said.split_whitespace();
-        let mut next = || words.next().ok_or("a child that says too little");
-        all.push((next()?.parse::<f64>()? / 1000.0, next()?.parse::<u64>()?));
-    }
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    all.get(all.len() / 2).copied().ok_or_else(|| "no round".into())
 }
 
 fn child(verb: &str, name: &str, path: &Path, count: u64) -> Outcome<String> {

@@ -1,6 +1,19 @@
-//! A table of medians over rounds, as Markdown.
+//! What was measured: a table of medians over rounds for a reader, all rounds for a program.
 
 use std::fmt::Write;
+
+/// For whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Markdown,
+    /// One object a line, `{"id": …, "values": […]}`, a value for each round.
+    Json,
+}
+
+/// Tells a program one thing that was measured.
+pub fn json(id: &str, values: &[f64]) {
+    println!("{}", serde_json::json!({ "id": id, "values": values }));
+}
 
 /// One measurement.
 #[derive(Debug, Clone, Copy)]
@@ -10,16 +23,24 @@ pub struct Cell {
     pub flushes: u64,
 }
 
+impl Cell {
+    fn each(&self) -> f64 {
+        self.done as f64 / self.flushes as f64
+    }
+}
+
 #[derive(Debug)]
 pub struct Table {
+    /// What a program calls it.
+    id: String,
     title: &'static str,
     columns: Vec<String>,
     rows: Vec<(&'static str, Vec<Vec<Cell>>)>,
 }
 
 impl Table {
-    pub fn new(title: &'static str, columns: &[String]) -> Self {
-        Self { title, columns: columns.to_vec(), rows: Vec::new() }
+    pub fn new(id: &str, title: &'static str, columns: &[String]) -> Self {
+        Self { id: id.to_owned(), title, columns: columns.to_vec(), rows: Vec::new() }
     }
 
     pub fn add(&mut self, row: &'static str, column: usize, cell: Cell) {
@@ -32,7 +53,26 @@ impl Table {
         }
     }
 
-    pub fn print(&self) {
+    pub fn print(&self, form: Form) {
+        match form {
+            Form::Markdown => println!("{}", self.markdown()),
+            Form::Json => self.json(),
+        }
+    }
+
+    fn json(&self) {
+        for (name, cells) in &self.rows {
+            for (column, rounds) in self.columns.iter().zip(cells).filter(|(_, rounds)| !rounds.is_empty()) {
+                let id = format!("{}/{column}/{name}", self.id);
+                json(&id, &rounds.iter().map(|cell| cell.a_second).collect::<Vec<_>>());
+                if rounds.iter().all(|cell| cell.flushes > 0) {
+                    json(&format!("{id}/a flush"), &rounds.iter().map(Cell::each).collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+
+    fn markdown(&self) -> String {
         let mut out =
             format!("| {} | {} |\n|---|{}\n", self.title, self.columns.join(" | "), "---|".repeat(self.columns.len()));
         for (name, cells) in &self.rows {
@@ -42,7 +82,7 @@ impl Table {
             }
             out.push('\n');
         }
-        println!("{out}");
+        out
     }
 }
 
@@ -53,8 +93,7 @@ fn median(rounds: &[Cell]) -> Option<Cell> {
 }
 
 fn show(cell: &Cell) -> String {
-    let each =
-        if cell.flushes == 0 { String::new() } else { format!(" ({:.1})", cell.done as f64 / cell.flushes as f64) };
+    let each = if cell.flushes == 0 { String::new() } else { format!(" ({:.1})", cell.each()) };
     if cell.a_second >= 10_000.0 {
         format!("{:.0} k{each}", cell.a_second / 1000.0)
     } else {

@@ -7,12 +7,29 @@
 //! ```
 
 mod overgrant;
+mod report;
 mod speed;
 mod subjects;
 
-fn main() {
+use std::process::ExitCode;
+
+use crate::report::Report;
+
+const USAGE: &str = "usage: backstop-rate-peers [--json] [--quick]
+  --json    one object a line, {\"id\": …, \"values\": […]}: the medians of the parts of the run in nanoseconds, or grants
+  --quick   a tenth of the batches, and one of the windows";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = arguments.iter().find(|word| !matches!(word.as_str(), "--json" | "--quick")) {
+        eprintln!("{unknown:?} is not an option\n{USAGE}");
+        return ExitCode::from(2);
+    }
+    let is = |option: &str| arguments.iter().any(|word| word == option);
+    let report = Report { is_json: is("--json") };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let _entered = runtime.enter();
-    speed::run();
-    overgrant::run();
+    speed::run(&report, is("--quick"));
+    overgrant::run(&report, is("--quick"));
+    ExitCode::SUCCESS
 }

@@ -11,12 +11,20 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter as Governor};
 use parking_lot::Mutex;
+use rate_limiters::RateLimiterShared as _;
+use rate_limiters::sliding_window_log::{SlidingWindowLogConfig, SlidingWindowLogShared};
+use throttle_net::{Hybrid, SlidingWindowLog, Throttle};
+use tokio::sync::Semaphore;
 
 /// So many in so much time.
 pub(crate) type Pair = (u32, Duration);
 pub(crate) type Try = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// By name, whether it takes both windows, and how to ask.
+/// What all others are compared with.
+pub(crate) const FLOOR: &str = "exact ring, both windows";
+pub(crate) const CLOCK: &str = "clock alone (Instant::now)";
+
+/// By name, and how to ask.
 pub(crate) fn all(windows: [Pair; 2]) -> Vec<(&'static str, Try)> {
     let [first, second] = windows;
     let one = governor(first);
@@ -25,12 +33,13 @@ pub(crate) fn all(windows: [Pair; 2]) -> Vec<(&'static str, Try)> {
     let ratelimit = ratelimit(first);
     let leaky = leaky(first);
     let ring = Ring::new(windows);
-    vec![
-        (
-            "clock alone (Instant::now)",
-            Arc::new(|| Instant::now() > std::hint::black_box(Instant::now() - Duration::from_secs(1))),
-        ),
-        ("exact ring, both windows (floor)", Arc::new(move || ring.try_take())),
+    let log = SlidingWindowLog::new(first.0, first.1);
+    let [a_log, b_log] = windows.map(|(max, per)| SlidingWindowLog::new(max, per));
+    let logs = Hybrid::builder().limiter(a_log).limiter(b_log).build();
+    let throttle = Throttle::per_duration(first.0, first.1);
+    let mut all: Vec<(&'static str, Try)> = vec![
+        (CLOCK, Arc::new(|| Instant::now() > std::hint::black_box(Instant::now() - Duration::from_secs(1)))),
+        (FLOOR, Arc::new(move || ring.try_take())),
         ("backstop, both windows", ours(windows, Arc::new(SystemClock::new()))),
         ("backstop, both windows, quanta's clock", ours(windows, Arc::new(Quanta::new()))),
         ("governor, one window", Arc::new(move || one.check().is_ok())),
@@ -38,7 +47,37 @@ pub(crate) fn all(windows: [Pair; 2]) -> Vec<(&'static str, Try)> {
         ("governor twice", Arc::new(move || a.check().is_ok() && b.check().is_ok())),
         ("ratelimit, one window", Arc::new(move || ratelimit.try_wait().is_ok())),
         ("leaky-bucket, one window", Arc::new(move || leaky.try_acquire(1))),
-    ]
+        ("throttle-net Throttle, one window", Arc::new(move || throttle.try_acquire())),
+        ("throttle-net SlidingWindowLog, one window", Arc::new(move || log.try_acquire())),
+        ("throttle-net Hybrid of two logs", Arc::new(move || logs.try_acquire())),
+        ("tokio Semaphore, topped up each window", topped_up(first)),
+    ];
+    // It counts by whole seconds.
+    if first.1.subsec_nanos() == 0 {
+        let config = SlidingWindowLogConfig { capacity: first.0, window_secs: first.1.as_secs() };
+        let log = SlidingWindowLogShared::new(config);
+        all.push(("rate_limiters SlidingWindowLog, one window", Arc::new(move || log.try_acquire(1))));
+    }
+    all
+}
+
+/// What is written where no limiter is taken: a thread gives back all permits once a window. Where the window is too short for
+/// a thread to keep up with there are permits for all, since what is measured then is one try.
+fn topped_up((max, per): Pair) -> Try {
+    const SHORTEST: Duration = Duration::from_millis(1);
+    let max = max as usize;
+    let permits = Arc::new(Semaphore::new(if per < SHORTEST { Semaphore::MAX_PERMITS } else { max }));
+    let held = Arc::downgrade(&permits);
+    if per >= SHORTEST {
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(per);
+                let Some(permits) = held.upgrade() else { return };
+                permits.add_permits(max - permits.available_permits());
+            }
+        });
+    }
+    Arc::new(move || permits.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_ok())
 }
 
 fn ours(windows: [Pair; 2], clock: Arc<dyn Clock>) -> Try {
