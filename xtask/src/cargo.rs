@@ -123,7 +123,8 @@ fn needs(root: &Path, name: &str, remedy: &str) -> Result<(), Vec<String>> {
     if has(root, name) { Ok(()) } else { Err(vec![format!("`cargo {name}` is not installed: {remedy}")]) }
 }
 
-fn shown(command: &Command) -> String {
+/// As one would type it.
+pub(crate) fn shown(command: &Command) -> String {
     let set =
         command.get_envs().filter_map(|(name, value)| Some(format!("{}='{}' ", name.to_str()?, value?.to_str()?)));
     let arguments = command.get_args().filter_map(OsStr::to_str).map(|argument| format!(" {argument}"));

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
+mod bench;
 mod blocks;
 mod cargo;
 mod ci;
@@ -143,6 +144,10 @@ fn main() -> ExitCode {
         [] | ["help" | "-h" | "--help"] => help(),
         ["ci"] => return ci::run(&TASKS, &root),
         ["ci", "-h" | "--help"] => println!("cargo xtask ci\n  {CI}"),
+        ["bench", "-h" | "--help"] => {
+            println!("cargo xtask bench [--quick] [--only NAME]… [--write] [--kept]\n  {BENCH}");
+        }
+        ["bench", ref rest @ ..] => return finish("bench", bench::run(&root, rest)),
         ["planted", "-h" | "--help"] => println!("cargo xtask planted [--write] [BUG or ID…]\n  {PLANTED}"),
         ["planted", "--write", ref chosen @ ..] => return finish("planted", planted::run(&root, chosen, true)),
         ["planted", ref chosen @ ..] => return finish("planted", planted::run(&root, chosen, false)),
@@ -177,6 +182,9 @@ pub(crate) fn misunderstood(words: &[&str]) -> Option<String> {
 const CI: &str = "all of the above in this order; stops at the first failure";
 const PLANTED: &str = "plants each bug of docs/planted.md, or those named, and demands that its test fails; --write notes how long that took";
 
+const BENCH: &str = "runs every bench beside its peers and floors, or those named, and prints ratios; --quick shortens all; --write puts \
+                     tables and pictures into docs/performance.md; --kept shows the last figures again";
+
 fn help() {
     println!("cargo xtask COMMAND: what must hold before a change is done.\n");
     println!("Times are for two cores, roughly: with a warm target directory / from nothing.\n");
@@ -185,6 +193,7 @@ fn help() {
     }
     println!("  {:<11} {:<14} {CI}", "ci", "2 min / 6 min");
     println!("  {:<11} {:<14} {PLANTED}", "planted", "20 min");
+    println!("  {:<11} {:<14} {BENCH}", "bench", "40 min");
     println!(
         "\nWhile you write, `cargo xtask lint` and `cargo nextest run -p CRATE` are enough; run `ci` before you hand in."
     );
