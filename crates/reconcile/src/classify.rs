@@ -99,9 +99,6 @@ impl<'l, 'a> Differences<'l, 'a> {
     /// What agrees with the list of positions that so much is gone. Never that list itself, however much of it is there:
     /// one that lacks a row has the others too (REC-5).
     pub(crate) fn witness(&self, difference: &Difference<'a>, state: &DriftState) -> Option<Witness> {
-        if difference.tracked.is_zero() || !shrinks(difference.tracked, difference.delta()) {
-            return None;
-        }
         match state {
             DriftState::Assigned { shares_of, shares, .. } => {
                 return Some(Witness::Shares { symbol: shares_of.clone(), quantity: *shares });

@@ -271,12 +271,11 @@ impl Reconciler {
     fn shut(&mut self, look: &Look<'_>, run: &Run) {
         let index = look.book.index();
         let differs: BTreeSet<&Symbol> = run.drift.iter().map(|drift| &drift.symbol).collect();
-        let unjudged: BTreeSet<&Symbol> = run.unjudged.iter().map(|unjudged| &unjudged.symbol).collect();
         let is_judged = |symbol: &Symbol| {
             let revision = index.of(symbol).map_or(0, |net| net.revision);
             run.is_complete && look.judge(symbol, revision).is_ok()
         };
-        self.shut.retain(|symbol, _| differs.contains(symbol) || unjudged.contains(symbol) || !is_judged(symbol));
+        self.shut.retain(|symbol, _| differs.contains(symbol) || !is_judged(symbol));
         for drift in &run.drift {
             let since = self.shut.get(&drift.symbol).map_or(look.now.wall, |(since, _)| *since);
             self.shut.insert(drift.symbol.clone(), (since, drift.to_string()));

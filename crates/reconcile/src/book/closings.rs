@@ -22,7 +22,7 @@ pub(crate) fn day(at: Timestamp) -> Date {
 impl Closings {
     /// Notes that the net quantity of a symbol went from `before` to `after`: a broker closes lots when its one row shrinks.
     pub(super) fn note(&mut self, symbol: &Symbol, before: Decimal, after: Decimal, at: Timestamp) {
-        let crossed = before.is_sign_negative() != after.is_sign_negative() || after.is_zero();
+        let crossed = before.is_sign_negative() != after.is_sign_negative();
         let closed = if crossed { before.abs() } else { before.abs() - after.abs() };
         if closed > Decimal::ZERO {
             *self.0.entry(symbol.clone()).or_default().entry(day(at)).or_default() += closed;
@@ -42,3 +42,6 @@ impl Closings {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

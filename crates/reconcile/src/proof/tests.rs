@@ -131,6 +131,40 @@ fn a_leg_that_is_seen_again_begins_the_count_anew() {
 }
 
 #[test]
+fn a_position_that_was_traded_again_begins_the_count_anew() {
+    let mut world = closed();
+    assert_eq!(doubts(&world.run()), [Doubt::Awaiting { reads: 1, wanted: 2 }]);
+    world.open("p", &[(PUT, -1)]);
+    world.close("p", &[(PUT, 1)]);
+    world.wait(20);
+    assert_eq!(doubts(&world.run()), [Doubt::Awaiting { reads: 1, wanted: 2 }]);
+    world.wait(20);
+    assert_eq!(world.run().closed.len(), 1);
+}
+
+#[test]
+fn a_close_that_was_asked_for_is_looked_at_again_and_again_also_while_nothing_of_it_is_closed() {
+    let mut world = World::holding(config(), "p", &[("SPY", 5)]);
+    assert!(world.run().pending.is_empty());
+    world.book.pend(&id("p"), "asked for", at(world.now).wall).unwrap();
+    for attempts in 1..4 {
+        let run = world.run_for(1, |_| {});
+        let [pending] = run.pending.as_slice() else { panic!("{run:?}") };
+        assert_eq!((pending.attempts, &pending.verdict), (attempts, &Verdict::StillOpen));
+    }
+}
+
+#[test]
+fn a_position_of_which_our_own_order_has_closed_one_leg_is_broken() {
+    let mut world = World::holding(config(), "p", &[(PUT, -1), (LOWER_PUT, 1)]);
+    world.close("p", &[(LOWER_PUT, -1)]);
+    world.book.pend(&id("p"), "asked for", at(world.now).wall).unwrap();
+    let run = world.run_for(1, |_| {});
+    let Some(Verdict::PartlyClosed { left, is_broken: true }) = run.verdict_of(&id("p")) else { panic!("{run:?}") };
+    assert_eq!((left[0].symbol.as_str(), left[0].quantity), (PUT, dec("-1")));
+}
+
+#[test]
 fn what_others_hold_of_a_symbol_does_not_stand_in_the_way_when_it_is_declared() {
     let mut config = config();
     config.others.quantities.insert(symbol("SPY"), dec("100"));

@@ -1,6 +1,7 @@
 mod absence;
 mod adversary;
 mod answers;
+mod corrections;
 mod drift;
 mod states;
 mod witnesses;

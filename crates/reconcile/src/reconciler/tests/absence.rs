@@ -297,6 +297,18 @@ fn when_much_of_the_book_is_missing_at_once_nothing_is_concluded_from_that_answe
 }
 
 #[test]
+fn a_look_that_cannot_judge_a_symbol_keeps_the_count_of_those_that_could() {
+    let mut world = World::holding(config(), "p", &[("SPY", 5)]);
+    world.by_hand("SPY", -5);
+    drop(world.run_for(5, |_| {}));
+    let exit = client_id("bs-p-exit");
+    world.intend("p", &exit, &[("SPY", -5)], Close, Stage::InFlight { order: None });
+    assert_eq!(world.run_for(1, |_| {}).unjudged.len(), 1);
+    world.intents.get_mut(&exit).unwrap().stage = Stage::NothingFilled;
+    assert_eq!(closed(&world.run_for(1, |_| {})), 1);
+}
+
+#[test]
 fn a_row_that_comes_back_begins_the_count_anew() {
     let mut world = World::holding(config(), "p", &[("SPY", 5)]);
     world.by_hand("SPY", -5);

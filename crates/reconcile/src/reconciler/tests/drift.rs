@@ -59,6 +59,24 @@ fn drift_shuts_its_symbol_until_a_judged_look_finds_it_as_it_should_be() {
 
 // proves: REC-9
 #[test]
+fn what_cannot_be_judged_stays_as_it_was_and_is_shut_where_nothing_is_known_of_before() {
+    let entry = client_id("bs-p-9");
+    let mut world = World::holding(config(), "p", &[("SPY", 5)]);
+    world.move_held("SPY", 1);
+    world.intend("p", &entry, &[("SPY", 1)], Open, Stage::InFlight { order: None });
+    let mut restarted = world.clone();
+    let run = world.run_for(1, |_| {});
+    assert!(run.is_complete && run.unjudged.len() == 1, "{run:?}");
+    assert!(is_open(&world, "SPY"), "it agreed before, and our own order may explain it");
+    // A process that has just come does not know that it agreed.
+    restarted.restart(config());
+    let run = restarted.run_for(1, |_| {});
+    assert!(run.is_complete && run.unjudged.len() == 1, "{run:?}");
+    assert!(!is_open(&restarted, "SPY") && is_open(&restarted, "QQQ"));
+}
+
+// proves: REC-9
+#[test]
 fn what_was_missed_while_nobody_looked_is_asked_for() {
     let mut world = World::holding(config(), "p", &[("SPY", 5)]);
     let (known, unknown, placed) = (client_id("bs-a"), client_id("bs-b"), client_id("bs-c"));

@@ -150,6 +150,51 @@ fn of_two_assigned_options_nobody_can_tell_which_brought_how_many_shares() {
     assert!(run.corrections.is_empty() && run.closed.is_empty());
 }
 
+// The shares are those of an order of ours, which is to be booked; and an option that settles in cash brings none.
+#[test]
+fn shares_that_have_another_reason_are_no_assignment() {
+    let mut world = World::holding(correcting(), "p", &[(LATER_PUT, -1)]);
+    world.move_held(LATER_PUT, 1);
+    let order = filled(300, Some("bs-q-1"), &[("SPY", 100, Open)], at(world.now));
+    world.intend(
+        "q",
+        &client_id("bs-q-1"),
+        &[("SPY", 100)],
+        Open,
+        crate::Stage::AtRest { orders: [order.id.clone()].into() },
+    );
+    world.orders.push(order);
+    world.move_held("SPY", 100);
+    let run = world.run_for(30, |_| {});
+    assert_eq!(state(&run, LATER_PUT).0, &DriftState::Missing);
+    assert!(matches!(state(&run, "SPY").0, DriftState::Unbooked { .. }));
+    assert!(run.corrections.is_empty());
+
+    let mut world = World::holding(correcting(), "p", &[(PUT, -1)]);
+    world.move_held(PUT, 1);
+    world.move_held("SPXW", 100);
+    let run = world.run_for(30, |_| {});
+    assert_eq!((state(&run, PUT).0, state(&run, "SPXW").0), (&DriftState::Missing, &DriftState::Orphan));
+    assert!(run.corrections.is_empty());
+}
+
+#[test]
+fn more_on_the_side_of_a_position_that_was_closed_is_nobodys_and_not_an_overfill() {
+    for (held, more) in [(5, 1), (-5, -1)] {
+        let mut world = World::holding(config(), "p", &[("SPY", held)]);
+        world.close("p", &[("SPY", -held)]);
+        world.move_held("SPY", more);
+        assert_eq!(state(&world.run_for(1, |_| {}), "SPY").0, &DriftState::Orphan);
+    }
+    // It opened nothing: there is no other side.
+    let mut world = World::new();
+    for signed in [-1, 1] {
+        world.trade("p", &[("SPY", signed)], Close);
+    }
+    world.move_held("SPY", -1);
+    assert_eq!(state(&world.run_for(1, |_| {}), "SPY").0, &DriftState::Orphan);
+}
+
 /// The day after, 11:00 in New York.
 const NEXT_DAY: u64 = 86_400;
 
@@ -358,6 +403,24 @@ fn rows_that_say_nothing_are_unclear_and_nothing_is_done_about_them() {
     let mut world = World::holding(config, "p", &[("SPY", 5)]);
     let run = world.run_for(1, |reads| reads.positions.answer = Ok(vec![row("SPY", "5.00000000"), row("QQQ", "0.25")]));
     assert_eq!((run.drift.len(), state(&run, "QQQ").0), (1, &DriftState::Orphan));
+}
+
+// Others trade the underlying as they like: whether shares of it came from an exercise nobody can tell.
+#[test]
+fn an_option_on_shares_that_others_trade_is_not_worthless_by_the_settlement_alone() {
+    let settlement = || Settlement { underlying: symbol("SPY"), on: jiff::civil::date(2026, 1, 5), price: dec("501") };
+    for (theirs, wanted) in [("SPY", 0), ("TSLA", 1)] {
+        let mut config = config();
+        config.others.symbols.insert(symbol(theirs));
+        let mut world = World::with(config);
+        world.open("q", &[("QQQ", 1)]);
+        world.open("p", &[(SPY_PUT, -1)]);
+        drop(world.run_for(1, |_| {}));
+        world.now = NEXT_DAY;
+        world.move_held(SPY_PUT, 1);
+        let run = world.run_for(10, |reads| reads.settlements = vec![settlement()]);
+        assert_eq!(run.closed.len(), wanted, "{theirs} {run:?}");
+    }
 }
 
 #[test]

@@ -174,9 +174,19 @@ fn what_an_order_of_ours_has_closed_leaves_by_its_fills_and_by_nothing_else() {
     world.intend("p", &label, &[("SPY", -5)], Close, Stage::AtRest { orders: [broker_id(300)].into() });
     world.orders.push(exit.clone());
     world.move_held("SPY", -5);
-    let run = world.run_for(60, |reads| report(reads, &[("5", 5)]));
-    assert!(matches!(run.state_of(&symbol("SPY")), Some(DriftState::Unbooked { .. })));
-    nothing_leaves(&run);
+    // For five, for more of which five came, and for fewer than came.
+    for (asked, wanted) in [("5", "unbooked"), ("9", "partial_fill"), ("3", "overfill")] {
+        let mut world = world.clone();
+        let order = world.orders.last_mut().unwrap();
+        order.legs[0].quantity = dec(asked);
+        if asked == "9" {
+            order.status = backstop_broker::OrderStatus::Canceled;
+        }
+        let run = world.run_for(60, |reads| report(reads, &[("5", 5)]));
+        let state = serde_json::to_value(run.state_of(&symbol("SPY"))).unwrap();
+        assert_eq!(state["state"], wanted);
+        nothing_leaves(&run);
+    }
     let executed = Executed::of(&label, &exit).unwrap();
     world.book.book(&id("p"), &symbol("SPY"), &executed, at(world.now).wall).unwrap();
     drop(world.run_for(1, |_| {}));
@@ -301,6 +311,98 @@ fn a_list_that_is_old_for_once_does_not_answer_for_the_orders_that_explain_it() 
     drop(world.run_for(2, |_| {}));
     drop(world.run_for(2, |reads| reads.positions.answer = Ok(before.clone())));
     assert_eq!(world.run_for(6, |_| {}).closed.len(), 1);
+}
+
+// proves: REC-5
+#[test]
+fn a_row_that_was_missing_for_no_reason_and_came_back_is_not_explained_by_what_was_sold_while_it_was_there() {
+    let mut world = beside(config(), "p", &[("SPY", 5)]);
+    assert_eq!(world.run_for(2, without_spy).state_of(&symbol("SPY")), Some(&DriftState::Missing));
+    // Of shares that are somebody's own, from another account: the row stays as it was.
+    world.by_hand("SPY", -5);
+    world.move_held("SPY", 5);
+    assert!(world.run_for(3, |_| {}).drift.is_empty());
+    let run = world.run_for(60, without_spy);
+    assert_eq!(run.state_of(&symbol("SPY")), Some(&DriftState::Missing));
+    nothing_leaves(&run);
+}
+
+// The list of orders may be a moment ahead of that of positions.
+#[test]
+fn a_part_sold_by_hand_that_the_list_shows_one_look_after_its_order_is_a_witness_all_the_same() {
+    let mut world = beside(config(), "p", &[("SPY", 5)]);
+    world.by_hand("SPY", -2);
+    drop(world.run_for(3, |_| {}));
+    let before = world.rows();
+    world.by_hand("SPY", -3);
+    drop(world.run_for(1, |reads| reads.positions.answer = Ok(before.clone())));
+    let run = world.run_for(1, |_| {});
+    assert!(matches!(run.state_of(&symbol("SPY")), Some(DriftState::ManualTrade { .. })), "{run:?}");
+    assert_eq!(world.run_for(5, |_| {}).closed.len(), 1);
+}
+
+// proves: REC-5
+#[test]
+fn votes_for_a_book_that_has_changed_since_are_not_counted_on() {
+    let mut world = beside(config(), "p", &[("SPY", 5)]);
+    world.by_hand("SPY", -5);
+    nothing_leaves(&world.run_for(5, |_| {}));
+    // As much as before, by other orders.
+    world.open("p", &[("SPY", 2)]);
+    world.close("p", &[("SPY", -2)]);
+    let run = world.run_for(5, |_| {});
+    assert_eq!(run.drift[0].reads, 5);
+    nothing_leaves(&run);
+    assert_eq!(world.run_for(1, |_| {}).closed.len(), 1);
+}
+
+// proves: REC-5
+#[test]
+fn an_account_down_to_its_cash_is_no_witness_for_a_symbol_that_never_agreed_as_it_is_in_the_book_now() {
+    let mut world = World::holding(config(), "p", &[("SPY", 5)]);
+    let worth = |world: &mut World, minutes| {
+        for _ in 0..minutes {
+            let balances = world.balances(10_500, 10_000);
+            drop(world.run_for(1, |reads| reads.balances = Some(balances.clone())));
+        }
+    };
+    worth(&mut world, 2);
+    // Booked, and never in the row.
+    world.open("p", &[("SPY", 2)]);
+    world.move_held("SPY", -2);
+    worth(&mut world, 2);
+    nothing_leaves(&world.run_for(60, |reads| {
+        reads.positions.answer = Ok(Vec::new());
+        reads.balances = Some(Read { asked: reads.positions.asked, answer: Ok(at_cash()) });
+    }));
+}
+
+// proves: REC-5
+#[test]
+fn an_account_that_is_worth_its_cash_while_the_list_holds_something_contradicts_itself_and_is_no_witness() {
+    let mut world = beside(config(), "p", &[("SPY", 5)]);
+    for _ in 0..2 {
+        let balances = world.balances(10_500, 10_000);
+        drop(world.run_for(1, |reads| reads.balances = Some(balances.clone())));
+    }
+    nothing_leaves(&world.run_for(60, |reads| {
+        without_spy(reads);
+        reads.balances = Some(Read { asked: reads.positions.asked, answer: Ok(at_cash()) });
+    }));
+}
+
+// What somebody bought is in the row, and gone with it; the report has all of it.
+#[test]
+fn what_others_bought_is_not_taken_for_what_they_closed() {
+    let mut world = beside(config(), "p", &[("SPY", 5)]);
+    world.by_hand("SPY", 3);
+    drop(world.run_for(2, |_| {}));
+    world.held.remove(&symbol("SPY"));
+    let with = |world: &World, lots: &str| {
+        let mut world = world.clone();
+        world.run_for(6, |reads| report(reads, &[(lots, 5)])).closed.len()
+    };
+    assert_eq!((with(&world, "7"), with(&world, "8")), (0, 1));
 }
 
 #[test]
