@@ -22,9 +22,11 @@ const WIDTH: f64 = 820.0;
 const LEFT: f64 = 330.0;
 const RIGHT: f64 = 700.0;
 const ROW: f64 = 18.0;
-const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#59636e}.t{font-weight:600}.e{text-anchor:end}\
+/// The gray of the words is readable on both, for viewers that do not say which page it is.
+const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#6e7781}.t{font-weight:600}.e{text-anchor:end}\
 .m{text-anchor:middle;font-size:10px}.o{fill:#2f81f7}.p{fill:#9198a1}.g{stroke:#9198a1;stroke-opacity:.35}\
-.a{stroke:#9198a1}.s{stroke:#59636e}.w{stroke:#e5534b;stroke-width:3}\
+.a{stroke:#9198a1}.s{stroke:#6e7781}.w{stroke:#e5534b;stroke-width:3}\
+@media(prefers-color-scheme:light){text{fill:#59636e}}\
 @media(prefers-color-scheme:dark){text{fill:#a5aeb8}.s{stroke:#d1d7e0}}";
 
 /// An SVG file; `title` says of what to what the ratios are.
