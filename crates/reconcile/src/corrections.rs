@@ -51,8 +51,7 @@ fn part(
     let fits = match &drift.state {
         DriftState::Assigned { option, .. } => *option == drift.symbol,
         DriftState::ManualTrade { .. } => !drift.tracked.is_zero(),
-        DriftState::Expired { .. } | DriftState::BrokenSpread { .. } | DriftState::Smaller => less,
-        DriftState::Larger => !less,
+        DriftState::Expired { .. } | DriftState::BrokenSpread { .. } | DriftState::Smaller | DriftState::Larger => true,
         _ => false,
     };
     let settled = look.is_settled(&drift.symbol).is_ok() && look.none_works(&drift.symbol).is_ok();

@@ -1,4 +1,5 @@
 mod absence;
+mod account;
 mod adversary;
 mod answers;
 mod corrections;

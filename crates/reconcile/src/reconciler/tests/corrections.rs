@@ -87,3 +87,58 @@ fn a_position_is_not_emptied_by_a_correction_where_others_hold_the_symbol_too() 
     assert!(matches!(run.state_of(&symbol("SPY")), Some(DriftState::ManualTrade { .. })), "{run:?}");
     assert!(run.corrections.is_empty() && run.closed.is_empty(), "{run:?}");
 }
+
+// proves: REC-8
+#[test]
+fn the_book_does_not_follow_a_trade_while_an_order_may_still_trade_the_symbol_or_the_position() {
+    let mut calm = World::holding(correcting(), "p", &[("SPY", 5)]);
+    calm.by_hand("SPY", -2);
+    let mut working = calm.clone();
+    let mut order = filled(400, None, &[("SPY", -1, Close)], at(calm.now));
+    order.status = OrderStatus::Open;
+    working.orders.push(order);
+    let mut in_doubt = calm.clone();
+    in_doubt.intend("p", &client_id("bs-p-9"), &[("QQQ", 1)], Open, Stage::InDoubt { order: None });
+    for (mut world, wanted) in [(calm, 1), (working, 0), (in_doubt, 0)] {
+        let run = world.run_for(30, |_| {});
+        assert!(matches!(run.state_of(&symbol("SPY")), Some(DriftState::ManualTrade { .. })), "{run:?}");
+        assert_eq!(run.corrections.len(), wanted, "{run:?}");
+    }
+}
+
+// proves: REC-8
+#[test]
+fn what_somebody_trades_in_a_symbol_that_we_have_closed_is_not_taken_into_the_position_that_was() {
+    let mut world = World::holding(correcting(), "p", &[("SPY", 5)]);
+    world.close("p", &[("SPY", -5)]);
+    world.by_hand("SPY", -2);
+    let run = world.run_for(30, |_| {});
+    assert!(matches!(run.state_of(&symbol("SPY")), Some(DriftState::ManualTrade { .. })), "{run:?}");
+    assert!(run.corrections.is_empty(), "{run:?}");
+}
+
+// proves: REC-8
+#[test]
+fn of_several_options_that_are_gone_the_one_whose_shares_came_was_assigned() {
+    let other = "SPY260109P00480000";
+    let mut world = World::with(correcting());
+    world.open("p", &[(OPTION, -1)]);
+    world.open("q", &[(other, -2)]);
+    drop(world.run_for(2, |_| {}));
+    world.move_held(OPTION, 1);
+    world.move_held(other, 2);
+    world.move_held("SPY", 100);
+    let run = world.run_for(1, |_| {});
+    is_assigned(&run);
+    assert_eq!(run.state_of(&symbol(other)), Some(&DriftState::Missing));
+}
+
+#[test]
+fn an_option_of_which_there_is_more_was_not_assigned() {
+    let mut world = World::holding(correcting(), "p", &[(OPTION, -1)]);
+    world.move_held(OPTION, -1);
+    world.move_held("SPY", -100);
+    let run = world.run_for(1, |_| {});
+    assert_eq!(run.state_of(&symbol(OPTION)), Some(&DriftState::Larger));
+    assert_eq!(run.state_of(&symbol("SPY")), Some(&DriftState::Orphan));
+}

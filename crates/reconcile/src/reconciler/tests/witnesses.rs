@@ -15,17 +15,17 @@ fn correcting() -> Config {
 
 /// Nothing leaves the book, and nothing in it is set to less.
 #[track_caller]
-fn nothing_leaves(run: &Run) {
+pub(super) fn nothing_leaves(run: &Run) {
     assert!(run.closed.is_empty() && run.corrections.is_empty(), "{run:?}");
 }
 
 /// The list without SPY. Everything else in it is as it is.
-fn without_spy(reads: &mut Reads) {
+pub(super) fn without_spy(reads: &mut Reads) {
     reads.positions.answer.as_mut().unwrap().retain(|row| row.symbol != symbol("SPY"));
 }
 
 /// A world with a second position, so that no list is empty.
-fn beside(config: Config, position: &str, legs: &[(&str, i64)]) -> World {
+pub(super) fn beside(config: Config, position: &str, legs: &[(&str, i64)]) -> World {
     let mut world = World::with(config);
     world.open("beside", &[("QQQ", 1)]);
     world.open(position, legs);
@@ -197,36 +197,6 @@ fn what_an_order_of_ours_has_closed_leaves_by_its_fills_and_by_nothing_else() {
 }
 
 // proves: REC-5
-#[test]
-fn an_account_that_is_worth_its_cash_says_nothing_of_options_nor_of_shares_that_were_worth_nothing_before() {
-    let empty = |world: &mut World, before: [i64; 2]| {
-        for equity in before {
-            let balances = world.balances(equity, 10_000);
-            drop(world.run_for(1, |reads| reads.balances = Some(balances.clone())));
-        }
-        world.run_for(10, |reads| {
-            reads.positions.answer = Ok(Vec::new());
-            let asked = reads.positions.asked;
-            reads.balances = Some(Read { asked, answer: Ok(at_cash()) });
-        })
-    };
-    for (text, before, wanted) in [
-        ("SPY", [10_500, 10_500], 1),
-        ("SPY", [10_500, 10_000], 0),
-        ("SPY", [10_000, 10_500], 1),
-        // A spread that is worth nothing in the last hour, and still open.
-        (PUT, [10_500, 10_500], 0),
-    ] {
-        let mut world = World::new();
-        world.open("p", &[(text, -1)]);
-        assert_eq!(empty(&mut world, before).closed.len(), wanted, "{text} {before:?}");
-    }
-}
-
-fn at_cash() -> backstop_broker::Balances {
-    World::new().balances(10_000, 10_000).answer.unwrap()
-}
-
 // proves: REC-5
 #[test]
 fn a_list_of_orders_or_a_balance_that_was_read_once_is_one_vote() {
@@ -327,6 +297,43 @@ fn a_row_that_was_missing_for_no_reason_and_came_back_is_not_explained_by_what_w
     nothing_leaves(&run);
 }
 
+// The same, where it came back after it had been explained, and differed otherwise in between.
+// proves: REC-5
+#[test]
+fn an_explanation_ends_with_the_difference_that_it_explained() {
+    let mut world = beside(config(), "p", &[("SPY", 5)]);
+    let before = world.rows();
+    world.by_hand("SPY", -5);
+    let old = |reads: &mut Reads, quantity: &str| {
+        reads.positions.answer = Ok(before.clone());
+        without_spy(reads);
+        reads.positions.answer.as_mut().unwrap().push(row("SPY", quantity));
+    };
+    assert!(matches!(world.run_for(1, |_| {}).state_of(&symbol("SPY")), Some(DriftState::ManualTrade { .. })));
+    assert!(world.run_for(2, |reads| old(reads, "5")).drift.is_empty());
+    assert_eq!(world.run_for(2, |reads| old(reads, "3")).state_of(&symbol("SPY")), Some(&DriftState::Smaller));
+    assert!(world.run_for(2, |reads| old(reads, "5")).drift.is_empty());
+    let run = world.run_for(60, without_spy);
+    assert_eq!(run.state_of(&symbol("SPY")), Some(&DriftState::Missing));
+    nothing_leaves(&run);
+}
+
+// proves: REC-5
+#[test]
+fn a_trade_from_before_the_position_explains_nothing_however_the_book_changes() {
+    let mut world = beside(config(), "p", &[("SPY", 5)]);
+    let mut order = filled(300, None, &[("SPY", -5, Close)], at(0));
+    order.created_at = order.created_at.map(|at| at - jiff::SignedDuration::from_hours(1));
+    world.orders.push(order);
+    world.held.remove(&symbol("SPY"));
+    drop(world.run_for(2, |_| {}));
+    world.open("p", &[("SPY", 2)]);
+    world.close("p", &[("SPY", -2)]);
+    let run = world.run_for(60, |_| {});
+    assert_eq!(run.state_of(&symbol("SPY")), Some(&DriftState::Missing));
+    nothing_leaves(&run);
+}
+
 // The list of orders may be a moment ahead of that of positions.
 #[test]
 fn a_part_sold_by_hand_that_the_list_shows_one_look_after_its_order_is_a_witness_all_the_same() {
@@ -357,40 +364,8 @@ fn votes_for_a_book_that_has_changed_since_are_not_counted_on() {
 }
 
 // proves: REC-5
-#[test]
-fn an_account_down_to_its_cash_is_no_witness_for_a_symbol_that_never_agreed_as_it_is_in_the_book_now() {
-    let mut world = World::holding(config(), "p", &[("SPY", 5)]);
-    let worth = |world: &mut World, minutes| {
-        for _ in 0..minutes {
-            let balances = world.balances(10_500, 10_000);
-            drop(world.run_for(1, |reads| reads.balances = Some(balances.clone())));
-        }
-    };
-    worth(&mut world, 2);
-    // Booked, and never in the row.
-    world.open("p", &[("SPY", 2)]);
-    world.move_held("SPY", -2);
-    worth(&mut world, 2);
-    nothing_leaves(&world.run_for(60, |reads| {
-        reads.positions.answer = Ok(Vec::new());
-        reads.balances = Some(Read { asked: reads.positions.asked, answer: Ok(at_cash()) });
-    }));
-}
-
 // proves: REC-5
-#[test]
-fn an_account_that_is_worth_its_cash_while_the_list_holds_something_contradicts_itself_and_is_no_witness() {
-    let mut world = beside(config(), "p", &[("SPY", 5)]);
-    for _ in 0..2 {
-        let balances = world.balances(10_500, 10_000);
-        drop(world.run_for(1, |reads| reads.balances = Some(balances.clone())));
-    }
-    nothing_leaves(&world.run_for(60, |reads| {
-        without_spy(reads);
-        reads.balances = Some(Read { asked: reads.positions.asked, answer: Ok(at_cash()) });
-    }));
-}
-
+// proves: REC-5
 // What somebody bought is in the row, and gone with it; the report has all of it.
 #[test]
 fn what_others_bought_is_not_taken_for_what_they_closed() {
