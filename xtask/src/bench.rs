@@ -19,7 +19,7 @@ use self::figures::Figures;
 use self::measure::{BENCHES, Bed};
 use self::sections::SECTIONS;
 use crate::Verdict;
-use crate::files::{read, replace};
+use xtask::files::{read, replace};
 
 const PAGE: &str = "docs/performance.md";
 const PLOTS: &str = "docs/plots";
@@ -63,6 +63,11 @@ impl<'a> Options<'a> {
     fn is_chosen(&self, bench: &str) -> bool {
         self.only.is_empty() || self.only.contains(&bench)
     }
+}
+
+/// Why these words after `bench` cannot be, if they cannot.
+pub(crate) fn misunderstood(words: &[&str]) -> Option<String> {
+    Options::of(words).err()
 }
 
 /// Measures, prints all tables of what was measured and, if so asked, puts them into the page.

@@ -170,6 +170,7 @@ fn main() -> ExitCode {
 pub(crate) fn misunderstood(words: &[&str]) -> Option<String> {
     match words {
         [] | ["ci" | "help"] | ["planted", ..] => None,
+        ["bench", rest @ ..] => bench::misunderstood(rest),
         [name, rest @ ..] => match (TASKS.iter().find(|task| task.name == *name), rest) {
             (None, _) => Some(format!("there is no `cargo xtask {name}`")),
             (Some(_), [] | ["--help"]) => None,
