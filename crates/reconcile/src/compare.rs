@@ -95,7 +95,7 @@ impl<'a> Walk<'a, '_> {
             symbol,
             tracked: net.map_or(Decimal::ZERO, |net| net.quantity),
             broker: row.map_or(Decimal::ZERO, |row| row.quantity),
-            others: self.others.quantities.get(symbol).copied().unwrap_or_default(),
+            others: self.others.quantity(symbol),
             row: row.copied(),
             net,
         };

@@ -97,8 +97,17 @@ pub struct Others {
 impl Others {
     /// What of the `broker`'s signed quantity of a symbol is ours, where the book has `tracked` of it.
     pub fn ours(&self, symbol: &Symbol, tracked: Decimal, broker: Decimal) -> Decimal {
-        let others = self.quantities.get(symbol).copied().unwrap_or_default();
-        compare::ours(tracked, broker, others)
+        compare::ours(tracked, broker, self.quantity(symbol))
+    }
+
+    /// What the broker should have of a symbol, signed, where the book has `tracked` of it.
+    pub fn expected(&self, symbol: &Symbol, tracked: Decimal) -> Decimal {
+        tracked.saturating_add(self.quantity(symbol))
+    }
+
+    /// How much of a symbol was declared, signed.
+    pub(crate) fn quantity(&self, symbol: &Symbol) -> Decimal {
+        self.quantities.get(symbol).copied().unwrap_or_default()
     }
 }
 

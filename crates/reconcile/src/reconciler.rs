@@ -404,7 +404,7 @@ fn expired(look: &Look<'_>, run: &mut Run) -> BTreeSet<PositionId> {
             symbol: symbol.clone(),
             tracked: net.quantity,
             broker: row.quantity,
-            others: look.config.others.quantities.get(symbol).copied().unwrap_or_default(),
+            others: look.config.others.quantity(symbol),
             state: DriftState::Expired { on: expired.on },
             plan: Plan::AwaitSettlement,
             may_belong: Vec::new(),

@@ -279,13 +279,13 @@ impl Inner {
         for fill in fills {
             after.entry(&fill.symbol).and_modify(|sum| *sum = sum.saturating_add(fill.signed_quantity()));
         }
-        let others = &self.config.reconcile.others.quantities;
-        let rows = after.into_iter().map(|(symbol, tracked)| Differs {
-            symbol: symbol.clone(),
-            tracked: tracked.saturating_add(others.get(symbol).copied().unwrap_or_default()),
-            broker: net_of(&held, symbol),
+        let others = &self.config.reconcile.others;
+        let differ = after.into_iter().filter_map(|(symbol, tracked)| {
+            let broker = net_of(&held, symbol);
+            let agrees = others.ours(symbol, tracked, broker) == tracked;
+            (!agrees).then(|| Differs { symbol: symbol.clone(), tracked: others.expected(symbol, tracked), broker })
         });
-        let differ: Vec<Differs> = rows.filter(|row| row.tracked != row.broker).collect();
+        let differ: Vec<Differs> = differ.collect();
         if differ.is_empty() { Ok(()) } else { Err(ResolveError::PositionsDiffer(differ)) }
     }
 }

@@ -11,7 +11,7 @@ use backstop::{
 };
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, DetachedJournal, SETTLE, enter, flatten, leave, spy};
+use crate::bench::{Bench, DetachedJournal, SETTLE, config, enter, flatten, leave, spy};
 
 fn calm() -> Bench {
     Bench::new(1, FaultPlan::none())
@@ -169,6 +169,32 @@ async fn an_order_that_may_be_on_its_way_or_is_followed_is_not_settled_yet() {
     assert!(matches!(early, Err(ResolveError::TooEarly { .. })), "{early:?}");
     tokio::time::sleep(SETTLE).await;
     again.resolve(&open_order(&again), &Claim::NotPlaced, &ann()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_declared_to_be_others_is_not_held_against_a_claim_and_where_nothing_is_held_nobody_holds_anything() {
+    // How many of the five that were declared are there.
+    for (theirs, agrees) in [(5, true), (3, false), (0, true)] {
+        let bench = calm();
+        let mut config = config();
+        config.reconcile.others.quantities.insert(spy(), Decimal::from(5));
+        assert!(bench.sim().trade_by_hand(&spy(), 5));
+        tokio::time::sleep(SETTLE * 2).await;
+        let desk = bench.open_as(config, Arc::new(MemoryJournal::default()), &[]).await.unwrap();
+        bench.begin(&desk).await;
+        bench.inject(FaultKind::RequestLost);
+        let (_, end) = enter(&desk, 1).await;
+        assert!(matches!(end, EntryEnd::Unresolved { .. }), "{end:?}");
+        bench.sim().trade_by_hand(&spy(), theirs - 5);
+        tokio::time::sleep(SETTLE).await;
+        let settled = desk.resolve(&open_order(&desk), &Claim::NotPlaced, &ann()).await;
+        if agrees {
+            assert!(settled.is_ok(), "{theirs}: {settled:?}");
+        } else {
+            let Err(ResolveError::PositionsDiffer(differ)) = settled else { panic!("{settled:?}") };
+            assert_eq!((differ[0].tracked, differ[0].broker), (Decimal::from(5), Decimal::from(3)));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,11 +23,9 @@ pub(crate) fn covered(
         let symbol = &leg.symbol;
         let checks = [look.at_rest(symbol), look.none_works(symbol), look.row_is_clear(symbol)];
         doubts.extend(checks.into_iter().filter_map(Result::err));
-        let others = look.config.others.quantities.get(symbol).copied().unwrap_or_default();
-        let (broker, expected) = (rows.quantity(symbol), look.book.net(symbol) + others);
-        // Where the broker has none, nobody has.
-        let agrees = broker == expected || (broker.is_zero() && look.book.net(symbol).is_zero());
-        if !agrees {
+        let (others, broker, rest) = (&look.config.others, rows.quantity(symbol), look.book.net(symbol));
+        if others.ours(symbol, rest, broker) != rest {
+            let expected = others.expected(symbol, rest);
             doubts.push(Doubt::Differs { symbol: symbol.clone(), broker, expected });
         }
     }

@@ -93,9 +93,8 @@ impl VerifiedClosed {
                 for leg in &position.legs {
                     let (symbol, broker) = (leg.symbol.clone(), rows.quantity(&leg.symbol));
                     let rest = book.net(&symbol) - leg.left;
-                    let expected = rest + others.quantities.get(&symbol).copied().unwrap_or_default();
-                    let agrees = broker == expected || (broker.is_zero() && rest.is_zero());
-                    if !agrees && !despite_the_broker {
+                    if others.ours(&symbol, rest, broker) != rest && !despite_the_broker {
+                        let expected = others.expected(&symbol, rest);
                         return Err(OverrideRefused::Differs { symbol, broker, expected });
                     }
                     seen.push(SeenLeg { symbol, broker });

@@ -1,8 +1,8 @@
 //! When an account that is down to its cash is a witness that what it held is gone, and when not (REC-5).
 
 use super::witnesses::{beside, nothing_leaves, without_spy};
-use crate::fixture::*;
 use crate::Read;
+use crate::fixture::*;
 
 fn at_cash() -> backstop_broker::Balances {
     World::new().balances(10_000, 10_000).answer.unwrap()

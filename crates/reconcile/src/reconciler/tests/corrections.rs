@@ -108,12 +108,12 @@ fn the_book_does_not_follow_a_trade_while_an_order_may_still_trade_the_symbol_or
 
 // proves: REC-8
 #[test]
-fn what_somebody_trades_in_a_symbol_that_we_have_closed_is_not_taken_into_the_position_that_was() {
-    let mut world = World::holding(correcting(), "p", &[("SPY", 5)]);
-    world.close("p", &[("SPY", -5)]);
-    world.by_hand("SPY", -2);
+fn what_somebody_trades_in_a_leg_that_we_have_closed_is_not_taken_into_the_position() {
+    let mut world = World::holding(correcting(), "p", &[(PUT, -1), (LOWER_PUT, 1)]);
+    world.close("p", &[(LOWER_PUT, -1)]);
+    world.by_hand(LOWER_PUT, -1);
     let run = world.run_for(30, |_| {});
-    assert!(matches!(run.state_of(&symbol("SPY")), Some(DriftState::ManualTrade { .. })), "{run:?}");
+    assert!(matches!(run.state_of(&symbol(LOWER_PUT)), Some(DriftState::ManualTrade { .. })), "{run:?}");
     assert!(run.corrections.is_empty(), "{run:?}");
 }
 

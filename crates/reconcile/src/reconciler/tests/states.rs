@@ -186,11 +186,10 @@ fn more_on_the_side_of_a_position_that_was_closed_is_nobodys_and_not_an_overfill
         world.move_held("SPY", more);
         assert_eq!(state(&world.run_for(1, |_| {}), "SPY").0, &DriftState::Orphan);
     }
-    // It opened nothing: there is no other side.
+    // Bought and sold short as much: it opened nothing that has another side.
     let mut world = World::new();
-    for signed in [-1, 1] {
-        world.trade("p", &[("SPY", signed)], Close);
-    }
+    world.open("p", &[("SPY", 1)]);
+    world.open("p", &[("SPY", -1)]);
     world.move_held("SPY", -1);
     assert_eq!(state(&world.run_for(1, |_| {}), "SPY").0, &DriftState::Orphan);
 }
