@@ -131,8 +131,8 @@ fn stalls(figures: &Figures) -> String {
 /// Under what circumstances.
 fn machine(figures: &Figures) -> String {
     let of = |what: &str| figures.spread(&format!("machine/{what}"));
-    let runs = of("runs").map_or_else(String::new, |runs| match runs.least {
-        one if one <= 1.0 => "one run".to_owned(),
+    let runs = of("runs").map_or_else(String::new, |runs| match runs.most {
+        one if one <= 1.0 => "one run, in rounds".to_owned(),
         more => format!("{} runs", short(more)),
     });
     let cores = of("cores").map_or_else(String::new, |cores| format!("{} cores, ", short(cores.median)));
