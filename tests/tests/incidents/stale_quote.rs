@@ -10,7 +10,7 @@ use backstop_broker::{
 };
 use backstop_sim::{FaultKind, LedgerOrder};
 
-use super::trader::{Trader, ask, enter, plan, slot};
+use super::trader::{Trader, enter, plan, slot};
 use super::{Account, spy};
 
 /// As old as a quote may be.
@@ -55,7 +55,8 @@ async fn a_quote_of_ten_minutes_ago_or_of_nothing_is_not_traded_on() {
 
         let (account, trader) = (Account::new(), Trader::new());
         let desk = trader.healthy(&account).await;
-        let price = ask(&desk.look(&[spy()]).await.unwrap()) + Decimal::TWO;
+        // Whoever looked before knows by the order of the stamps alone.
+        let price = account.broker.handle().true_prices(&spy()).unwrap().1 + Decimal::TWO;
         account.broker.handle().inject(kind, 1);
         let view = desk.look(&[spy()]).await.unwrap();
         // There is no quote to plan by, and whoever has a plan of before is turned away.

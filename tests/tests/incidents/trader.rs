@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use backstop::broker::{Broker, Decimal, Leg, OrderKind, PositionEffect, Quantity, Side};
 use backstop::file_lock::{Claim, Lock};
-use backstop::{
-    Batch, Desk, EntryEnd, EntryPlan, Journal, JournalError, MarketView, MemoryJournal, SlotId, State, Switch,
-};
+use backstop::{Batch, Desk, EntryEnd, EntryPlan, Journal, JournalError, MemoryJournal, SlotId, State, Switch};
 
 use super::{Account, FILL, spy};
 use crate::desk_budget::config;
@@ -52,7 +50,7 @@ impl Trader {
     }
 }
 
-/// Ten SPY at the market's price, as a look at it shows it.
+/// Ten SPY at `price` or better.
 pub(crate) fn plan(price: Decimal) -> EntryPlan {
     let quantity = Quantity::new(10).unwrap();
     let kind = OrderKind::Limit { price };
@@ -60,6 +58,7 @@ pub(crate) fn plan(price: Decimal) -> EntryPlan {
     EntryPlan { underlying: spy(), legs, kind, reserve: price * Decimal::TEN, margin: Decimal::ZERO }
 }
 
+/// A slot of today's session.
 pub(crate) fn slot(desk: &Desk, number: u32) -> SlotId {
     desk.slot(number).unwrap()
 }
@@ -67,12 +66,8 @@ pub(crate) fn slot(desk: &Desk, number: u32) -> SlotId {
 /// Looks at the market and enters at a price that fills.
 pub(crate) async fn enter(desk: &Desk, number: u32) -> EntryEnd {
     let view = desk.look(&[spy()]).await.unwrap();
-    let price = ask(&view) + Decimal::TWO;
+    let price = view.quotes().get(&spy()).unwrap().ask.price.value().unwrap() + Decimal::TWO;
     desk.enter(slot(desk, number), plan(price), view).await
-}
-
-pub(crate) fn ask(view: &MarketView) -> Decimal {
-    view.quotes().get(&spy()).unwrap().ask.price.value().unwrap()
 }
 
 /// What a killed process has written: nothing, from the moment on at which it dies.
