@@ -560,13 +560,13 @@ impl State {
     }
 
     /// Entries of a day, over all its sessions, possible ones included.
-    pub fn entries_on(&self, day: Date) -> u32 {
+    pub(crate) fn entries_on(&self, day: Date) -> u32 {
         let executed = self.session.as_ref().filter(|session| session.id.day == day).map_or(0, |_| self.entries_of_day);
         executed.saturating_add(self.possible(|session| session.day == day))
     }
 
     /// Entries of a session, possible ones included.
-    pub fn entries_in(&self, id: SessionId) -> u32 {
+    pub(crate) fn entries_in(&self, id: SessionId) -> u32 {
         let executed = self.session.as_ref().filter(|session| session.id == id).map_or(0, |session| session.executed);
         executed.saturating_add(self.possible(|session| *session == id))
     }

@@ -48,21 +48,6 @@ impl ManualClock {
         time.wall = later(time.wall, by);
     }
 
-    /// Moves this clock and tokio's paused time together, and lets timers that became due fire.
-    ///
-    /// # Panics
-    /// As `tokio::time::advance`: when the runtime's time is not paused.
-    ///
-    /// # Cancel safety
-    /// The time has moved even if the future is dropped; only the turn given to other tasks is lost.
-    #[cfg(feature = "tokio")]
-    pub async fn advance_tokio(&self, by: Duration) {
-        if self.followed.is_none() {
-            self.advance(by);
-        }
-        tokio::time::advance(by).await;
-    }
-
     /// Steps the wall time alone, either way: a set clock, a leap second, a time daemon. The monotonic time stays.
     pub fn step_wall(&self, by: SignedDuration) {
         let mut time = self.time.lock();

@@ -274,3 +274,10 @@ impl World {
         self.reconciler = Reconciler::new(config, &self.book, at(self.now)).unwrap();
     }
 }
+
+impl Run {
+    /// The state of a symbol that differs.
+    pub(crate) fn state_of(&self, symbol: &Symbol) -> Option<&DriftState> {
+        self.drift.iter().find(|drift| drift.symbol == *symbol).map(|drift| &drift.state)
+    }
+}

@@ -40,7 +40,7 @@ pub struct Settlement {
     pub underlying: Symbol,
     /// The day of expiration.
     pub on: Date,
-    /// Its value.
+    /// Its value, per share or of the index, as strikes are given.
     pub price: Decimal,
 }
 

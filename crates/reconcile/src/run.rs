@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::drift::{Adoption, Correction, Drift, DriftState};
+use crate::drift::{Adoption, Correction, Drift};
 use crate::id::PositionId;
 use crate::intents::Violation;
 use crate::moment::Moment;
@@ -177,12 +177,6 @@ impl Run {
             Finding::Kept { position, since, verdict }
         }));
         all
-    }
-
-    /// The state of a symbol that differs.
-    pub fn state_of(&self, symbol: &Symbol) -> Option<&DriftState> {
-        let at = self.drift.binary_search_by(|drift| drift.symbol.cmp(symbol)).ok()?;
-        self.drift.get(at).map(|drift| &drift.state)
     }
 
     /// What is said of a position that is not as it should be.

@@ -53,7 +53,8 @@ impl Balances {
     }
 }
 
-/// How much may be open at once, looked at in one step with the free cash. There is no default.
+/// How much may be open at once, looked at in one step with the free cash; amounts in the account's currency. There is no
+/// default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a cap that is left out would be none")]
 pub struct Caps {
@@ -67,13 +68,13 @@ pub struct Caps {
     pub in_all: Decimal,
 }
 
-/// What an order that opens needs.
+/// What an order that opens needs. Amounts are of the whole order, in the account's currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "what is left out would not be set aside")]
 pub struct Hold {
     /// What it is about.
     pub symbol: String,
-    /// How much it asks for, above zero.
+    /// How many shares or contracts it asks for, above zero.
     pub quantity: Decimal,
     /// The most that it can take from the cash when all of it is filled: price, fees, and what becomes margin then.
     pub worst: Decimal,

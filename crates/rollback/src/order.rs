@@ -8,11 +8,11 @@ use rust_decimal::Decimal;
 use crate::books::LedgerError;
 use crate::ledger::Ledger;
 
-/// What was filled of an order.
+/// What was filled of an order. Amounts are in the account's currency, for all of the quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "complete by definition")]
 pub struct Part {
-    /// How much, above zero.
+    /// How many shares or contracts, above zero.
     pub quantity: Decimal,
     /// What was paid for it, without fees; below zero if it came in.
     pub paid: Decimal,

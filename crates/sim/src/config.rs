@@ -42,11 +42,11 @@ impl Settings {
 /// How many requests a minute each class allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
-    /// Reads of the account.
+    /// Reads of the account, a minute.
     pub standard: u32,
-    /// Quotes, clock, chains.
+    /// Quotes, clock, chains, a minute.
     pub market_data: u32,
-    /// Placing, changing and canceling orders.
+    /// Placing, changing and canceling orders, a minute.
     pub trading: u32,
 }
 

@@ -48,7 +48,7 @@ impl Standing {
     }
 
     /// Every resume whose record is kept: the newest ones.
-    pub fn resumes(&self) -> &BTreeMap<PullId, Resumed> {
+    pub(crate) fn resumes(&self) -> &BTreeMap<PullId, Resumed> {
         &self.resumes
     }
 

@@ -11,6 +11,9 @@ use crate::{Broker, BrokerOrderId, ClientOrderId, OrderRequest};
 /// A broker under test, and the other side of its wire.
 ///
 /// Whoever implements it tells the truth: the suite believes the rig and judges the broker by it.
+///
+/// # Cancel safety
+/// None is asked for: the suite drops no call of a rig before its end.
 #[async_trait]
 pub trait Rig: Send + Sync {
     /// The broker under test, on a flat account in an open market, with a request budget so ample that no call waits.

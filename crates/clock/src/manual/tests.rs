@@ -94,20 +94,4 @@ mod properties {
         assert_eq!(clock.mono().since(Mono::ORIGIN), Duration::from_secs(90));
         assert_eq!(clock.wall(), Timestamp::from_second(90).unwrap());
     }
-
-    #[cfg(feature = "tokio")]
-    #[tokio::test(start_paused = true)]
-    async fn drives_the_paused_time_of_tokio() {
-        for following in [false, true] {
-            let start = Timestamp::UNIX_EPOCH;
-            let clock = if following { ManualClock::following_tokio(start) } else { ManualClock::new(start) };
-            let alarm = tokio::spawn(tokio::time::sleep(Duration::from_secs(5)));
-            tokio::task::yield_now().await;
-            clock.advance_tokio(Duration::from_secs(4)).await;
-            assert!(!alarm.is_finished());
-            clock.advance_tokio(Duration::from_secs(2)).await;
-            alarm.await.unwrap();
-            assert_eq!(clock.mono().since(Mono::ORIGIN), Duration::from_secs(6));
-        }
-    }
 }

@@ -153,7 +153,7 @@ impl Recording {
     }
 
     /// The same with a depth for each step.
-    pub fn crashes_by(
+    pub(crate) fn crashes_by(
         &self,
         depth: &dyn Fn(usize) -> Depth,
         seed: u64,
