@@ -29,6 +29,7 @@ pub(crate) fn check(root: &Path) -> Verdict {
         let named = commands(&page.text);
         tests += named.len();
         complaints.extend(wrong(page, &named, &known, |path| root.join(path).exists()));
+        complaints.extend(unnamed(page, |path| read(root, path).unwrap_or_default()));
     }
     for source in with_endings(root, "examples/src", &[".rs"])? {
         let missing = named_pages(&source.text).filter(|path| !root.join(path).exists());
@@ -45,8 +46,14 @@ fn listed(list: &str, pages: &[File], known: &BTreeSet<&str>) -> Vec<String> {
     let mut complaints = Vec::new();
     for (row, target) in rows.iter().zip(&targets) {
         let at = format!("{LIST}:{}", row.line);
-        if !target.as_ref().is_some_and(|target| pages.iter().any(|page| page.path == format!("{FOLDER}/{target}"))) {
-            complaints.push(format!("{at}: the incident is no link to a page beside the list"));
+        let path = format!("{FOLDER}/{}", target.as_deref().unwrap_or_default());
+        match pages.iter().find(|page| page.path == path) {
+            None => complaints.push(format!("{at}: the incident is no link to a page beside the list")),
+            Some(page) => {
+                let own: BTreeSet<&str> = ids(&page.text).collect();
+                let unsaid = ids(row.cell(IDS)).filter(|id| !own.contains(id));
+                complaints.extend(unsaid.map(|id| format!("{at}: {path} does not say what {id} has to do with it")));
+            }
         }
         if ids(row.cell(IDS)).next().is_none() {
             complaints.push(format!("{at}: no id says what prevents it"));
@@ -77,6 +84,22 @@ fn wrong(page: &File, named: &[String], known: &BTreeSet<&str>, exists: impl Fn(
         }
     }
     complaints
+}
+
+/// What a page says is in a file, as in `fn_name` in `path.rs`, and is not.
+fn unnamed(page: &File, text_of: impl Fn(&str) -> String) -> Vec<String> {
+    let text = page.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let parts: Vec<&str> = text.split('`').collect();
+    let pairs = parts.windows(4).skip(1).step_by(2).filter_map(|four| match four {
+        [name, " in " | ", ", path, _] if is_path(path) && !name.contains(['/', ' ']) => Some((*name, *path)),
+        _ => None,
+    });
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let missing = pairs.filter(|(name, path)| {
+        let text = text_of(path);
+        !text.contains(name) || (name.chars().all(is_word) && !text.split(|c| !is_word(c)).any(|word| word == *name))
+    });
+    missing.map(|(name, path)| format!("{}: there is no {name} in {path}", page.path)).collect()
 }
 
 /// The commands of a page that run one test or a few.

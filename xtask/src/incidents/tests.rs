@@ -8,7 +8,7 @@ fn page(name: &str, text: &str) -> File {
 }
 
 fn known() -> BTreeSet<&'static str> {
-    BTreeSet::from(["GUARD-1"])
+    BTreeSet::from(["GUARD-1", "GUARD-2"])
 }
 
 #[track_caller]
@@ -45,7 +45,14 @@ fn the_list_has_each_page_once_with_an_id() {
     check_list(TABLE, &["a.md", "b.md"], Some("b.md: must be listed once"));
     check_list(TABLE, &[], Some("no link to a page"));
     check_list(&TABLE.replace("GUARD-1", "all"), &["a.md"], Some("no id"));
-    check_list(&TABLE.replace("GUARD-1", "GUARD-9"), &["a.md"], Some("there is no GUARD-9"));
+    check_list(&TABLE.replace("GUARD-1", "GUARD-2"), &["a.md"], Some("does not say what GUARD-2 has to do"));
+}
+
+#[test]
+fn what_a_page_says_is_in_a_file_is_looked_for() {
+    let page = page("a.md", "`x`, `naive` in `a/b.rs`; see\n`swallow` in\n`a/c.rs` and `a/b.rs`.");
+    let text_of = |path: &str| if path == "a/b.rs" { "async fn naive(" } else { "fn swallowed() {}" }.to_owned();
+    assert_eq!(unnamed(&page, text_of), ["docs/incidents/a.md: there is no swallow in a/c.rs"]);
 }
 
 #[test]
