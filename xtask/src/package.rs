@@ -152,6 +152,10 @@ fn page_form(page: &str, package: &Value) -> Vec<String> {
     {
         complaints.push(format!("README.md does not say that it takes Rust {version}"));
     }
+    for number in hidden(page) {
+        complaints
+            .push(format!("README.md:{number}: rustdoc hides this line, other readers see it: say it or leave it out"));
+    }
     let section = page.split("\n## ").find(|section| section.starts_with("Features\n")).unwrap_or_default();
     let rows: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     let features = package["features"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
@@ -163,6 +167,19 @@ fn page_form(page: &str, package: &Value) -> Vec<String> {
         complaints.push(format!("README.md: the table of features names {named:?}, the manifest {features:?}"));
     }
     complaints
+}
+
+/// The lines of Rust that begin with `# `, counted from 1.
+fn hidden(page: &str) -> Vec<usize> {
+    let (mut found, mut is_rust) = (Vec::new(), false);
+    for (number, line) in page.lines().enumerate() {
+        if let Some(language) = line.strip_prefix("```") {
+            is_rust = language.starts_with("rust");
+        } else if is_rust && (line == "#" || line.starts_with("# ")) {
+            found.push(number + 1);
+        }
+    }
+    found
 }
 
 #[cfg(test)]

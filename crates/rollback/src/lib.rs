@@ -19,14 +19,13 @@
 //! * **TXN-3** Free cash never goes below zero, and money is conserved: what is free, set aside, held as margin, spent on
 //!   positions and paid in fees is what was paid in and earned. Checked after every change in debug builds.
 //! * **TXN-4** [`Savepoint`]s nest; rolling back to one keeps what came before it.
+//! * **TXN-5** What a [`Saga`] did outside is on record before it is done, and is taken back in reverse, each step at least
+//!   once, also after a crash. A compensation that fails is tried again with growing pauses; one that cannot be done ends
+//!   [`Finished::Unresolved`], with both errors and with what a person has to do.
 //! * **TXN-6** What an order was given stays set aside for as long as the order may live: an [`InFlight`] that is dropped
 //!   gives nothing back, and only [`Evidence`] that the order is at rest does.
 //! * **TXN-7** A balance that could not be read, or that cannot be, changes nothing, and is known to be stale
 //!   ([`Ledger::balance_read`]).
-//!
-//! * **TXN-5** What a [`Saga`] did outside is on record before it is done, and is taken back in reverse, each step at least
-//!   once, also after a crash. A compensation that fails is tried again with growing pauses; one that cannot be done ends
-//!   [`Finished::Unresolved`], with both errors and with what a person has to do.
 //!
 //! # Features
 //!

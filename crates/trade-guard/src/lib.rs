@@ -94,6 +94,6 @@ pub use store::{WalOpenError, WalStore};
 /// A day of a calendar. Re-exported so that users need not name the time library.
 pub use jiff::civil::Date;
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "wal"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;

@@ -77,3 +77,8 @@ fn a_page_has_all_sections_in_order_and_all_features() {
         assert_eq!(page_form(&wrong, &package()).len(), 1, "{wrong}");
     }
 }
+
+#[test]
+fn a_line_that_only_rustdoc_hides_is_named() {
+    assert_eq!(hidden("# Title\n```sh\n# comment\n```\n```rust\n#[derive(Debug)]\n# let x = 1;\n```\n# Other\n"), [7]);
+}
