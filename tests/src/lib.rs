@@ -11,7 +11,13 @@ pub use effort::{effort, is_deep, seed, skipped};
 pub use strace::{Call, has_strace, under_strace};
 pub use wire::Wire;
 
-/// The front page of the project is nobody's in particular, and its example must compile all the same.
+/// The pages that are of no crate in particular. Their examples must compile all the same.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct ReadmeDoctests;
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/adapting.md")]
+    struct Adapting;
+    #[doc = include_str!("../../docs/operating.md")]
+    struct Operating;
+}
