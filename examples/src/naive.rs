@@ -11,6 +11,7 @@ mod say;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backstop::broker::{Quantity, Quote, Symbol};
@@ -44,6 +45,7 @@ struct Bot {
     book: Mutex<Book>,
     path: PathBuf,
     pid_file: PidFile,
+    is_over: AtomicBool,
 }
 
 /// Trades the slots that are not in the file, until it believes that nothing is left.
@@ -60,7 +62,17 @@ pub(crate) async fn run(args: NaiveArgs, dir: &StateDir) -> Result<(), Failure> 
         None => Book::with_cash(insist("balances", || account.cash()).await),
     };
     let day = insist("market clock", || account.day()).await;
-    let bot = Arc::new(Bot { account, clock, strategy, args, day, book: Mutex::new(book), path, pid_file });
+    let bot = Arc::new(Bot {
+        account,
+        clock,
+        strategy,
+        args,
+        day,
+        book: Mutex::new(book),
+        path,
+        pid_file,
+        is_over: AtomicBool::new(false),
+    });
     bot.save().await;
     Arc::clone(&bot).trade().await;
     bot.pid_file.release();
@@ -85,7 +97,9 @@ impl Bot {
         while !self.book.lock().await.positions.is_empty() {
             sleep(self.args.poll).await;
         }
-        watching.abort();
+        self.is_over.store(true, Ordering::SeqCst);
+        // What it is at it brings to its end, the file first of all.
+        let _ended = watching.await;
         say("flat, by the file");
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backstop::broker::{Decimal, Leg, OrderKind, PositionEffect, Quantity, Side};
@@ -17,11 +18,11 @@ use crate::strategy::PATIENCE;
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Bot {
-    /// Looks at every position in turn. Whoever takes long holds up those behind. Never ends.
+    /// Looks at every position in turn, until all is over. Whoever takes long holds up those behind.
     pub(super) async fn watch(self: Arc<Self>) {
         let mut tries: BTreeMap<u32, u32> = BTreeMap::new();
         let mut compare_at = Instant::now() + COMPARE_EVERY;
-        loop {
+        while !self.is_over.load(Ordering::SeqCst) {
             sleep(self.args.poll).await;
             self.pid_file.beat();
             if Instant::now() >= compare_at {
