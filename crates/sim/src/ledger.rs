@@ -55,8 +55,8 @@ pub struct LedgerOrder {
     pub reason: Option<String>,
     /// Every fill, leg by leg, in the order in which they came.
     pub fills: Vec<Fill>,
-    /// The quotes of its legs that were last told before its request came. Legs that nobody had asked for are left out, and so
-    /// are answers that never arrived.
+    /// The quotes of its legs that were last told before its request came, whoever on the account had asked: what its sender can
+    /// have known, not what it decided by. Legs that nobody had asked for are left out, and so are answers that never arrived.
     #[serde(default)]
     pub quoted: Vec<QuotedLeg>,
 }
