@@ -11,49 +11,49 @@ mod exit;
 mod halt;
 mod limits;
 mod listed;
+mod market;
 mod reconcile;
 mod resolve;
 mod schedule;
+mod session;
 mod settle;
 mod supervise;
+mod tasks;
 mod watch;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
-use backstop_broker::{
-    Broker, BrokerOrderId, ClientOrderId, Decimal, MarketClock, OrderList, OrderRequest, PositionEffect, Progress,
-    Quotes, ReadError, Symbol,
-};
+use backstop_broker::{Broker, BrokerOrderId, ClientOrderId, Decimal, OrderRequest, Symbol};
 use backstop_clock::{Clock, Mono, Timestamp};
 use backstop_file_lock::{Lock, RaiseError};
 use backstop_limits::{Config as LimitsConfig, ConfigError, Loosened};
-use backstop_quote::{Feed, Fresh, Market, Need, Policy, Quote, Refusal as QuoteRefusal};
+use backstop_quote::{Feed, Market, Policy};
 use backstop_reconcile::{Config as ReconcileConfig, ConfigError as ReconcileConfigError, Need as Wanted, Reconciler};
 use backstop_rollback::Ledger;
 use backstop_trade_guard::{self as trade_guard, ClaimStore, TradeGuard};
-use jiff::civil::Date;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
+use crate::SlotId;
 use crate::alert::Alerts;
-use crate::gate::{self, MarketView, Marks, QuoteTally};
+use crate::gate::{Marks, QuoteTally};
 use crate::ids::StrategyName;
 use crate::journal::Journal;
 use crate::record::{Batch, Record};
-use crate::state::{Session, State};
+use crate::state::State;
 use crate::switch::Switch;
-use crate::{SessionId, SlotId};
 
 use claims::JournalClaims;
 use listed::Rows;
 use schedule::Schedule;
+use session::OpenSession;
 use watch::Ages;
 use wire::Wire;
 
@@ -64,6 +64,7 @@ pub use exit::{ExitAt, ExitEnd, ExitPlan};
 pub use limits::{AllowError, Loosening, TightenError};
 pub use reconcile::Comparison;
 pub use resolve::{Claim, ClaimedFill, Differs, Operator, ResolveError};
+pub use session::SessionError;
 pub use watch::{Fallback, WatchPolicy, WatchTally};
 
 /// How many batches a slow listener may fall behind before it misses some.
@@ -232,14 +233,6 @@ pub(crate) struct Inner {
     events: broadcast::Sender<Arc<Batch>>,
 }
 
-/// The session that has begun in this process.
-#[derive(Debug, Clone, Copy)]
-struct OpenSession {
-    id: SessionId,
-    /// The most entries that this strategy may have in it; `None` for none.
-    limit: Option<NonZeroU16>,
-}
-
 /// An entry that is within the limits and about to be written down.
 #[derive(Debug)]
 struct Entering {
@@ -366,150 +359,6 @@ impl Desk {
         Ok(Self { inner: Arc::clone(&self.inner), guard: self.guard.named(caller)? })
     }
 
-    /// Begins a session of `day`, or goes on with the newest one of that day while it has slots left (a slot is left
-    /// when it had no intent) and while the records have all its names that the broker lists. A new one is numbered above
-    /// all that the journal or the broker's list has seen.
-    ///
-    /// The session may have `entries` entries, a million at most, and with `per_day` no more than that leaves for the day over all
-    /// sessions, possible entries included.
-    ///
-    /// # Errors
-    /// [`SessionError`]; entries stay shut.
-    ///
-    /// # Cancel safety
-    /// Dropped, the session may or may not have begun; calling again goes on with it.
-    pub async fn begin_session(
-        &self,
-        day: Date,
-        entries: u32,
-        per_day: Option<u32>,
-    ) -> Result<SessionId, SessionError> {
-        let inner = &self.inner;
-        // Above that the slots are those of adopted positions.
-        let entries = entries.min(book::ADOPTED);
-        if inner.config.limits.is_none() {
-            return Err(SessionError::NoLimits);
-        }
-        // GUARD-6: one wrong answer must not shut the days until then. No exchange is more than a day away from UTC.
-        let today = inner.clock.wall().to_zoned(jiff::tz::TimeZone::UTC).date();
-        if (day - today).get_days().unsigned_abs() > 1 {
-            return Err(SessionError::Implausible { day, today });
-        }
-        // GUARD-6: yesterday's slots do not open again because a clock was set back.
-        let newest = inner.state.lock().session.as_ref().map(|session| session.id.day);
-        if let Some(newest) = newest.filter(|newest| *newest > day) {
-            return Err(SessionError::Older { day, newest });
-        }
-        // An earlier state directory may have traded on this account today: its names must not be used again.
-        let (orders, _) = inner.list().await?;
-        let ours = |slot: &SlotId| slot.strategy == inner.config.strategy && slot.session.day == day;
-        let foreign = orders.orders().iter().filter_map(|order| SlotId::of_label(order.label.as_deref()?)).filter(ours);
-        let (id, limit, behind) = {
-            let state = inner.state.lock();
-            let unknown = entries_unknown_to(&state, &orders, ours);
-            let limit = |own: u32| {
-                let others = state.entries_on(day).saturating_sub(own).saturating_add(unknown);
-                entries.min(per_day.map_or(u32::MAX, |most| most.saturating_sub(others)))
-            };
-            let newest = state.session.as_ref().filter(|session| session.id.day == day).map(|session| session.id);
-            let has_slots_left = |id: &SessionId| {
-                (1..=entries).any(|slot| !state.slots.keys().any(|had| had.session == *id && had.slot.get() == slot))
-            };
-            // DESK-2: the records are of an earlier moment, so nobody knows which of its slots are taken.
-            let behind =
-                newest.filter(|id| has_unknown_names(&state, &orders, |slot| ours(slot) && slot.session == *id));
-            if let Some(id) = newest.filter(|id| behind.is_none() && has_slots_left(id)) {
-                (id, limit(state.entries_in(id)), behind)
-            } else {
-                let seen = foreign.map(|slot| slot.session.number).chain(newest.map(|id| id.number)).max();
-                let number = seen.map_or(NonZeroU32::MIN, |seen| seen.saturating_add(1));
-                (SessionId { day, number }, limit(0), behind)
-            }
-        };
-        let is_new =
-            inner.state.lock().session.as_ref().map(|session| (session.id, session.limit)) != Some((id, limit));
-        if is_new {
-            inner.commit(vec![Record::SessionBegun { session: id, limit }]).await?;
-        }
-        if let Some(behind) = behind {
-            let text = format!(
-                "the broker lists orders of session {behind} that are not in the records: the journal is an earlier copy, or \
-                 another instance trades under this name. Session {id} begins instead; see what those orders hold"
-            );
-            inner.alert("session", text).await;
-        }
-        inner.refused.lock().clear();
-        inner.open_session(id, limit)?;
-        Ok(id)
-    }
-
-    /// The slot of the open session with this number, from 1; `None` without a session.
-    pub fn slot(&self, number: u32) -> Option<SlotId> {
-        let session = self.inner.state.lock().session.as_ref().map(|session: &Session| session.id)?;
-        Some(SlotId { strategy: self.inner.config.strategy.clone(), session, slot: NonZeroU32::new(number)? })
-    }
-
-    /// The broker's word on day and hour.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub async fn market_clock(&self) -> Result<MarketClock, ReadError> {
-        self.inner.market_clock().await
-    }
-
-    /// Looks at the market: the broker's clock and quotes for `symbols`.
-    ///
-    /// # Errors
-    /// [`ReadError`] of either.
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub async fn look(&self, symbols: &[Symbol]) -> Result<MarketView, ReadError> {
-        let asked = self.inner.clock.mono();
-        let clock = self.market_clock().await?;
-        let quotes = self.inner.broker.quotes(symbols).await?;
-        let refused = self.inner.receive(symbols, &quotes);
-        self.inner.halt_for_loss().await;
-        Ok(MarketView::new(asked, clock, quotes, refused))
-    }
-
-    /// The newest quote of `symbol`, if it came with `view` and may be traded on now: what a strategy plans by.
-    ///
-    /// # Errors
-    /// [`QuoteRefusal`] with the first reason. Where no entry is tried for it, tell [`no_entry`](Desk::no_entry).
-    pub fn fresh(&self, view: &MarketView, symbol: &Symbol, need: Need) -> Result<Fresh<Quote>, QuoteRefusal> {
-        gate::judge_one(&self.inner.feed.lock(), view, symbol, need, &*self.inner.clock)
-    }
-
-    /// What became of the quotes so far.
-    pub fn quote_tally(&self) -> QuoteTally {
-        self.inner.tally.lock().clone()
-    }
-
-    /// How far the source of the quotes is behind, where it looks like delayed data: what trades on paper may declare it
-    /// ([`PolicyConfig::with_delay`](backstop_quote::PolicyConfig::with_delay)); undeclared, its quotes are refused as old.
-    pub fn delayed_quotes(&self) -> Option<Duration> {
-        self.inner.feed.lock().delayed()
-    }
-
-    /// Quotes for `symbols`, without a judgement.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub async fn quotes(&self, symbols: &[Symbol]) -> Result<Quotes, ReadError> {
-        let quotes = self.inner.broker.quotes(symbols).await?;
-        // They show that the feed is alive, and are what an entry is held against.
-        let _told = self.inner.receive(symbols, &quotes);
-        self.inner.halt_for_loss().await;
-        Ok(quotes)
-    }
-
     /// The state as it is now.
     pub fn state(&self) -> State {
         self.inner.state.lock().clone()
@@ -536,164 +385,4 @@ impl Desk {
     pub fn events(&self) -> broadcast::Receiver<Arc<Batch>> {
         self.inner.events.subscribe()
     }
-
-    /// Shuts entries and asks everything that is working to come to rest: an entry is canceled at its task's next look.
-    /// Exits go on.
-    pub fn stop_entries(&self) {
-        self.inner.stopping.store(true, Ordering::SeqCst);
-    }
-
-    /// Shuts entries, waits until every entry and exit that was asked for has ended, and records that the process left
-    /// so, halted or not.
-    ///
-    /// # Errors
-    /// [`RecordError`] when that could not be recorded.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: entries stay shut, and it can be called again.
-    pub async fn stop(&self) -> Result<(), RecordError> {
-        self.stop_entries();
-        loop {
-            let mut rested = std::pin::pin!(self.inner.at_rest.notified());
-            // Registered before looking, so that the last task to finish is not missed.
-            rested.as_mut().enable();
-            if *self.inner.running.lock() == 0 {
-                break;
-            }
-            rested.await;
-        }
-        let halted = self.inner.note_switch().await.strongest().map(ToString::to_string);
-        self.inner.commit(vec![Record::Stopped { halted }]).await
-    }
-}
-
-impl Inner {
-    async fn market_clock(&self) -> Result<MarketClock, ReadError> {
-        let asked = self.clock.mono();
-        let clock = self.broker.market_clock().await?;
-        let mut newest = self.market.lock();
-        if newest.as_ref().is_none_or(|newest| newest.asked <= asked) {
-            *newest = Some(Market { state: clock.state.clone(), asked });
-        }
-        drop(newest);
-        Ok(clock)
-    }
-
-    /// Takes in what came for `symbols`, and says what of it may not be traded on.
-    fn receive(&self, symbols: &[Symbol], quotes: &Quotes) -> Vec<QuoteRefusal> {
-        let refused = gate::receive(&mut self.feed.lock(), symbols, quotes, &*self.clock);
-        self.tally.lock().came(symbols, quotes, &refused);
-        self.marks.lock().take(quotes, &refused, self.clock.mono());
-        refused
-    }
-
-    /// Does something that nobody waits for but [`Desk::stop`].
-    fn in_a_task<T: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> T) {
-        let running = Running::new(self);
-        let work = work(Arc::clone(self));
-        tokio::spawn(async move {
-            let _running = running;
-            work.await;
-        });
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
-    }
-
-    /// Takes an operation under this task's care until the result is dropped.
-    fn attend(self: &Arc<Self>, id: &ClientOrderId) -> Attended {
-        self.attended.lock().insert(id.clone());
-        Attended { inner: Arc::clone(self), id: id.clone() }
-    }
-}
-
-/// Entries that the broker lists, of which something was or may be filled, and of which there is no record: an earlier
-/// state directory's. They count for the day all the same.
-fn entries_unknown_to(state: &State, orders: &OrderList, ours: impl Fn(&SlotId) -> bool) -> u32 {
-    let unknown = orders.orders().iter().filter(|order| {
-        let id = order.label.as_deref().and_then(|label| ClientOrderId::new(label).ok());
-        let opens = order.legs.iter().all(|leg| leg.effect == PositionEffect::Open);
-        let holds_nothing = matches!(order.progress(), Progress::Final(fills) if fills.is_empty());
-        let is_ours = id.as_ref().and_then(|id| SlotId::of_label(id.as_str())).is_some_and(|slot| ours(&slot));
-        is_ours && opens && !holds_nothing && id.is_none_or(|id| !state.issued.contains_key(&id))
-    });
-    u32::try_from(unknown.count()).unwrap_or(u32::MAX)
-}
-
-/// Whether the broker lists names of these slots that are not in the records.
-fn has_unknown_names(state: &State, orders: &OrderList, of: impl Fn(&SlotId) -> bool) -> bool {
-    let mut labels = orders.orders().iter().filter_map(|order| order.label.as_deref());
-    labels.any(|label| {
-        let is_known = || ClientOrderId::new(label).is_ok_and(|id| state.issued.contains_key(&id));
-        SlotId::of_label(label).is_some_and(|slot| of(&slot)) && !is_known()
-    })
-}
-
-/// An operation that a task looks after.
-#[must_use = "an operation that nobody attends is the reconciler's"]
-struct Attended {
-    inner: Arc<Inner>,
-    id: ClientOrderId,
-}
-
-impl Drop for Attended {
-    fn drop(&mut self) {
-        self.inner.attended.lock().remove(&self.id);
-    }
-}
-
-/// The task of an entry or exit, from its first to its last step.
-struct Running(Arc<Inner>);
-
-impl Running {
-    fn new(inner: &Arc<Inner>) -> Self {
-        let mut running = inner.running.lock();
-        *running = running.saturating_add(1);
-        Self(Arc::clone(inner))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        {
-            let mut running = self.0.running.lock();
-            *running = running.saturating_sub(1);
-        }
-        self.0.at_rest.notify_waiters();
-    }
-}
-
-/// Why a session did not begin.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SessionError {
-    /// The desk was opened without limits, so it opens nothing (LIMIT-1).
-    #[error("the desk was opened without limits, and opens nothing without them")]
-    NoLimits,
-    /// The day's orders could not be read, so names might be used twice.
-    #[error("the day's orders could not be read")]
-    Broker(#[from] ReadError),
-    /// The day lies before one that had a session.
-    #[error("the broker says that today is {day}, but there was a session on {newest}; check the clocks")]
-    Older {
-        /// The day that was asked for.
-        day: Date,
-        /// The newest day that had a session.
-        newest: Date,
-    },
-    /// The day is not today.
-    #[error("the broker says that today is {day}, and our clock says {today}; check the clocks")]
-    Implausible {
-        /// The day that was asked for.
-        day: Date,
-        /// Our own clock's day, in UTC.
-        today: Date,
-    },
-    /// The session could not be recorded.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// The guard has seen a newer one.
-    #[error(transparent)]
-    Guard(#[from] trade_guard::Refusal),
 }

@@ -9,7 +9,8 @@ use backstop_clock::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{Desk, Inner, Running};
+use super::tasks::Running;
+use super::{Desk, Inner};
 use crate::alert::{AlertPolicy, AlertSink, AlertTally, Next, Notice, Queue};
 use crate::record::Record;
 use crate::state::{DRIFT, HALT, Stage, State};

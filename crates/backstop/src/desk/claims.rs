@@ -10,7 +10,8 @@ use backstop_trade_guard::{
     self as trade_guard, Appending, ClaimStore, Claims, Grounds, Permit, ResolveError, StoreError, Verdict,
 };
 
-use super::{Inner, OpenSession, RecordError};
+use super::session::OpenSession;
+use super::{Inner, RecordError};
 use crate::journal::JournalError;
 use crate::record::{Purpose, Record};
 use crate::refusal::Refusal;

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 
 use backstop_reconcile as reconcile;
 
+use super::Inner;
 use super::cash::overdrawn;
-use super::{Inner, Running};
+use super::tasks::Running;
 use crate::SlotId;
 use crate::journal::JournalError;
 use crate::record::{Batch, Record};

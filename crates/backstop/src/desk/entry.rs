@@ -27,7 +27,8 @@ use backstop_rollback::Reservation;
 use backstop_trade_guard::{Permit, TradeGuard};
 
 use super::settle::Rest;
-use super::{Attended, Desk, Entering, Inner, RecordError, Running};
+use super::tasks::{Attended, Running};
+use super::{Desk, Entering, Inner, RecordError};
 use crate::SlotId;
 use crate::gate::{self, MarketView, least_cost, least_margin};
 use crate::journal::JournalError;

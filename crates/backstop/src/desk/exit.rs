@@ -15,7 +15,8 @@ use tokio::time::{sleep, timeout};
 
 use super::book::net_of;
 use super::settle::Rest;
-use super::{Attended, Desk, Inner, Running};
+use super::tasks::{Attended, Running};
+use super::{Desk, Inner};
 use crate::SlotId;
 use crate::gate;
 use crate::record::{OrderEnd, Purpose, Record};

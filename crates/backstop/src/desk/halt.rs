@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Desk, Inner, Running};
+use super::tasks::Running;
+use super::{Desk, Inner};
 use crate::record::Record;
 use crate::state::State;
 use crate::switch::{Asked, Level, Pull, PullId, Pulled, Standing, SwitchError};

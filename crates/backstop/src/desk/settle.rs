@@ -13,7 +13,8 @@ use backstop_clock::{Mono, Timestamp};
 use tokio::time::sleep;
 
 use super::reconcile::several;
-use super::{Inner, Moment, Running};
+use super::tasks::Running;
+use super::{Inner, Moment};
 use crate::record::{OrderEnd, Purpose, Record};
 use crate::state::Operation;
 use crate::switch::Level;
