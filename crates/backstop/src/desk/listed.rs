@@ -7,6 +7,7 @@ use backstop_broker::{BrokerOrderId, ClientOrderId, Order, OrderList, ReadError}
 use backstop_clock::{Mono, Timestamp};
 
 use super::Inner;
+use crate::SlotId;
 use crate::state::Operation;
 
 /// Since when the broker's orders are known.
@@ -79,4 +80,11 @@ impl Inner {
         let rows = self.rows.lock();
         OrderList::complete(orders.orders().iter().filter(|order| rows.is_later(&order.id, moment)).cloned().collect())
     }
+}
+
+/// Our name of an order and the slot in it, if the order bears a name of any strategy's.
+pub(super) fn named(order: &Order) -> Option<(ClientOrderId, SlotId)> {
+    let id = ClientOrderId::new(order.label.as_deref()?).ok()?;
+    let slot = SlotId::of_label(id.as_str())?;
+    Some((id, slot))
 }

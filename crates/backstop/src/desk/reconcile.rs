@@ -13,6 +13,7 @@ use backstop_reconcile::{Drift, Unjudged};
 use tokio::time::sleep;
 
 use super::book::{Look, Seen};
+use super::listed::named;
 use super::settle::{Listed, Step, is_of, merge};
 use super::{Desk, Inner};
 use crate::SlotId;
@@ -164,13 +165,10 @@ impl Inner {
         let state = self.state.lock();
         let mut net = BTreeMap::new();
         for order in orders.orders() {
-            let id = order.label.as_deref().and_then(|label| ClientOrderId::new(label).ok());
-            let slot = id.as_ref().and_then(|id| SlotId::of_label(id.as_str()));
+            let Some((id, slot)) = named(order) else { continue };
             // Names are kept for two days only, and a broker's list may go back further than that.
-            let is_ours = |slot: SlotId| {
-                slot.strategy == self.config.strategy && state.issued_from.is_none_or(|from| slot.session.day >= from)
-            };
-            if !slot.is_some_and(is_ours) || id.is_none_or(|id| state.issued.contains_key(&id)) {
+            let is_kept = state.issued_from.is_none_or(|from| slot.session.day >= from);
+            if slot.strategy != self.config.strategy || !is_kept || state.issued.contains_key(&id) {
                 continue;
             }
             if let Progress::Final(fills) = order.progress() {
@@ -253,8 +251,7 @@ impl Inner {
     /// request twice. While one of them can still fill, it is being canceled.
     async fn adopt_late(self: &Arc<Self>, orders: &OrderList) {
         for order in orders.orders() {
-            let Some(id) = order.label.as_deref().and_then(|label| ClientOrderId::new(label).ok()) else { continue };
-            let Some(slot) = SlotId::of_label(id.as_str()) else { continue };
+            let Some((id, slot)) = named(order) else { continue };
             let Some(Late { purpose, legs, since, why }) = self.late(&id, &order.id) else { continue };
             // REC-7: another state directory's, under the same name.
             if since.is_some_and(|since| self.is_older(order, since)) {

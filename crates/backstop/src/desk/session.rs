@@ -6,6 +6,7 @@ use backstop_broker::{ClientOrderId, OrderList, PositionEffect, Progress, ReadEr
 use backstop_trade_guard as trade_guard;
 use jiff::civil::Date;
 
+use super::listed::named;
 use super::{Desk, RecordError, book};
 use crate::record::Record;
 use crate::state::{Session, State};
@@ -108,11 +109,10 @@ impl Desk {
 /// state directory's. They count for the day all the same.
 fn entries_unknown_to(state: &State, orders: &OrderList, ours: impl Fn(&SlotId) -> bool) -> u32 {
     let unknown = orders.orders().iter().filter(|order| {
-        let id = order.label.as_deref().and_then(|label| ClientOrderId::new(label).ok());
         let opens = order.legs.iter().all(|leg| leg.effect == PositionEffect::Open);
         let holds_nothing = matches!(order.progress(), Progress::Final(fills) if fills.is_empty());
-        let is_ours = id.as_ref().and_then(|id| SlotId::of_label(id.as_str())).is_some_and(|slot| ours(&slot));
-        is_ours && opens && !holds_nothing && id.is_none_or(|id| !state.issued.contains_key(&id))
+        let is_unknown = named(order).is_some_and(|(id, slot)| ours(&slot) && !state.issued.contains_key(&id));
+        is_unknown && opens && !holds_nothing
     });
     u32::try_from(unknown.count()).unwrap_or(u32::MAX)
 }

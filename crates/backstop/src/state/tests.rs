@@ -1,14 +1,15 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use backstop_broker::{Leg, OrderKind, PositionEffect, Quantity, ReadError, Side, TimeInForce};
+use backstop_broker::{Fill, Leg, OrderKind, OrderRequest, PositionEffect, Quantity, ReadError, Side, TimeInForce};
 use backstop_clock::Mono;
-use backstop_reconcile::{Intents, Moment, Others, Override, Read, VerifiedClosed};
+use backstop_reconcile::{Executed, Intents, Moment, Others, Override, Read, VerifiedClosed};
 use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
 use crate::ids::StrategyName;
+use crate::record::OrderEnd;
 use crate::switch::Level;
 
 fn slot(number: u32) -> SlotId {

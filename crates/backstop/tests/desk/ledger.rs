@@ -11,21 +11,9 @@ use backstop::{Batch, Desk, DeskConfig, EntryEnd, MemoryJournal, Purpose, Record
 use backstop_sim::{FaultKind, FaultPlan};
 
 use crate::bench::{Bench, DyingJournal, Enter, config, flatten, leave, limits, plan};
+use crate::dice::Dice;
 
 const SLOTS: u32 = 12;
-
-/// Splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-}
 
 /// Each seed has rates of its own, so that some sessions are calm and some are not.
 fn faults(dice: &mut Dice) -> FaultPlan {

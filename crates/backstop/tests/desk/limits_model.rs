@@ -12,6 +12,7 @@ use backstop_sim::FaultPlan;
 use jiff::SignedDuration;
 
 use crate::bench::{Bench, Enter, leave, limits, plan};
+use crate::dice::Dice;
 use crate::limits::{breaches, name, with};
 
 const SLOTS: u32 = 60;
@@ -54,19 +55,6 @@ impl Model {
             ("Messages", messages >= 5),
         ];
         broken.into_iter().filter(|(_, is_broken)| *is_broken).map(|(name, _)| name.to_owned()).collect()
-    }
-}
-
-/// Splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
     }
 }
 

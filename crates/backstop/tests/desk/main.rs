@@ -11,6 +11,7 @@ mod cash;
 mod checkpoints;
 mod comparison;
 mod days;
+mod dice;
 mod doubts;
 mod entries;
 mod exactly_once;
