@@ -1,11 +1,13 @@
 //! How the binary and the simulator are run as processes of their own, and what they say is read.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use backstop::broker::Decimal;
 use serde_json::Value;
 
 /// A token that must not be found anywhere.
@@ -109,9 +111,9 @@ impl Running {
 /// The simulator as a process of its own: a server that speaks Tradier's protocol.
 pub(crate) struct Simulator {
     _process: Running,
-    base_url: String,
-    token: String,
-    account: String,
+    pub(crate) base_url: String,
+    pub(crate) token: String,
+    pub(crate) account: String,
 }
 
 impl Simulator {

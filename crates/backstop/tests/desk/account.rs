@@ -5,13 +5,8 @@ use std::time::Duration;
 
 use backstop::broker::Decimal;
 use backstop::{CASH, CashError, Desk, EntryEnd, MemoryJournal, Operator, Refusal};
-use backstop_sim::FaultPlan;
 
-use crate::bench::{Bench, Budget, Enter, SETTLE, enter, leave, plan, spy};
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
+use crate::bench::{Budget, Enter, SETTLE, calm, enter, leave, plan, spy};
 
 fn free(desk: &Desk) -> Decimal {
     desk.state().account.free().unwrap()

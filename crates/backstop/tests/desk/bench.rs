@@ -1,32 +1,28 @@
 //! A desk on a simulated broker whose faults, clock, lock and journal are in the test's hands.
 
-use std::collections::VecDeque;
+mod journals;
+mod metered;
+
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use backstop::broker::{
-    Balances, Broker, BrokerOrderId, ClosedLot, Decimal, Doubt, DoubtCause, Grant, Leg, MarketClock, NotGranted, Order,
-    OrderKind, OrderList, OrderRequest, Outcome, Position, PositionEffect, Priority, Quantity, Quotes, ReadError, Side,
-    Symbol,
-};
+use backstop::broker::{Broker, Decimal, Leg, OrderKind, PositionEffect, Quantity, Side, Symbol};
 use backstop::clock::{Clock, ManualClock, Timestamp};
 use backstop::file_lock::{Claim, Lock};
 use backstop::limits::{Collar, Config as LimitsConfig, Rate};
 use backstop::quote::{Policy, PolicyConfig};
 use backstop::reconcile::{Config as ReconcileConfig, Repeat};
 use backstop::{
-    Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan, Journal, JournalError, MarketView,
-    MemoryJournal, OpenError, Record, SlotId, State, StrategyName, Switch,
+    Batch, Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan, Journal, MarketView, MemoryJournal,
+    OpenError, SlotId, State, StrategyName, Switch,
 };
 use backstop_sim::{FaultKind, FaultPlan, Hours, SimBroker, SimConfig, SimHandle};
-use jiff::civil::Date;
-use parking_lot::Mutex;
 
-use crate::budget::Counted;
+pub(crate) use self::journals::*;
+pub(crate) use self::metered::*;
 
 pub(crate) const SETTLE: Duration = Duration::from_secs(6);
 pub(crate) const ENTRIES: u32 = 4;
@@ -188,6 +184,11 @@ fn freshness() -> PolicyConfig {
     config
 }
 
+/// A bench whose broker does nothing wrong.
+pub(crate) fn calm() -> Bench {
+    Bench::new(1, FaultPlan::none())
+}
+
 pub(crate) fn config() -> DeskConfig {
     DeskConfig {
         home: "test".to_owned(),
@@ -332,281 +333,4 @@ pub(crate) async fn flatten(desk: &Desk) {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     panic!("not flat: {:#?}", desk.state());
-}
-
-/// The simulated broker behind a request budget that a test can shut, and that can take its time.
-#[derive(Debug)]
-pub(crate) struct Metered {
-    inner: SimBroker,
-    pub(crate) budget: Mutex<Budget>,
-    /// The list of positions alone cannot be read.
-    pub(crate) positions_fail: AtomicBool,
-    /// No single order can be read, though the list can.
-    pub(crate) order_fails: AtomicBool,
-    /// Every cancel is taken, and does nothing.
-    pub(crate) cancel_does_nothing: AtomicBool,
-    /// How many cancels were asked for.
-    pub(crate) cancels: AtomicUsize,
-    /// How often the list of orders was asked for.
-    pub(crate) lists: AtomicUsize,
-    /// The label of each order that was handed in, and what a test put in between.
-    pub(crate) submitted: Mutex<Vec<String>>,
-    /// The adapter panics once, after the request has left.
-    pub(crate) panic_in_submit: AtomicBool,
-    /// Whatever the broker makes of an order, nobody is told.
-    pub(crate) lose_answers: AtomicBool,
-    /// How long the list of orders and the balances are on their way.
-    pub(crate) orders_delay: Mutex<Duration>,
-    pub(crate) balances_delay: Mutex<Duration>,
-    /// What the next readings of the account's cash say, whatever it is.
-    pub(crate) balances_say: Mutex<VecDeque<Decimal>>,
-    /// The nightly report; `None`: there is none.
-    pub(crate) closed: Mutex<Option<Vec<ClosedLot>>>,
-    /// What is done to every order that is read by its number.
-    pub(crate) rewrite_order: Mutex<Option<fn(&mut Order)>>,
-    /// What is done to every list of orders.
-    pub(crate) rewrite_orders: Mutex<Option<Rewrite<Vec<Order>>>>,
-    /// What is done to every answer about quotes and the clock.
-    pub(crate) rewrite_quotes: Mutex<Option<fn(&mut Quotes)>>,
-    pub(crate) rewrite_clock: Mutex<Option<fn(&mut MarketClock)>>,
-}
-
-/// What is done to an answer.
-pub(crate) type Rewrite<T> = fn(&mut T);
-
-/// What the next grants do.
-#[derive(Debug, Clone)]
-pub(crate) enum Budget {
-    Open,
-    Shut,
-    After(Duration),
-    /// What the limiter says, of quotes too.
-    Counted(Arc<Counted>),
-}
-
-impl Metered {
-    fn new(inner: SimBroker) -> Self {
-        Self {
-            inner,
-            budget: Mutex::new(Budget::Open),
-            positions_fail: AtomicBool::new(false),
-            order_fails: AtomicBool::new(false),
-            cancel_does_nothing: AtomicBool::new(false),
-            cancels: AtomicUsize::new(0),
-            lists: AtomicUsize::new(0),
-            submitted: Mutex::default(),
-            panic_in_submit: AtomicBool::new(false),
-            lose_answers: AtomicBool::new(false),
-            orders_delay: Mutex::default(),
-            balances_delay: Mutex::default(),
-            balances_say: Mutex::default(),
-            closed: Mutex::default(),
-            rewrite_order: Mutex::default(),
-            rewrite_orders: Mutex::default(),
-            rewrite_quotes: Mutex::default(),
-            rewrite_clock: Mutex::default(),
-        }
-    }
-}
-
-#[async_trait]
-impl Broker for Metered {
-    fn call_timeout(&self) -> Duration {
-        self.inner.call_timeout()
-    }
-
-    async fn grant(&self, priority: Priority, within: Duration) -> Result<Grant, NotGranted> {
-        let budget = self.budget.lock().clone();
-        match budget {
-            Budget::Open => {}
-            Budget::Shut => return Err(NotGranted { after: Duration::from_mins(1) }),
-            Budget::After(wait) => tokio::time::sleep(wait).await,
-            Budget::Counted(counted) => counted.leave(priority, within).await?,
-        }
-        Ok(Grant::unmetered())
-    }
-
-    async fn submit(&self, order: &OrderRequest, grant: Grant) -> Outcome<BrokerOrderId> {
-        self.submitted.lock().push(order.client_order_id().to_string());
-        if self.panic_in_submit.swap(false, Ordering::SeqCst) {
-            let (inner, order) = (self.inner.clone(), order.clone());
-            tokio::spawn(async move { drop(inner.submit(&order, grant).await) });
-            tokio::task::yield_now().await;
-            panic!("a bug in the adapter, after the request has left");
-        }
-        let outcome = self.inner.submit(order, grant).await;
-        if self.lose_answers.load(Ordering::SeqCst) {
-            return Outcome::Unknown(Doubt { cause: DoubtCause::ConnectionLost, detail: String::new() });
-        }
-        outcome
-    }
-
-    async fn cancel(&self, id: &BrokerOrderId) -> Outcome<()> {
-        self.cancels.fetch_add(1, Ordering::SeqCst);
-        if self.cancel_does_nothing.load(Ordering::SeqCst) {
-            return Outcome::Accepted(());
-        }
-        self.inner.cancel(id).await
-    }
-
-    async fn order(&self, id: &BrokerOrderId) -> Result<Order, ReadError> {
-        if self.order_fails.load(Ordering::SeqCst) {
-            return Err(ReadError::Server { status: 500, detail: "test".to_owned() });
-        }
-        self.inner.order(id).await.map(|order| rewritten(order, *self.rewrite_order.lock()))
-    }
-
-    async fn orders(&self) -> Result<OrderList, ReadError> {
-        self.lists.fetch_add(1, Ordering::SeqCst);
-        let orders = self.inner.orders().await;
-        let delay = *self.orders_delay.lock();
-        tokio::time::sleep(delay).await;
-        let rewrite = *self.rewrite_orders.lock();
-        orders.map(|list| OrderList::complete(rewritten(list.orders().to_vec(), rewrite)))
-    }
-
-    async fn positions(&self) -> Result<Vec<Position>, ReadError> {
-        if self.positions_fail.load(Ordering::SeqCst) {
-            return Err(ReadError::Server { status: 500, detail: "test".to_owned() });
-        }
-        self.inner.positions().await
-    }
-
-    async fn quotes(&self, symbols: &[Symbol]) -> Result<Quotes, ReadError> {
-        let budget = self.budget.lock().clone();
-        if let Budget::Counted(counted) = budget {
-            let leave = counted.leave(Priority::Polling, Duration::from_mins(5)).await;
-            leave.map_err(|_| ReadError::Throttled { until: None, detail: String::new() })?;
-        }
-        self.inner.quotes(symbols).await.map(|quotes| rewritten(quotes, *self.rewrite_quotes.lock()))
-    }
-
-    async fn balances(&self) -> Result<Balances, ReadError> {
-        let balances = self.inner.balances().await;
-        let delay = *self.balances_delay.lock();
-        tokio::time::sleep(delay).await;
-        let said = self.balances_say.lock().pop_front();
-        balances.map(|balances| Balances { total_cash: said.unwrap_or(balances.total_cash), ..balances })
-    }
-
-    async fn closed_lots(&self, since: Date) -> Result<Option<Vec<ClosedLot>>, ReadError> {
-        let lots = self.closed.lock().clone();
-        Ok(lots.map(|lots| lots.into_iter().filter(|lot| lot.closed_on >= since).collect()))
-    }
-
-    async fn market_clock(&self) -> Result<MarketClock, ReadError> {
-        self.inner.market_clock().await.map(|clock| rewritten(clock, *self.rewrite_clock.lock()))
-    }
-}
-
-fn rewritten<T>(mut answer: T, rewrite: Option<fn(&mut T)>) -> T {
-    if let Some(rewrite) = rewrite {
-        rewrite(&mut answer);
-    }
-    answer
-}
-
-/// A journal that takes a number of batches and then never answers again: to a desk on it, the process has died.
-#[derive(Debug)]
-pub(crate) struct DyingJournal {
-    kept: MemoryJournal,
-    left: Mutex<usize>,
-    /// Whether the batch that nobody hears of again is on disk.
-    last_is_kept: bool,
-}
-
-impl DyingJournal {
-    pub(crate) fn new(batches: usize, last_is_kept: bool) -> Self {
-        Self { kept: MemoryJournal::default(), left: Mutex::new(batches), last_is_kept }
-    }
-
-    pub(crate) fn batches(&self) -> Vec<Batch> {
-        self.kept.batches()
-    }
-}
-
-#[async_trait]
-impl Journal for DyingJournal {
-    async fn append(&self, batch: Arc<Batch>) -> Result<(), JournalError> {
-        let alive = {
-            let mut left = self.left.lock();
-            let alive = *left > 0;
-            *left = left.saturating_sub(1);
-            alive
-        };
-        if alive {
-            return self.kept.append(batch).await;
-        }
-        if self.last_is_kept && self.kept.batches().last() != Some(&*batch) {
-            self.kept.append(batch).await?;
-        }
-        std::future::pending().await
-    }
-}
-
-/// A journal whose disk is full from a given batch on.
-#[derive(Debug)]
-pub(crate) struct FullJournal(pub(crate) Mutex<usize>);
-
-#[async_trait]
-impl Journal for FullJournal {
-    async fn append(&self, _: Arc<Batch>) -> Result<(), JournalError> {
-        let mut left = self.0.lock();
-        if *left == 0 {
-            return Err(JournalError::Failed { source: "the disk is gone".into() });
-        }
-        *left -= 1;
-        Ok(())
-    }
-}
-
-/// Whether a record is one of those.
-pub(crate) type Picks = fn(&Record) -> bool;
-
-/// A journal whose disk has no room for some batches, as long as the test says so.
-#[derive(Debug, Default)]
-pub(crate) struct PickyJournal {
-    pub(crate) kept: MemoryJournal,
-    pub(crate) refuses: Mutex<Option<Picks>>,
-}
-
-#[async_trait]
-impl Journal for PickyJournal {
-    async fn append(&self, batch: Arc<Batch>) -> Result<(), JournalError> {
-        let refuses = *self.refuses.lock();
-        if refuses.is_some_and(|refuses| batch.records.iter().any(refuses)) {
-            return Err(JournalError::Refused { source: "the disk is full".into() });
-        }
-        self.kept.append(batch).await
-    }
-}
-
-/// A journal whose disk takes its time.
-#[derive(Debug)]
-pub(crate) struct SlowJournal;
-
-#[async_trait]
-impl Journal for SlowJournal {
-    async fn append(&self, _: Arc<Batch>) -> Result<(), JournalError> {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        Ok(())
-    }
-}
-
-/// Like [`backstop::LogJournal`]: a write goes on when nobody waits for it any more.
-#[derive(Debug, Default)]
-pub(crate) struct DetachedJournal {
-    pub(crate) kept: Arc<MemoryJournal>,
-}
-
-#[async_trait]
-impl Journal for DetachedJournal {
-    async fn append(&self, batch: Arc<Batch>) -> Result<(), JournalError> {
-        let kept = Arc::clone(&self.kept);
-        let written = tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            kept.append(batch).await
-        });
-        written.await.unwrap()
-    }
 }

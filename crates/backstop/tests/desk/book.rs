@@ -14,11 +14,7 @@ use backstop::{
 };
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, SETTLE, config, enter, leave, spy};
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
+use crate::bench::{Bench, SETTLE, calm, config, enter, leave, spy};
 
 async fn desk_as(bench: &Bench, config: DeskConfig) -> (Desk, Arc<MemoryJournal>) {
     let journal = Arc::new(MemoryJournal::default());

@@ -10,13 +10,9 @@ use backstop::{
 use backstop_sim::{FaultKind, FaultPlan};
 
 use crate::bench::{
-    Bench, Budget, DetachedJournal, Enter, PickyJournal, Planned, SETTLE, SlowJournal, enter, flatten, leave, look,
-    plan, spy,
+    Bench, Budget, DetachedJournal, Enter, PickyJournal, Planned, SETTLE, SlowJournal, calm, enter, flatten, leave,
+    look, plan, spy,
 };
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
 
 /// A plan that asks for so much to be set aside.
 async fn asking(desk: &Desk, reserve: u32) -> Planned {

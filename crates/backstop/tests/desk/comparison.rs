@@ -6,14 +6,10 @@ use std::time::Duration;
 
 use backstop::broker::Decimal;
 use backstop::{EntryEnd, ExitEnd, MemoryJournal, Record};
-use backstop_sim::{FaultKind, FaultPlan};
+use backstop_sim::FaultKind;
 use jiff::SignedDuration;
 
-use crate::bench::{Bench, Enter, enter, leave, plan, spy};
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
+use crate::bench::{Enter, calm, enter, leave, plan, spy};
 
 // proves: REC-4
 #[tokio::test(start_paused = true)]

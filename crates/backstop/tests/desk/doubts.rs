@@ -10,11 +10,7 @@ use backstop::{Claim, Desk, EntryEnd, MemoryJournal, Operator, OrderEnd};
 use backstop_sim::{FaultKind, FaultPlan};
 use jiff::SignedDuration;
 
-use crate::bench::{Bench, Enter, Planned, SETTLE, enter, leave, plan};
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
+use crate::bench::{Enter, Planned, SETTLE, calm, enter, leave, plan};
 
 /// An order that works and does not fill.
 async fn far_from_the_market(desk: &Desk) -> Planned {

@@ -9,15 +9,11 @@ use backstop_sim::{FaultKind, FaultPlan};
 use parking_lot::Mutex;
 
 use crate::bench::{
-    Bench, Budget, ENTRIES, Enter, FullJournal, Planned, SETTLE, SlowJournal, enter, flatten, leave, plan, spy,
+    Budget, ENTRIES, Enter, FullJournal, Planned, SETTLE, SlowJournal, calm, enter, flatten, leave, plan, spy,
 };
 
 /// Takes one precondition away from a good plan.
 type Spoil = Box<dyn Fn(&mut Planned)>;
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
 
 #[tokio::test(start_paused = true)]
 async fn an_entry_that_passes_every_gate_becomes_a_position_that_the_broker_holds() {

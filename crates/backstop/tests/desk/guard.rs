@@ -10,12 +10,8 @@ use backstop_sim::{FaultKind, FaultPlan};
 use tokio::time::timeout;
 
 use crate::bench::{
-    Bench, DetachedJournal, DyingJournal, ENTRIES, Enter, Picks, PickyJournal, SETTLE, config, enter, leave, plan,
+    Bench, DetachedJournal, DyingJournal, ENTRIES, Enter, Picks, PickyJournal, SETTLE, calm, config, enter, leave, plan,
 };
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
 
 fn is_spent(end: &EntryEnd) -> bool {
     matches!(end, EntryEnd::Refused(Refusal::Guard(trade_guard::Refusal::Spent { .. })))

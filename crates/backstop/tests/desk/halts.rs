@@ -11,11 +11,7 @@ use backstop::{Desk, EntryEnd, ExitEnd, ExitRefusal, Level, MemoryJournal, Order
 use backstop_sim::{FaultKind, FaultPlan};
 use parking_lot::Mutex;
 
-use crate::bench::{Bench, Budget, Enter, FullJournal, SETTLE, SlowJournal, enter, flatten, leave, plan};
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
+use crate::bench::{Bench, Budget, Enter, FullJournal, SETTLE, SlowJournal, calm, enter, flatten, leave, plan};
 
 /// As another process does it.
 fn pull(bench: &Bench, level: Level) {

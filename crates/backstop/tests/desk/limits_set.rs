@@ -7,14 +7,9 @@ use backstop::{
     AllowError, DeskConfig, EntryEnd, ExitEnd, Journal, Loosening, MemoryJournal, OpenError, Record, Refusal,
     SessionError, State, TightenError,
 };
-use backstop_sim::FaultPlan;
 
-use crate::bench::{Bench, Enter, config, enter, leave, limits, plan};
+use crate::bench::{Enter, calm, config, enter, leave, limits, plan};
 use crate::limits::{breaches, with};
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
 
 fn tight() -> Config {
     Config { order_quantity: 10, positions: 2, positions_per_underlying: 2, ..limits() }

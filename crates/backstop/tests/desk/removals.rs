@@ -8,11 +8,7 @@ use backstop::broker::Decimal;
 use backstop::{EntryEnd, ExitEnd, ExitRefusal, MemoryJournal, Operator, Refusal};
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, Enter as _, SETTLE, SlowJournal, config, enter, leave, spy};
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
+use crate::bench::{Enter, SETTLE, SlowJournal, calm, config, enter, leave, spy};
 
 // proves: EXIT-1
 #[tokio::test(start_paused = true)]

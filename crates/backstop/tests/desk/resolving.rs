@@ -11,11 +11,7 @@ use backstop::{
 };
 use backstop_sim::{FaultKind, FaultPlan};
 
-use crate::bench::{Bench, DetachedJournal, SETTLE, config, enter, flatten, leave, spy};
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
+use crate::bench::{Bench, DetachedJournal, SETTLE, calm, config, enter, flatten, leave, spy};
 
 fn ann() -> Operator {
     Operator { by: "ann".to_owned(), reason: "looked at the account".to_owned(), despite_positions: false }

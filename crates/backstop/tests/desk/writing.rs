@@ -8,16 +8,12 @@ use std::time::Duration;
 use backstop::broker::{Decimal, OrderKind, Symbol};
 use backstop::file_lock::{Claim, Lock};
 use backstop::{Desk, EntryEnd, ExitEnd, MemoryJournal, Refusal, State};
-use backstop_sim::{FaultKind, FaultPlan};
+use backstop_sim::FaultKind;
 use parking_lot::Mutex;
 
 use crate::bench::{
-    Bench, Budget, DetachedJournal, DyingJournal, Enter, FullJournal, SlowJournal, config, confirm, enter, leave, plan,
+    Budget, DetachedJournal, DyingJournal, Enter, FullJournal, SlowJournal, calm, config, confirm, enter, leave, plan,
 };
-
-fn calm() -> Bench {
-    Bench::new(1, FaultPlan::none())
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_comparison_that_is_dropped_while_it_writes_leaves_one_story() {
