@@ -119,7 +119,7 @@ impl<'a> Bed<'a> {
                 &["bench", "--locked", "--package", "backstop-benches", "--bench", bench.name, "--no-run"],
             ),
             Kind::Peers { .. } => {
-                let mut command = cargo(self.root, &["build", "--release", "--manifest-path"]);
+                let mut command = cargo(self.root, &["build", "--release", "--locked", "--manifest-path"]);
                 command.arg(self.manifest(bench));
                 command
             }
@@ -158,7 +158,7 @@ impl<'a> Bed<'a> {
             }
             Kind::Peers { words, quick } => {
                 for words in if is_quick { quick } else { words } {
-                    let mut command = cargo(self.root, &["run", "--release", "--manifest-path"]);
+                    let mut command = cargo(self.root, &["run", "--release", "--locked", "--manifest-path"]);
                     command.arg(self.manifest(bench)).arg("--").args(words.split_whitespace()).arg("--json");
                     command.current_dir(self.folder());
                     figures.add_lines(&said(command)?)?;

@@ -140,6 +140,7 @@ fn call(
         None => (command.arguments.as_slice(), [].as_slice()),
     };
     let mut arguments: Vec<&str> = of_cargo.iter().map(String::as_str).collect();
+    arguments.push("--locked");
     if build {
         arguments.push("--no-run");
     }
