@@ -22,7 +22,7 @@ const FILL_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const SETTLE: Duration = Duration::from_secs(3);
 /// The settling time that the durations of the faults are meant for.
 const USUAL_SETTLE: Duration = Duration::from_secs(5);
-const RECONCILE_EVERY: Duration = Duration::from_secs(1);
+const RECONCILE_EVERY: Duration = Duration::from_secs(2);
 
 /// What is traded, on what, and what is done to the bots.
 #[derive(Debug)]
