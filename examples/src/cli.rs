@@ -126,6 +126,7 @@ The measures:
   made, lost     each order's fills against the true prices of the end, summed by cause; all causes add up to the result
 
   paper-trader demo --seed 3
+  paper-trader demo --requests 200     what keeping to a limit is worth: it takes longer
   paper-trader demo --svg demo.svg --json
   paper-trader demo --keep DIR     then: paper-trader --state-dir DIR/backstop log
 

@@ -13,7 +13,7 @@ pub(crate) const OF_A_SIMULATOR: NonZeroU32 = NonZeroU32::new(60 * 100).unwrap()
 
 /// What each broker of a demo answers: more than the bot on Backstop asks for while it goes by it, and less than one that polls
 /// as fast as it can.
-pub(crate) const OF_A_DEMO: NonZeroU32 = NonZeroU32::new(600).unwrap();
+pub(crate) const OF_A_DEMO: NonZeroU32 = NonZeroU32::new(400).unwrap();
 
 /// The same for a simulator in another process.
 const VARIABLE: &str = "TRADIER_REQUESTS_PER_MINUTE";

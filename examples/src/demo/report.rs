@@ -38,7 +38,7 @@ pub(crate) fn write(out: &mut impl Write, raced: &Raced) -> io::Result<()> {
     row("orphans at the end", &|m| orphans(m))?;
     row("cash: belief less truth at the end", &|m| m.cash_drift.map_or("unknown".to_owned(), money))?;
     row("requests refused: too many a minute", &|m| m.refused_requests.to_string())?;
-    row("entries on quotes that were no price", &|m| m.bad_quote_entries.len().to_string())?;
+    row("entries on quotes that are no price", &|m| m.bad_quote_entries.len().to_string())?;
     for (cause, _, what) in CAUSES {
         row(what, &|m| money(m.money.made(cause)))?;
     }
@@ -58,7 +58,7 @@ const CAUSES: [(Cause, &str, &str); 4] = [
 
 fn orphans(measures: &Measures) -> String {
     let contracts: Decimal = measures.orphans.values().sum();
-    if contracts.is_zero() { "none".to_owned() } else { format!("{contracts} of {} symbols", measures.orphans.len()) }
+    if contracts.is_zero() { "none".to_owned() } else { format!("{contracts} in {} symbols", measures.orphans.len()) }
 }
 
 /// What became of a bot.

@@ -105,6 +105,7 @@ impl Screen {
     pub(crate) fn finish(&self) {
         if let Self::Live(live) = self {
             live.bar.abandon();
+            print("");
         }
     }
 }

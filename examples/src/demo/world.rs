@@ -54,7 +54,7 @@ impl Plan {
 
     /// How long it will take, about: the slots, the last position, and what recovery takes after each kill.
     pub(crate) fn expected(&self) -> Duration {
-        SLOT * self.entries + HOLD + SETTLE * 3
+        SLOT * self.entries + HOLD + SETTLE * 5
     }
 
     /// Starts a broker. Two of one plan have the same prices, step by step, and the same dice: the n-th order, cancel, read or

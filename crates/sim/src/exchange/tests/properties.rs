@@ -95,6 +95,17 @@ proptest! {
         let mut back = Exchange::resume(&json, exchange.settings.clone(), None, exchange.now).unwrap();
         prop_assert_eq!(back.ledger(exchange.now), ledger);
     }
+
+    // Two bots that each have a simulator of the same seed can be held against each other.
+    #[test]
+    fn prices_are_the_same_whatever_is_asked_and_traded(seed in any::<u64>(), steps in steps()) {
+        let (mut busy, _) = session(seed, FaultPlan::hostile(), &steps);
+        let mut idle = Exchange::new(settings(SimConfig::new(seed)), None, start());
+        for name in ["SPX", "SPY", PUT_5900, PUT_5890] {
+            let now = busy.now;
+            prop_assert_eq!(busy.true_prices(now, &symbol(name)), idle.true_prices(now, &symbol(name)));
+        }
+    }
 }
 
 #[test]
