@@ -11,8 +11,7 @@ use crate::failure::Failure;
 /// a session on it goes a hundred times as fast (a slot of 3 s stands for one of 5 minutes).
 pub(crate) const OF_A_SIMULATOR: NonZeroU32 = NonZeroU32::new(60 * 100).unwrap();
 
-/// What each broker of a demo answers: more than the bot on Backstop asks for while it goes by it, and less than one that polls
-/// as fast as it can.
+/// What each broker of a demo answers: about what the bot on Backstop asks for at its pace.
 pub(crate) const OF_A_DEMO: NonZeroU32 = NonZeroU32::new(400).unwrap();
 
 /// The same for a simulator in another process.
