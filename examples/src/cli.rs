@@ -119,11 +119,12 @@ run to run.
 The measures:
   duplicates     slots whose position was opened again, and exits that closed more than was open
   unwatched      what the broker holds and neither a position in the bot's book nor an order that it follows accounts for
-  orphans        the same, when all is over
+  orphans        the same, when all is over; what is known and left open, and what is believed in and not there, stand beside it
   cash           what the bot believes that it has, less what it has
   refused        requests that the broker refused because there were too many in the minute
   bad quotes     entries sent on a quote that was no price to trade on: old, crossed, zero, a word
-  made, lost     each order's fills against the true prices of the end, summed by cause; all causes add up to the result
+  made, lost     each order's fills against the true prices of the end, summed by cause; all causes add up to the result. The
+                 strategy pays the spread and earns nothing: look at what was made by orders that nobody meant
 
   paper-trader demo --seed 3
   paper-trader demo --requests 200     what keeping to a limit is worth: it takes longer

@@ -18,15 +18,15 @@ mod world;
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use backstop::clock::{Clock, SystemClock};
 
 use crate::cli::{Common, DemoArgs};
 use crate::failure::Failure;
-use crate::signals::Signals;
 
-use race::Raced;
+use race::{Interrupts, Raced};
 use screen::Screen;
 use world::{Place, Plan};
 
@@ -34,47 +34,44 @@ use world::{Place, Plan};
 pub(crate) async fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure> {
     let plan = Plan::of(args)?;
     let place = Place::of(args.keep.as_deref())?;
+    // Found out now rather than when all is over.
+    args.svg.as_deref().map_or(Ok(()), |path| write_to(path, ""))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let signals = Signals::listen()?;
+    let interrupts = Interrupts::listen()?;
     if !common.json {
         announce(&plan)?;
     }
     let screen = Screen::of(common.json);
-    let raced = race::run(&plan, &place, &clock, &screen, signals).await;
+    let raced = race::run(&plan, &place, &clock, &screen, interrupts).await;
     screen.finish();
     let raced = raced?;
-    print(&raced, &plan, common.json)?;
-    if let Some(path) = &args.svg {
-        let written = fs::write(path, picture::of(&raced, plan.seed));
-        written.map_err(|error| Failure::Broker(format!("cannot write {}: {error}", path.display())))?;
-    }
-    if let (Place::Kept(dir), false) = (&place, common.json) {
-        explain(dir)?;
-    }
-    judge(&raced)
+    let drawn = args.svg.as_deref().map_or(Ok(()), |path| write_to(path, &picture::of(&raced, plan.seed)));
+    let kept = if let Place::Kept(dir) = &place { Some(dir.as_path()) } else { None };
+    let printed = print(&raced, &plan, kept, common.json);
+    // Harm matters more than that nobody reads of it.
+    judge(&raced)?;
+    drawn?;
+    printed
+}
+
+fn write_to(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| Failure::Broker(format!("cannot write {}: {error}", path.display())))
 }
 
 fn announce(plan: &Plan) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let (entries, strategy, seconds) = (plan.entries, plan.strategy(), plan.expected().as_secs());
-    writeln!(
-        out,
-        "Two bots trade the same {strategy} strategy, {entries} slots each, in about {seconds} seconds: one is written"
-    )?;
-    writeln!(
-        out,
-        "as such bots are, the other one is on Backstop. Each has a broker of its own, with the same prices and the"
-    )?;
-    writeln!(
-        out,
-        "same faults: lost and late answers, lists that lag, bad quotes. Both are killed twice at the same moments,"
-    )?;
-    writeln!(out, "and once a second instance of each is started. Then the brokers' ledgers say what was done.")?;
-    writeln!(out, "Nothing is scripted but the seed, {}: try another with --seed. Ctrl-C ends it early.\n", plan.seed)?;
+    writeln!(out, "Two bots trade the same {strategy} strategy, {entries} slots each, in about {seconds} seconds.")?;
+    writeln!(out, "One is written as such bots are, the other one is on Backstop. Each has a broker")?;
+    writeln!(out, "of its own, with the same prices and the same faults ({}: lost and", plan.faults())?;
+    writeln!(out, "late answers, lists that lag, bad quotes). Both are killed twice at the same")?;
+    writeln!(out, "moments, and once a second instance of each is started. Then the brokers'")?;
+    writeln!(out, "ledgers say what was done. Nothing is scripted but the seed, {}.", plan.seed)?;
+    writeln!(out, "Another one: --seed N. Ctrl-C ends it early.\n")?;
     Ok(())
 }
 
-fn print(raced: &Raced, plan: &Plan, json: bool) -> Result<(), Failure> {
+fn print(raced: &Raced, plan: &Plan, kept: Option<&Path>, json: bool) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     if json {
         return Ok(writeln!(out, "{}", report::as_json(raced, plan)?)?);
@@ -83,12 +80,12 @@ fn print(raced: &Raced, plan: &Plan, json: bool) -> Result<(), Failure> {
     if raced.is_partial {
         writeln!(out, "ended early: what was measured until then")?;
     }
-    Ok(report::write(&mut out, raced)?)
+    report::write(&mut out, raced, plan.entries)?;
+    kept.map_or(Ok(()), |dir| explain(&mut out, dir))
 }
 
 /// What shows more of a demo that was kept.
-fn explain(dir: &std::path::Path) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
+fn explain(out: &mut impl Write, dir: &Path) -> Result<(), Failure> {
     let dir = dir.display();
     writeln!(out, "\nWhat the one on Backstop did, and what it believes:")?;
     writeln!(out, "  paper-trader --state-dir {dir}/backstop log")?;
@@ -100,7 +97,10 @@ fn explain(dir: &std::path::Path) -> Result<(), Failure> {
 
 /// Harm to the naive bot is what there is to see; harm to the other one is a failure.
 fn judge(raced: &Raced) -> Result<(), Failure> {
-    let is_well = raced.backstop.measures.harms().is_empty() && raced.backstop.is_at_rest();
+    let bot = &raced.backstop;
+    if !bot.measures.harms().is_empty() {
+        return Err(Failure::Harmed);
+    }
     // Ended in the middle, it is in the middle of something.
-    if is_well || raced.is_partial { Ok(()) } else { Err(Failure::Harmed) }
+    if bot.is_at_rest() || raced.is_partial { Ok(()) } else { Err(Failure::LeftUnresolved) }
 }

@@ -48,8 +48,13 @@ pub(crate) enum Failure {
     Output(#[from] std::io::Error),
     #[error("ended with something unresolved")]
     Unresolved,
-    #[error("the bot on Backstop was harmed, or left something unresolved: that is a defect, please report the seed")]
+    #[error("the bot on Backstop was harmed: that is a defect, please report it with the seed")]
     Harmed,
+    #[error(
+        "the bot on Backstop left something unresolved, and says so: some answers prove nothing. `--keep DIR` shows what, and \
+         `paper-trader --state-dir DIR/backstop status` the command that settles it"
+    )]
+    LeftUnresolved,
     #[error("the switch is pulled, but not every entry is known to be at rest: look at the broker, or call it again")]
     Unconfirmed,
 }
@@ -94,6 +99,7 @@ impl Failure {
             })))) => 3,
             Self::Unresolved
             | Self::Harmed
+            | Self::LeftUnresolved
             | Self::NotFlat
             | Self::Resolve(
                 ResolveError::Attended { .. }

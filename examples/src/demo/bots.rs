@@ -108,19 +108,20 @@ impl Bot {
         self.second = None;
     }
 
-    /// How the instance that is meant to run ended, once it has.
-    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>, Failure> {
+    /// Which instance was meant to run, and how it ended, once it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<(u32, ExitStatus)>, Failure> {
         Self::end_of(&mut self.first)
     }
 
     /// The same of the one too many.
-    pub(crate) fn second_ended(&mut self) -> Result<Option<ExitStatus>, Failure> {
+    pub(crate) fn second_ended(&mut self) -> Result<Option<(u32, ExitStatus)>, Failure> {
         Self::end_of(&mut self.second)
     }
 
-    fn end_of(instance: &mut Option<Instance>) -> Result<Option<ExitStatus>, Failure> {
+    fn end_of(instance: &mut Option<Instance>) -> Result<Option<(u32, ExitStatus)>, Failure> {
         let Some(running) = instance else { return Ok(None) };
         let ended = running.process.try_wait().map_err(|error| trouble("cannot ask for a bot", &error))?;
+        let ended = ended.map(|status| (running.number, status));
         if ended.is_some() {
             *instance = None;
         }

@@ -25,7 +25,8 @@ pub(crate) struct Observed<'o> {
     pub(crate) ledger: &'o Ledger,
     /// In the order of time.
     pub(crate) samples: &'o [Sample],
-    /// The true price of every symbol that was traded, at the end: half way between bid and ask.
+    /// The true price of every symbol that was traded, at the end: what closing would bring or cost where it is still held,
+    /// else half way between bid and ask.
     pub(crate) marks: &'o Net,
     /// Requests that the server refused because there were too many in the minute; refusals that are faults do not count.
     pub(crate) refused_requests: u64,
@@ -36,6 +37,8 @@ pub(crate) struct Observed<'o> {
 pub(crate) struct Measures {
     /// Slots for which anything was sent.
     pub(crate) slots: usize,
+    /// Slots of whose position anything was filled.
+    pub(crate) entered: usize,
     /// Requests to open the position of one slot that came over the wire, whatever became of them: the most of any slot.
     pub(crate) most_orders_a_slot: usize,
     /// The same over all slots.
@@ -47,8 +50,12 @@ pub(crate) struct Measures {
     pub(crate) unwatched: Unwatched,
     /// What the broker holds at the end and the bot does not account for: symbol by symbol, long or short.
     pub(crate) orphans: Net,
-    /// What the bot believes that its cash is at the end, less what it is. `None`: it does not know.
-    pub(crate) cash_drift: Option<Decimal>,
+    /// What the bot believes to hold at the end, and the broker does not hold although no order that the bot follows could
+    /// have taken it.
+    pub(crate) phantoms: Net,
+    /// What the bot tracks, and the broker holds, at the end: known, and open all the same.
+    pub(crate) left_open: Decimal,
+    pub(crate) cash: Cash,
     pub(crate) refused_requests: u64,
     /// Orders to open something for which the newest quote that the broker had told of a leg was no price to trade on: spoiled
     /// in a way that can be seen, or older than five seconds.
@@ -56,8 +63,19 @@ pub(crate) struct Measures {
     pub(crate) money: Money,
 }
 
-/// Positions that nobody watched: symbols of which the broker held more than the bot accounted for, at two samples in a row
-/// at least; each stretch of time counts as one.
+/// What a bot believes that its cash is at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cash {
+    /// It follows orders, whose fills may have moved cash already: nothing can be compared.
+    InFlight,
+    /// It does not know.
+    Unknown,
+    /// What it believes less what is true.
+    Off(Decimal),
+}
+
+/// What nobody watched: symbols of which the broker held more than the bot accounted for, at two samples in a row at least;
+/// each stretch of time counts as one. It ends when the bot has left for good: what is there then is an orphan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Unwatched {
     pub(crate) count: usize,
@@ -75,9 +93,20 @@ pub(crate) enum Harm {
     DuplicateExits,
     Unwatched,
     Orphans,
+    Phantoms,
     CashDrift,
     RefusedRequests,
     BadQuotes,
+}
+
+impl Cash {
+    fn is_wrong(self) -> bool {
+        match self {
+            Self::InFlight => false,
+            Self::Unknown => true,
+            Self::Off(drift) => !drift.is_zero(),
+        }
+    }
 }
 
 impl Measures {
@@ -106,9 +135,20 @@ impl Measures {
             slots: sent.len(),
             most_orders_a_slot: sent.values().copied().max().unwrap_or(0),
             opening_orders: sent.values().sum(),
-            unwatched: Unwatched::of(observed.samples),
+            entered: filled(ledger)
+                .filter(|(_, opens, _)| *opens)
+                .map(|(slot, ..)| slot)
+                .collect::<BTreeSet<_>>()
+                .len(),
+            unwatched: Unwatched::of(while_it_ran(observed.samples)),
             orphans: last.map(Sample::unwatched).unwrap_or_default(),
-            cash_drift: last.and_then(|last| last.belief.cash).map(|believed| believed - ledger.cash),
+            phantoms: last.map(Sample::phantoms).unwrap_or_default(),
+            left_open: last.map(Sample::size_known).unwrap_or_default(),
+            cash: last.map_or(Cash::Unknown, |last| match last.belief.cash {
+                _ if !last.belief.followed.is_empty() => Cash::InFlight,
+                None => Cash::Unknown,
+                Some(believed) => Cash::Off(believed - ledger.cash),
+            }),
             refused_requests: observed.refused_requests,
             duplicate_entries,
             duplicate_exits,
@@ -124,12 +164,19 @@ impl Measures {
             (Harm::DuplicateExits, !self.duplicate_exits.is_empty()),
             (Harm::Unwatched, self.unwatched.count > 0),
             (Harm::Orphans, !self.orphans.is_empty()),
-            (Harm::CashDrift, self.cash_drift.is_none_or(|drift| !drift.is_zero())),
+            (Harm::Phantoms, !self.phantoms.is_empty()),
+            (Harm::CashDrift, self.cash.is_wrong()),
             (Harm::RefusedRequests, self.refused_requests > 0),
             (Harm::BadQuotes, !self.bad_quote_entries.is_empty()),
         ];
         is.into_iter().filter(|(_, is)| *is).map(|(harm, _)| harm).collect()
     }
+}
+
+/// The samples until the bot has left for good.
+fn while_it_ran(samples: &[Sample]) -> &[Sample] {
+    let end = samples.iter().rposition(|sample| sample.is_up).map_or(0, |last| last + 1);
+    samples.get(..end).unwrap_or_default()
 }
 
 impl Unwatched {

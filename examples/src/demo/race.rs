@@ -4,18 +4,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstop::broker::Decimal;
 use backstop::clock::{Clock, Mono, Timestamp};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::bots::Kind;
-use super::samples::Net;
 use super::schedule::Kill;
 use super::screen::Screen;
 use super::side::{Finished, Side};
 use super::world::{Place, Plan, SETTLE};
 use crate::failure::Failure;
-use crate::signals::Signals;
 
 /// Between two looks at the processes.
 const STEP: Duration = Duration::from_millis(50);
@@ -39,13 +37,34 @@ pub(crate) struct Raced {
     pub(crate) backstop: Finished,
 }
 
+/// Ctrl-C and SIGTERM. From the beginning on they end nothing by themselves, however often they come: whoever leaves takes the
+/// bots along.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
 /// Runs it.
 pub(crate) async fn run(
     plan: &Plan,
     place: &Place,
     clock: &Arc<dyn Clock>,
     screen: &Screen,
-    mut signals: Signals,
+    mut interrupts: Interrupts,
 ) -> Result<Raced, Failure> {
     let mut race = Race::start(plan, place, clock).await?;
     let mut steps = interval(STEP);
@@ -56,7 +75,7 @@ pub(crate) async fn run(
     for step in 0_u32.. {
         tokio::select! {
             _ = steps.tick() => {}
-            () = signals.stop() => {
+            () = interrupts.next() => {
                 is_partial = true;
                 break;
             }
@@ -160,28 +179,13 @@ impl Race {
     }
 
     fn finish(self, took: Duration, is_partial: bool) -> Raced {
-        let marks = marks([&self.naive, &self.backstop]);
         Raced {
             took,
             is_partial,
             kills: self.kills,
             second_bot: self.second_bot,
-            naive: self.naive.finish(&marks, self.began_at),
-            backstop: self.backstop.finish(&marks, self.began_at),
+            naive: self.naive.finish(self.began_at),
+            backstop: self.backstop.finish(self.began_at),
         }
     }
-}
-
-/// The true price of everything that was traded on either side, half way between bid and ask: the same for both.
-fn marks(sides: [&Side; 2]) -> Net {
-    let mut marks = Net::new();
-    for broker in sides.map(Side::broker) {
-        let ledger = broker.ledger();
-        for fill in ledger.orders.iter().flat_map(|order| &order.fills) {
-            if let Some((bid, ask)) = broker.true_prices(&fill.symbol) {
-                marks.entry(fill.symbol.clone()).or_insert((bid + ask) / Decimal::TWO);
-            }
-        }
-    }
-    marks
 }

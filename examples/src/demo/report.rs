@@ -7,8 +7,9 @@ use backstop::broker::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::bots::Kind;
-use super::measures::{Cause, Harm, Measures};
+use super::measures::{Cash, Cause, Harm, Measures};
 use super::race::Raced;
+use super::samples::Net;
 use super::side::{End, Finished, Second};
 use super::world::Plan;
 use crate::failure::Failure;
@@ -22,27 +23,36 @@ impl Finished {
 }
 
 /// Writes the table, and one line for each bot.
-pub(crate) fn write(out: &mut impl Write, raced: &Raced) -> io::Result<()> {
+pub(crate) fn write(out: &mut impl Write, raced: &Raced, entries: u32) -> io::Result<()> {
     let sides = [&raced.naive, &raced.backstop];
     let [naive, backstop] = sides.map(|side| &side.measures);
     let mut row = |what: &str, figure: &dyn Fn(&Measures) -> String| {
-        writeln!(out, "{what:<38} {:>22} {:>22}", figure(naive), figure(backstop))
+        writeln!(out, "{what:<40} {:>17} {:>17}", figure(naive), figure(backstop))
     };
     row("", &|m| if std::ptr::eq(m, naive) { "naive bot" } else { "on Backstop" }.to_owned())?;
     row("orders sent to open, slots", &|m| format!("{} for {}", m.opening_orders, m.slots))?;
     row("  most for one slot", &|m| m.most_orders_a_slot.to_string())?;
+    row("slots entered, of all", &|m| format!("{} of {entries}", m.entered))?;
     row("duplicates: slots entered again", &|m| m.duplicate_entries.len().to_string())?;
     row("duplicates: closed more than was open", &|m| m.duplicate_exits.len().to_string())?;
-    row("positions that nobody watched", &|m| m.unwatched.count.to_string())?;
-    row("  longest", &|m| if m.unwatched.count == 0 { "-".to_owned() } else { seconds(m.unwatched.longest) })?;
-    row("orphans at the end", &|m| orphans(m))?;
-    row("cash: belief less truth at the end", &|m| m.cash_drift.map_or("unknown".to_owned(), money))?;
+    row("unwatched: symbols that it did not know", &|m| m.unwatched.count.to_string())?;
+    row("  longest, while it ran", &|m| {
+        if m.unwatched.count == 0 { "-".to_owned() } else { seconds(m.unwatched.longest) }
+    })?;
+    row("orphans at the end", &|m| size(&m.orphans))?;
+    row("believed in at the end, and not there", &|m| size(&m.phantoms))?;
+    row("left open at the end, and known", &|m| m.left_open.normalize().to_string())?;
+    row("cash it believes in, less cash it has", &|m| match m.cash {
+        Cash::Off(drift) => money(drift),
+        Cash::Unknown => "unknown".to_owned(),
+        Cash::InFlight => "orders in flight".to_owned(),
+    })?;
     row("requests refused: too many a minute", &|m| m.refused_requests.to_string())?;
-    row("entries on quotes that are no price", &|m| m.bad_quote_entries.len().to_string())?;
+    row("entries on bad quotes (old, crossed, …)", &|m| m.bad_quote_entries.len().to_string())?;
     for (cause, _, what) in CAUSES {
         row(what, &|m| money(m.money.made(cause)))?;
     }
-    row("result of all orders, at true prices", &|m| money(m.money.result))?;
+    row("result, closing what is left", &|m| money(m.money.result))?;
     row("ways in which it was harmed", &|m| m.harms().len().to_string())?;
     writeln!(out)?;
     sides.into_iter().try_for_each(|side| writeln!(out, "{}", in_one_line(side)))
@@ -56,9 +66,10 @@ const CAUSES: [(Cause, &str, &str); 4] = [
     (Cause::Meant, "meant", "made by all other orders"),
 ];
 
-fn orphans(measures: &Measures) -> String {
-    let contracts: Decimal = measures.orphans.values().sum();
-    if contracts.is_zero() { "none".to_owned() } else { format!("{contracts} in {} symbols", measures.orphans.len()) }
+/// How many contracts or shares, and of how many symbols.
+fn size(net: &Net) -> String {
+    let contracts: Decimal = net.values().sum();
+    if contracts.is_zero() { "none".to_owned() } else { format!("{contracts} in {} symbols", net.len()) }
 }
 
 /// What became of a bot.
@@ -71,17 +82,22 @@ fn in_one_line(side: &Finished) -> String {
     let harms = if harms.is_empty() { "no harm".to_owned() } else { harms.join(", ") };
     let second = match side.second {
         Second::NotStarted => String::new(),
-        Second::Refused { code: Some(code) } => format!("; a second instance was refused with exit code {code}"),
-        Second::Refused { code: None } => "; a second instance was ended by a signal".to_owned(),
-        Second::GotIn => "; a second instance traded beside it".to_owned(),
+        Second::Refused { code: Some(code) } => {
+            format!("\n             a second instance was refused with exit code {code}")
+        }
+        Second::Refused { code: None } => "\n             a second instance was ended by a signal".to_owned(),
+        Second::GotIn => "\n             a second instance traded beside it".to_owned(),
     };
     let end = match &side.end {
         End::Exited { code: Some(0), .. } => String::new(),
         End::Exited { code, complaint } => {
             let code = code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
-            format!("; ended with {code}{}", complaint.as_ref().map_or(String::new(), |text| format!(": {text}")))
+            format!(
+                "\n             ended with {code}{}",
+                complaint.as_ref().map_or(String::new(), |text| format!(": {text}"))
+            )
         }
-        End::Stopped => "; had to be ended".to_owned(),
+        End::Stopped => "\n             was ended before it was through".to_owned(),
     };
     format!("{name} {harms}{second}{end}")
 }
@@ -90,10 +106,11 @@ fn word(harm: Harm) -> &'static str {
     match harm {
         Harm::DuplicateEntries => "slots entered again",
         Harm::DuplicateExits => "closed more than was open",
-        Harm::Unwatched => "positions that nobody watched",
+        Harm::Unwatched => "unwatched",
         Harm::Orphans => "orphans",
-        Harm::CashDrift => "cash that is not what it believes",
-        Harm::RefusedRequests => "requests refused for being too many",
+        Harm::Phantoms => "positions that are not there",
+        Harm::CashDrift => "wrong cash",
+        Harm::RefusedRequests => "refused requests",
         Harm::BadQuotes => "entries on bad quotes",
     }
 }
@@ -156,11 +173,13 @@ fn measured(measures: &Measures) -> Result<Value, Failure> {
     let each = |numbers: Vec<(String, Decimal)>| -> Result<Map<String, Value>, Failure> {
         numbers.into_iter().map(|(name, amount)| Ok((name, number(amount)?))).collect()
     };
-    let orphans = measures.orphans.iter().map(|(symbol, quantity)| (symbol.to_string(), *quantity)).collect();
+    let net = |net: &Net| net.iter().map(|(symbol, quantity)| (symbol.to_string(), *quantity)).collect();
+    let cash_drift = if let Cash::Off(drift) = measures.cash { Some(drift) } else { None };
     let made = CAUSES.into_iter().map(|(cause, name, _)| (name.to_owned(), measures.money.made(cause)));
     let settled = [("settled".to_owned(), measures.money.settled)];
     Ok(json!({
         "slots": measures.slots,
+        "entered": measures.entered,
         "opening_orders": measures.opening_orders,
         "most_orders_a_slot": measures.most_orders_a_slot,
         "duplicate_entries": measures.duplicate_entries,
@@ -170,8 +189,11 @@ fn measured(measures: &Measures) -> Result<Value, Failure> {
             "longest_ms": ms(measures.unwatched.longest),
             "of_it_down_ms": ms(measures.unwatched.of_it_down),
         },
-        "orphans": each(orphans)?,
-        "cash_drift": measures.cash_drift.map(number).transpose()?,
+        "orphans": each(net(&measures.orphans))?,
+        "phantoms": each(net(&measures.phantoms))?,
+        "left_open": number(measures.left_open)?,
+        "cash_in_flight": measures.cash == Cash::InFlight,
+        "cash_drift": cash_drift.map(number).transpose()?,
         "refused_requests": measures.refused_requests,
         "bad_quote_entries": measures.bad_quote_entries,
         "made": each(made.chain(settled).collect())?,

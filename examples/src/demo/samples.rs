@@ -56,6 +56,32 @@ impl Sample {
         beyond.filter(|(_, beyond)| *beyond > Decimal::ZERO).collect()
     }
 
+    /// What the bot believes to hold of each symbol and the broker does not, beyond what an order that it follows may have
+    /// taken: always positive.
+    pub(crate) fn phantoms(&self) -> Net {
+        let missing = self.belief.tracked.keys().map(|symbol| {
+            let held = self.held.get(symbol).copied().unwrap_or_default();
+            let (low, high) = self.belief.accounts_for(symbol);
+            let missing = if low > Decimal::ZERO {
+                low - held.max(Decimal::ZERO)
+            } else if high < Decimal::ZERO {
+                held.min(Decimal::ZERO) - high
+            } else {
+                Decimal::ZERO
+            };
+            (symbol.clone(), missing)
+        });
+        missing.filter(|(_, missing)| *missing > Decimal::ZERO).collect()
+    }
+
+    /// How much of what the broker holds is tracked.
+    pub(crate) fn size_known(&self) -> Decimal {
+        let tracked = |symbol| self.belief.tracked.get(symbol).copied().unwrap_or_default();
+        let known = self.held.iter().map(|(symbol, held)| (*held, tracked(symbol)));
+        let of_one_sign = known.filter(|(held, tracked)| held.is_sign_negative() == tracked.is_sign_negative());
+        of_one_sign.map(|(held, tracked)| held.abs().min(tracked.abs())).sum()
+    }
+
     /// Contracts or shares at the broker, long and short together.
     pub(crate) fn size_held(&self) -> Decimal {
         size(&self.held)
@@ -85,6 +111,25 @@ mod tests {
         let belief = Belief { cash: None, tracked: net(tracked), followed };
         let sample = Sample { at: Duration::ZERO, is_up: true, held: net(held), belief };
         assert_eq!(sample.unwatched(), net(unwatched));
+    }
+
+    #[test]
+    fn a_phantom_is_what_is_believed_in_and_no_followed_order_may_have_taken() {
+        let check = |held: i64, tracked: i64, followed: i64, phantom: i64, known: i64| {
+            let one = |quantity: i64| if quantity == 0 { Net::new() } else { net(&[("A", quantity)]) };
+            let followed = one(followed).into_iter().collect();
+            let belief = Belief { cash: None, tracked: one(tracked), followed };
+            let sample = Sample { at: Duration::ZERO, is_up: true, held: one(held), belief };
+            assert_eq!((sample.phantoms(), sample.size_known()), (one(phantom), Decimal::from(known)));
+        };
+        check(2, 2, 0, 0, 2);
+        check(0, 2, 0, 2, 0);
+        check(0, -2, 0, 2, 0);
+        check(1, 2, 0, 1, 1);
+        check(-1, 2, 0, 2, 0);
+        check(0, 2, -2, 0, 0);
+        check(0, 2, -1, 1, 0);
+        check(4, 2, 0, 0, 2);
     }
 
     #[test]

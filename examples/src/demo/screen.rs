@@ -11,8 +11,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::bots::Kind;
 use super::samples::Sample;
 
-/// Events shown of each bot at once.
+/// Events shown of each bot at once, where there is room.
 const ROWS: usize = 18;
+/// What else stands in a terminal: the heads of the columns, and some room.
+const OTHER_ROWS: usize = 5;
 /// Without a terminal, how often it is said what is held and believed.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -41,6 +43,7 @@ pub(crate) struct Live {
 struct Columns {
     elapsed: Duration,
     width: usize,
+    rows: usize,
     heads: [String; 2],
     events: [VecDeque<String>; 2],
 }
@@ -58,8 +61,10 @@ impl Screen {
             bar.set_style(style);
         }
         // A column less: a terminal breaks a line that fills it.
-        let width = (usize::from(Term::stdout().size().1).clamp(60, 200) - 4) / 2;
-        Self::Live(Box::new(Live { bar, columns: RefCell::new(Columns { width, ..Columns::default() }) }))
+        let (high, wide) = Term::stdout().size();
+        let (width, rows) = ((usize::from(wide).clamp(60, 200) - 4) / 2, usize::from(high).saturating_sub(OTHER_ROWS));
+        let columns = Columns { width, rows: rows.clamp(4, ROWS), ..Columns::default() };
+        Self::Live(Box::new(Live { bar, columns: RefCell::new(columns) }))
     }
 
     /// Something that a bot did, or that was done to it.
@@ -76,7 +81,7 @@ impl Screen {
                 let [naive, backstop] = &mut columns.events;
                 let events = if kind == Kind::Naive { naive } else { backstop };
                 events.push_back(format!("{} {text}", seconds(at)));
-                keep_newest(events, ROWS);
+                keep_newest(events, columns.rows);
             }),
         }
     }
@@ -131,7 +136,7 @@ impl Columns {
         rows.push(self.row(head_naive, head_backstop));
         rows.push(format!("{0}─┼─{0}", "─".repeat(self.width)));
         let empty = String::new();
-        for index in 0..ROWS {
+        for index in 0..self.rows {
             rows.push(self.row(naive.get(index).unwrap_or(&empty), backstop.get(index).unwrap_or(&empty)));
         }
         rows.join("\n")
@@ -178,13 +183,13 @@ mod tests {
 
     #[test]
     fn both_columns_are_as_wide_as_said_and_what_does_not_fit_is_cut_visibly() {
-        let mut columns = Columns { width: 10, ..Columns::default() };
+        let mut columns = Columns { width: 10, rows: 4, ..Columns::default() };
         columns.events[0].push_back("filled at 5870 for a credit".to_owned());
         columns.events[1].push_back("short".to_owned());
         let drawn = columns.drawn();
         let row = drawn.lines().find(|row| row.contains("filled")).unwrap();
         assert_eq!(row, "filled at… │ short");
-        assert_eq!(drawn.lines().count(), ROWS + 3, "the block keeps its height");
+        assert_eq!(drawn.lines().count(), 4 + 3, "the block keeps its height");
     }
 
     #[test]

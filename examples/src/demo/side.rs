@@ -1,7 +1,9 @@
 //! One side of the demo: a broker, the bot that trades there, and what was seen of both.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
+use backstop::broker::Decimal;
 use backstop::clock::Timestamp;
 use backstop_sim::{Ledger, SimHandle, SimServer};
 use serde_json::Value;
@@ -31,7 +33,11 @@ pub(crate) struct Side {
     restart_at: Option<Duration>,
     end: Option<End>,
     second: Second,
+    second_since: Duration,
 }
+
+/// Whoever is refused leaves before that.
+const REFUSED_WITHIN: Duration = Duration::from_secs(3);
 
 /// How the instance that is meant to run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +90,7 @@ impl Side {
             restart_at: None,
             end: None,
             second: Second::NotStarted,
+            second_since: Duration::ZERO,
         })
     }
 
@@ -95,9 +102,9 @@ impl Side {
         self.samples.last()
     }
 
-    /// Whether the bot left by itself, or was ended.
+    /// Whether every instance has left by itself, or was ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.end.is_some()
+        self.end.is_some() && !self.bot.is_up()
     }
 
     /// Takes a sample. The truth first, then the belief: whoever sends an order knows of it before the broker does, and
@@ -142,14 +149,20 @@ impl Side {
     /// Notes who has left.
     pub(crate) fn note_ends(&mut self, now: Duration, screen: &Screen) -> Result<(), Failure> {
         let kind = self.bot.kind();
-        if let Some(status) = self.bot.ended()? {
+        if let Some((instance, status)) = self.bot.ended()? {
+            self.followed.forget(instance);
             let complaint = if status.success() { None } else { self.bot.complaint() };
             let end = complaint.as_ref().map_or("ended".to_owned(), |text| format!("ended with {status}: {text}"));
             screen.event(kind, now, &end);
             self.end = Some(End::Exited { code: status.code(), complaint });
         }
         // Whoever was let in and is through has traded all the same.
-        if let Some(status) = self.bot.second_ended()?.filter(|status| !status.success()) {
+        let is_refusal = now.saturating_sub(self.second_since) < REFUSED_WITHIN;
+        if let Some((instance, status)) = self.bot.second_ended()? {
+            self.followed.forget(instance);
+            if status.success() || !is_refusal {
+                return Ok(());
+            }
             self.second = Second::Refused { code: status.code() };
             let code = status.code().map_or("a signal".to_owned(), |code| format!("exit code {code}"));
             screen.event(kind, now, &format!("the second instance was REFUSED, with {code}"));
@@ -180,6 +193,7 @@ impl Side {
             screen.event(self.bot.kind(), now, "a SECOND INSTANCE is started beside the first");
             self.bot.start_second()?;
             self.second = Second::GotIn;
+            self.second_since = now;
         }
         Ok(())
     }
@@ -193,10 +207,11 @@ impl Side {
     }
 
     /// Measures, at the true prices of the end.
-    pub(crate) fn finish(self, marks: &Net, began: Timestamp) -> Finished {
+    pub(crate) fn finish(self, began: Timestamp) -> Finished {
         let ledger = self.broker().ledger();
         let refused_requests = self.broker.refused_requests();
-        let observed = Observed { ledger: &ledger, samples: &self.samples, marks, refused_requests };
+        let marks = marks(&ledger, &self.broker());
+        let observed = Observed { ledger: &ledger, samples: &self.samples, marks: &marks, refused_requests };
         Finished {
             kind: self.bot.kind(),
             measures: Measures::of(&observed),
@@ -207,4 +222,21 @@ impl Side {
             ledger,
         }
     }
+}
+
+/// The true price of everything that was traded: what is still held, at what closing it would bring or cost; the rest half way
+/// between bid and ask.
+fn marks(ledger: &Ledger, broker: &SimHandle) -> Net {
+    let symbols = ledger.orders.iter().flat_map(|order| &order.fills).map(|fill| fill.symbol.clone());
+    let marked = symbols.filter_map(|symbol| {
+        let (bid, ask) = broker.true_prices(&symbol)?;
+        let held = ledger.position(&symbol);
+        let mark = match held.cmp(&Decimal::ZERO) {
+            Ordering::Greater => bid,
+            Ordering::Less => ask,
+            Ordering::Equal => (bid + ask) / Decimal::TWO,
+        };
+        Some((symbol, mark))
+    });
+    marked.collect()
 }

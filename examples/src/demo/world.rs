@@ -52,6 +52,11 @@ impl Plan {
         }
     }
 
+    /// What goes wrong, by its name.
+    pub(crate) fn faults(&self) -> &str {
+        &self.market.faults
+    }
+
     /// How long it will take, about: the slots, the last position, and what recovery takes after each kill.
     pub(crate) fn expected(&self) -> Duration {
         SLOT * self.entries + HOLD + SETTLE * 5
@@ -130,7 +135,8 @@ impl Place {
             let text = format!("--keep {}: bots have traded there before; name a new directory", keep.display());
             return Err(Failure::Usage(text));
         }
-        StateDir::at(keep).create()?;
+        let made = StateDir::at(keep).create();
+        made.map_err(|_| Failure::Usage(format!("--keep {}: it cannot be made; name another one", keep.display())))?;
         Ok(Self::Kept(keep.to_owned()))
     }
 

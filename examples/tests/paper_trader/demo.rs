@@ -16,8 +16,7 @@ fn the_naive_bot_is_harmed_and_the_one_on_backstop_is_not() {
     let mut demo = paper_trader(dir.path());
     demo.args(["--json", "demo", "--seed", SEED, "--entries", "4", "--keep"]).arg(&kept).arg("--svg").arg(&picture);
     let output = demo.output().unwrap();
-    let said = text(&output);
-    assert_eq!(code(&output), 0, "{said}");
+    let (said, ended) = (text(&output), code(&output));
     let lines = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let result = lines.last().unwrap();
@@ -26,7 +25,8 @@ fn the_naive_bot_is_harmed_and_the_one_on_backstop_is_not() {
 
     let (naive, backstop) = (&result["naive"], &result["backstop"]);
     assert_eq!(backstop["harms"], serde_json::json!([]), "{said}");
-    assert_eq!(backstop["exit_code"], 0, "{said}");
+    // An answer that proves nothing may leave something unresolved; then it says so, and so does the demo.
+    assert!([0, 4].contains(&ended) && backstop["exit_code"] == ended, "{said}");
     assert_eq!(backstop["second"], serde_json::json!({ "refused": true, "exit_code": 3 }), "{said}");
     // Killed twice in the middle of it, it has sent one order a slot, and was not spared anything.
     assert_eq!(backstop["measures"]["most_orders_a_slot"], 1, "{said}");
@@ -37,7 +37,6 @@ fn the_naive_bot_is_harmed_and_the_one_on_backstop_is_not() {
 
     let drawn = fs::read_to_string(picture).unwrap();
     assert!(drawn.starts_with("<svg") && drawn.contains("Backstop: no harm") && drawn.len() < 40_000);
-    assert_eq!(status(&kept.join("backstop"))["positions"], serde_json::json!([]));
     let again = paper_trader(dir.path()).args(["demo", "--keep"]).arg(&kept).output().unwrap();
     assert_eq!(code(&again), 2, "what was kept is not traded over: {}", text(&again));
 }

@@ -22,14 +22,14 @@ pub(crate) enum Cause {
 
 /// What was made, below zero lost, by cause.
 ///
-/// An order makes what its fills did to cash, and what they hold is worth at the end at the true price, half way between bid
-/// and ask. So each fill is held against the same price, whether its position was closed later or not; and all orders
+/// An order makes what its fills did to cash, and what they hold is worth at the end at the true price: what closing would
+/// bring or cost where it is still held, else half way between bid and ask. So each fill is held against the same price, whether its position was closed later or not; and all orders
 /// together, with what options settled for, make the [`result`](Money::result) to the cent: the change of the account's cash,
 /// and what it holds at the end. An order of a harmful cause may by luck have gained; then that is what stands here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Money {
     pub(crate) by_cause: BTreeMap<Cause, Decimal>,
-    /// Movements of cash without an order.
+    /// What options settled for, against the same prices, and any other movement of cash without an order.
     pub(crate) settled: Decimal,
     /// What the account is worth at the end, less what it began with.
     pub(crate) result: Decimal,
@@ -45,13 +45,22 @@ impl Money {
             let quantity = fill.signed_quantity();
             worth(&fill.symbol, quantity) - quantity * fill.price * fill.symbol.multiplier()
         };
+        let mut gone = Net::new();
+        for fill in ledger.orders.iter().flat_map(|order| &order.fills) {
+            *gone.entry(fill.symbol.clone()).or_default() += fill.signed_quantity();
+        }
+        for (symbol, held) in &ledger.positions {
+            *gone.entry(symbol.clone()).or_default() -= held;
+        }
+        let without_order = ledger.movements.iter().filter(|movement| movement.order_id.is_none());
+        let paid: Decimal = without_order.map(|movement| movement.amount).sum();
+        let settled = paid - gone.iter().map(|(symbol, quantity)| worth(symbol, *quantity)).sum::<Decimal>();
         let mut by_cause: BTreeMap<Cause, Decimal> = BTreeMap::new();
         for order in &ledger.orders {
             *by_cause.entry(cause(order)).or_default() += order.fills.iter().map(made).sum::<Decimal>();
         }
         let held: Decimal = ledger.positions.iter().map(|(symbol, quantity)| worth(symbol, *quantity)).sum();
-        let result = ledger.cash - ledger.start_cash + held;
-        Self { settled: result - by_cause.values().sum::<Decimal>(), by_cause, result }
+        Self { settled, by_cause, result: ledger.cash - ledger.start_cash + held }
     }
 
     /// What the orders of a cause made.

@@ -154,16 +154,30 @@ fn what_nobody_accounts_for_at_two_samples_in_a_row_is_unwatched_and_at_the_end_
     let measures = check(|_, samples| *samples = twice, &[Harm::Unwatched, Harm::Orphans]);
     assert_eq!(measures.unwatched.count, 2);
     assert_eq!(measures.orphans, Net::from([(symbol("SPY"), Decimal::ONE)]));
-    // What it knows to be open is no orphan.
-    check(|_, samples| samples.push(sample(800, 2, 2)), &[]);
+    // What it knows to be open is no orphan, and what is not there is a phantom.
+    assert_eq!(check(|_, samples| samples.push(sample(800, 2, 2)), &[]).left_open, Decimal::TWO);
+    check(|_, samples| samples.push(sample(800, 0, 2)), &[Harm::Phantoms]);
+    // Once it has left for good, what is there is an orphan, and its time does not go on.
+    let after_it_left = |_: &mut Ledger, samples: &mut Vec<Sample>| {
+        samples.extend([sample(800, 2, 0), sample(9_000, 2, 0)]);
+        samples[4].is_up = false;
+        samples[5].is_up = false;
+    };
+    check(after_it_left, &[Harm::Orphans]);
 }
 
 #[test]
 fn cash_that_is_off_or_unknown_at_the_end_is_drift_and_only_there() {
     let off = |_: &mut Ledger, samples: &mut Vec<Sample>| samples[3].belief.cash = Some(Decimal::from(CASH + 5));
-    assert_eq!(check(off, &[Harm::CashDrift]).cash_drift, Some(Decimal::from(5)));
+    assert_eq!(check(off, &[Harm::CashDrift]).cash, Cash::Off(Decimal::from(5)));
     check(|_, samples| samples[3].belief.cash = None, &[Harm::CashDrift]);
     check(|_, samples| samples[1].belief.cash = None, &[]);
+    // What it follows may have moved cash that it does not know of yet.
+    let in_flight = |_: &mut Ledger, samples: &mut Vec<Sample>| {
+        samples[3].belief.cash = Some(Decimal::ZERO);
+        samples[3].belief.followed.push((symbol("SPY"), Decimal::ONE));
+    };
+    assert_eq!(check(in_flight, &[]).cash, Cash::InFlight);
 }
 
 #[test]
@@ -200,6 +214,15 @@ fn each_order_has_one_cause_and_all_causes_add_up_to_the_result() {
     assert_eq!(money.result, Decimal::from(-20 + 20 - 24 + 33 - 9));
     assert_eq!(money.by_cause.values().sum::<Decimal>() + money.settled, money.result);
     assert!(money.settled.is_zero());
+
+    // What is gone without an order was settled: five short for 7 each.
+    ledger.positions.clear();
+    let (amount, symbol) = (Decimal::from(-7), symbol("SPY"));
+    ledger.movements.push(CashMovement { at: Timestamp::UNIX_EPOCH, amount, symbol, order_id: None });
+    ledger.cash += amount;
+    let money = measured(&ledger, &samples, 9).money;
+    assert_eq!((money.settled, money.result), (Decimal::from(9 - 7), Decimal::from(-20 + 20 - 24 + 33 - 7)));
+    assert_eq!(money.by_cause.values().sum::<Decimal>() + money.settled, money.result);
 }
 
 #[test]
