@@ -122,7 +122,7 @@ The measures:
   orphans        the same, when all is over; what is known and left open, and what is believed in and not there, stand beside it
   cash           what the bot believes that it has, less what it has
   refused        requests that the broker refused because there were too many in the minute
-  bad quotes     entries sent on a quote that was no price to trade on: old, crossed, zero, a word
+  bad quotes     entries sent on a quote that was no price to trade on (old, crossed, zero, a word), with no good one a second before
   made, lost     each order's fills against the true prices of the end, summed by cause; all causes add up to the result. The
                  strategy pays the spread and earns nothing: look at what was made by orders that nobody meant
 

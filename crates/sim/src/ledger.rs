@@ -72,6 +72,10 @@ pub struct QuotedLeg {
     pub age_ms: u64,
     /// How old the newer stamp of its two sides was, zero for one in the future. `None`: it had none.
     pub stamp_age_ms: Option<u64>,
+    /// How long before the request a quote with nothing wrong was last told. `None`: never. Whoever looks at a symbol for two
+    /// reasons, to enter and to watch what is held, may have decided on that one although a worse one came after it.
+    #[serde(default)]
+    pub good_ms: Option<u64>,
 }
 
 impl QuotedLeg {

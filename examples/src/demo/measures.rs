@@ -18,6 +18,8 @@ pub(crate) use money::{Cause, Money};
 
 /// What is older is no price to trade on: the default of `run`.
 const MAX_QUOTE_AGE: Duration = Duration::from_secs(5);
+/// From a look at the quotes to the order, at most, for a bot that is not slow.
+const DECIDED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What one bot's side is judged by.
 #[derive(Debug)]
@@ -58,7 +60,9 @@ pub(crate) struct Measures {
     pub(crate) cash: Cash,
     pub(crate) refused_requests: u64,
     /// Orders to open something for which the newest quote that the broker had told of a leg was no price to trade on: spoiled
-    /// in a way that can be seen, or older than five seconds.
+    /// in a way that can be seen, or older than five seconds. Where a good one was told in the last second before the order,
+    /// nobody outside can say on which of both it was decided, since a bot also looks at what it holds: it does not count, for
+    /// neither bot.
     pub(crate) bad_quote_entries: BTreeSet<u64>,
     pub(crate) money: Money,
 }
@@ -117,7 +121,7 @@ impl Measures {
         let duplicate_exits = duplicate_exits(ledger);
         let opening = ledger.orders.iter().filter(|order| order.opens());
         let bad_quote_entries: BTreeSet<u64> =
-            opening.filter(|order| order.is_on_bad_quote(MAX_QUOTE_AGE)).map(|order| order.id).collect();
+            opening.filter(|order| is_on_bad_quote(order)).map(|order| order.id).collect();
         let cause = |order: &LedgerOrder| {
             if duplicate_entries.contains(&order.id) {
                 Cause::DuplicateEntries
@@ -218,6 +222,11 @@ impl Unwatched {
 /// slot: `bs-spread-20261120-1-3-open-2`, `nv-spread-3-close-1`.
 pub(crate) fn slot_of(tag: &str) -> Option<(&str, bool)> {
     tag.split_once("-open").map(|(slot, _)| (slot, true)).or(tag.split_once("-close").map(|(slot, _)| (slot, false)))
+}
+
+fn is_on_bad_quote(order: &LedgerOrder) -> bool {
+    let was_good_just_now = |ms: u64| Duration::from_millis(ms) <= DECIDED_WITHIN;
+    order.quoted.iter().any(|leg| leg.is_bad(MAX_QUOTE_AGE) && !leg.good_ms.is_some_and(was_good_just_now))
 }
 
 /// How many requests to open came over the wire for each slot.

@@ -19,6 +19,9 @@ pub(super) struct Told {
     stamp: Option<Timestamp>,
     has_bid: bool,
     has_ask: bool,
+    /// When a quote with nothing wrong was last told.
+    #[serde(default)]
+    good_at: Option<Timestamp>,
 }
 
 impl Exchange {
@@ -31,12 +34,14 @@ impl Exchange {
         quote: Option<&RawQuote>,
     ) {
         let is_number = |value: &RawValue| matches!(value, RawValue::Number(_));
+        let good_before = self.told.get(symbol).and_then(|told| told.good_at);
         let told = Told {
             fault,
             as_of,
             stamp: quote.and_then(|quote| quote.bid.at.max(quote.ask.at)),
             has_bid: quote.is_some_and(|quote| is_number(&quote.bid.price)),
             has_ask: quote.is_some_and(|quote| is_number(&quote.ask.price)),
+            good_at: if fault.is_none() { Some(self.now) } else { good_before },
         };
         self.told.insert(symbol.clone(), told);
     }
@@ -53,6 +58,7 @@ impl Exchange {
                 fault: told.fault.filter(|fault| *fault != FaultKind::QuoteMissing || !is_there),
                 age_ms: age(told.as_of),
                 stamp_age_ms: told.stamp.map(age),
+                good_ms: told.good_at.map(age),
             }
         })
         .collect()

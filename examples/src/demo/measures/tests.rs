@@ -186,12 +186,17 @@ fn refused_requests_and_entries_on_bad_quotes_are_counted_and_exits_are_not() {
     let observed = Observed { ledger: &ledger, samples: &samples, marks: &Net::new(), refused_requests: 3 };
     assert_eq!(Measures::of(&observed).harms(), [Harm::RefusedRequests]);
 
-    let quoted = |fault, age_ms| QuotedLeg { symbol: symbol("SPY"), fault, age_ms, stamp_age_ms: Some(age_ms) };
+    let quoted =
+        |fault, age_ms| QuotedLeg { symbol: symbol("SPY"), fault, age_ms, stamp_age_ms: Some(age_ms), good_ms: None };
     let crossed = quoted(Some(FaultKind::QuoteCrossed), 100);
     check(|ledger, _| ledger.orders[0].quoted.push(crossed.clone()), &[Harm::BadQuotes]);
     check(|ledger, _| ledger.orders[0].quoted.push(quoted(None, 5_001)), &[Harm::BadQuotes]);
     check(|ledger, _| ledger.orders[0].quoted.push(quoted(None, 5_000)), &[]);
-    check(|ledger, _| ledger.orders[1].quoted.push(crossed), &[]);
+    check(|ledger, _| ledger.orders[1].quoted.push(crossed.clone()), &[]);
+    // It may have been decided on the good one that came before, or not.
+    let good = |ms| QuotedLeg { good_ms: Some(ms), ..crossed.clone() };
+    check(|ledger, _| ledger.orders[0].quoted.push(good(1_000)), &[]);
+    check(|ledger, _| ledger.orders[0].quoted.push(good(1_001)), &[Harm::BadQuotes]);
 }
 
 #[test]
@@ -201,8 +206,9 @@ fn each_order_has_one_cause_and_all_causes_add_up_to_the_result() {
     trade(&mut ledger, "bs-equity-20261120-1-1-close1-2", -3, 11);
     // Bad quotes, and a duplicate: it counts once.
     let fault = Some(FaultKind::QuoteZero);
-    ledger.orders[2].quoted.push(QuotedLeg { symbol: symbol("SPY"), fault, age_ms: 0, stamp_age_ms: None });
-    ledger.orders[0].quoted.push(QuotedLeg { symbol: symbol("SPY"), fault, age_ms: 0, stamp_age_ms: None });
+    let zero = QuotedLeg { symbol: symbol("SPY"), fault, age_ms: 0, stamp_age_ms: None, good_ms: None };
+    ledger.orders[2].quoted.push(zero.clone());
+    ledger.orders[0].quoted.push(zero);
     let money = measured(&ledger, &samples, 9).money;
     let made = |cause| money.made(cause);
     assert_eq!(made(Cause::BadQuotes), Decimal::from(2 * (9 - 10)));

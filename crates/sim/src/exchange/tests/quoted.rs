@@ -40,6 +40,19 @@ fn an_order_on_a_spoiled_quote_is_told_from_one_on_a_good_one_that_came_after_it
 }
 
 #[test]
+fn a_good_quote_that_came_before_a_spoiled_one_is_remembered_with_its_age() {
+    let mut exchange = quiet();
+    exchange.inject(FaultKind::QuoteZero, 1);
+    look(&mut exchange, 0, "SPY");
+    assert_eq!(sent(&mut exchange.clone(), 10, &buy(1)).quoted[0].good_ms, None);
+    look(&mut exchange, 20, "SPY");
+    exchange.inject(FaultKind::QuoteZero, 1);
+    look(&mut exchange, 30, "SPY");
+    let order = sent(&mut exchange, 50, &buy(1));
+    assert_eq!((order.is_on_bad_quote(MOST), order.quoted[0].good_ms), (true, Some(30)));
+}
+
+#[test]
 fn a_stale_stamp_has_its_age() {
     let mut exchange = quiet();
     exchange.inject(FaultKind::QuoteStale, 1);
