@@ -42,6 +42,9 @@
 //!
 //! # What is not covered
 //!
+//! * **An exit whose request was lost while nobody orders anything after it.** It is not sent again before a later order in the
+//!   broker's list shows that it never arrived (DESK-7), since two exits may open the opposite. Where no later order comes it stays in
+//!   doubt and alerted, and the position open, until a person settles it ([`Desk::resolve`]).
 //! * **Somebody else's order that works on a symbol.** A close there is not verified until it is at rest, unless whose it is was
 //!   declared ([`reconcile::Others`]): it may sell what the lists still show.
 //! * **A spread whose written leg somebody has closed.** What was written is bought back whatever else is missing, but the
