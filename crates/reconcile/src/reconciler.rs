@@ -1,5 +1,6 @@
 //! One run: every source read once, compared, judged; and what is remembered from run to run.
 
+mod gate;
 mod past;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,8 @@ use crate::tally::{Count, Witness};
 use crate::verdict::{Doubt, Looks, Source, Verdict, left};
 use crate::watermark::Watermark;
 
+pub use self::gate::Gate;
+
 /// Holds the book against the broker, run by run. It reads nothing and changes nothing by itself.
 ///
 /// What it remembers is what takes several reads to know. A restart forgets it, and begins to count anew.
@@ -59,21 +62,6 @@ pub struct Reconciler {
     /// Symbols that are closed for entries, since when, and why.
     shut: BTreeMap<Symbol, (Timestamp, String)>,
     began: Timestamp,
-}
-
-/// Whether entries in a symbol may pass (REC-9). Exits always may.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "complete by definition")]
-pub enum Gate {
-    /// The last judged comparison found it as it should be.
-    Open,
-    /// It was not.
-    Shut {
-        /// Since when.
-        since: Timestamp,
-        /// Why, for people.
-        because: String,
-    },
 }
 
 impl Reconciler {
@@ -120,18 +108,6 @@ impl Reconciler {
     /// Whether any comparison was complete yet.
     pub fn has_compared(&self) -> bool {
         self.compared.is_some()
-    }
-
-    /// Whether entries in `symbol` may pass.
-    pub fn gate(&self, symbol: &Symbol) -> Gate {
-        if !self.has_compared() {
-            let because = "the book was not compared with the broker yet".to_owned();
-            return Gate::Shut { since: self.began, because };
-        }
-        match self.shut.get(symbol) {
-            None => Gate::Open,
-            Some((since, because)) => Gate::Shut { since: *since, because: because.clone() },
-        }
     }
 
     /// Judges `book` and `intents` by `reads`. The same reads again give the same run.
@@ -263,28 +239,6 @@ impl Reconciler {
             let price = row.and_then(|row| price(row.position.cost_basis?, row.quantity, &symbol)).unwrap_or_default();
             run.adoptions.push(Adoption { symbol, quantity, price, stop, reads });
             drift.plan = Plan::Adopt;
-        }
-    }
-
-    /// REC-9: what differs is shut; what was judged and agrees is open again. What was not judged stays as it was, and is shut
-    /// where nothing is known of before: it may have differed all the time.
-    fn shut(&mut self, look: &Look<'_>, run: &Run) {
-        let index = look.book.index();
-        let differs: BTreeSet<&Symbol> = run.drift.iter().map(|drift| &drift.symbol).collect();
-        let is_judged = |symbol: &Symbol| {
-            let revision = index.of(symbol).map_or(0, |net| net.revision);
-            run.is_complete && look.judge(symbol, revision).is_ok()
-        };
-        self.shut.retain(|symbol, _| differs.contains(symbol) || !is_judged(symbol));
-        for drift in &run.drift {
-            let since = self.shut.get(&drift.symbol).map_or(look.now.wall, |(since, _)| *since);
-            self.shut.insert(drift.symbol.clone(), (since, drift.to_string()));
-        }
-        if run.is_complete && self.compared.is_none() {
-            for Unjudged { symbol, because } in &run.unjudged {
-                let because = format!("it differs from the book, and why is not judged yet: {because}");
-                self.shut.entry(symbol.clone()).or_insert((look.now.wall, because));
-            }
         }
     }
 
