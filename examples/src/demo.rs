@@ -46,10 +46,12 @@ pub(crate) async fn run(args: &DemoArgs, common: &Common) -> Result<(), Failure>
     screen.finish();
     let raced = raced?;
     let drawn = args.svg.as_deref().map_or(Ok(()), |path| write_to(path, &picture::of(&raced, plan.seed)));
-    let kept = if let Place::Kept(dir) = &place { Some(dir.as_path()) } else { None };
-    let printed = print(&raced, &plan, kept, common.json);
+    let verdict = judge(&raced);
+    // Whoever finds that something is wrong looks for what was written.
+    let kept = place.kept(verdict.is_err());
+    let printed = print(&raced, &plan, kept.as_deref(), common.json);
     // Harm matters more than that nobody reads of it.
-    judge(&raced)?;
+    verdict?;
     drawn?;
     printed
 }
@@ -74,7 +76,7 @@ fn announce(plan: &Plan) -> Result<(), Failure> {
 fn print(raced: &Raced, plan: &Plan, kept: Option<&Path>, json: bool) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     if json {
-        return Ok(writeln!(out, "{}", report::as_json(raced, plan)?)?);
+        return Ok(writeln!(out, "{}", report::as_json(raced, plan, kept)?)?);
     }
     writeln!(out)?;
     if raced.is_partial {

@@ -51,8 +51,8 @@ pub(crate) enum Failure {
     #[error("the bot on Backstop was harmed: that is a defect, please report it with the seed")]
     Harmed,
     #[error(
-        "the bot on Backstop left something unresolved, and says so: some answers prove nothing. `--keep DIR` shows what, and \
-         `paper-trader --state-dir DIR/backstop status` the command that settles it"
+        "the bot on Backstop left something unresolved, and says so: some answers prove nothing. What it wrote is kept; its \
+         `status` has the command that settles it"
     )]
     LeftUnresolved,
     #[error("the switch is pulled, but not every entry is known to be at rest: look at the broker, or call it again")]

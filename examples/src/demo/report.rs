@@ -1,6 +1,7 @@
 //! What was measured, as a table for people and as one JSON object for machines.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use backstop::broker::Decimal;
@@ -120,7 +121,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 /// Everything, as one object.
-pub(crate) fn as_json(raced: &Raced, plan: &Plan) -> Result<Value, Failure> {
+pub(crate) fn as_json(raced: &Raced, plan: &Plan, kept: Option<&Path>) -> Result<Value, Failure> {
     let kills: Vec<Value> =
         raced.kills.iter().map(|kill| json!({ "at_ms": ms(kill.at), "down_ms": ms(kill.down) })).collect();
     Ok(json!({
@@ -129,6 +130,7 @@ pub(crate) fn as_json(raced: &Raced, plan: &Plan) -> Result<Value, Failure> {
         "strategy": plan.strategy(),
         "entries": plan.entries,
         "is_partial": raced.is_partial,
+        "kept": kept,
         "took_ms": ms(raced.took),
         "kills": kills,
         "second_bot_at_ms": raced.second_bot.map(ms),

@@ -140,6 +140,14 @@ impl Place {
         Ok(Self::Kept(keep.to_owned()))
     }
 
+    /// Where it is to be found afterwards; one that is not to be kept is removed.
+    pub(crate) fn kept(self, is_to_be_kept: bool) -> Option<std::path::PathBuf> {
+        match self {
+            Self::Kept(path) => Some(path),
+            Self::Passing(dir) => is_to_be_kept.then(|| dir.keep()),
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Kept(path) => path,
