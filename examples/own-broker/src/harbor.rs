@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use backstop::broker::{Decimal, Side, Symbol};
 use backstop::clock::{Clock, Timestamp};
@@ -13,6 +14,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 const PAGE: usize = 20;
+/// Longer than anybody waits for one order.
+const LATER: Duration = Duration::from_secs(7);
 
 /// The gateway's account. What it says is the truth.
 #[derive(Debug)]
@@ -28,6 +31,12 @@ struct State {
     cash: Decimal,
     /// How many answers to orders are thrown away.
     lose: usize,
+    /// How many orders are thrown away before they are orders.
+    lose_requests: usize,
+    /// From when on somebody else trades.
+    others_trade: Option<Timestamp>,
+    /// How many reads of the positions fail.
+    fail_positions: usize,
 }
 
 #[derive(Debug)]
@@ -65,8 +74,12 @@ impl Gateway {
         let Some(request) = line.strip_suffix('\n').and_then(|line| serde_json::from_str::<Value>(line).ok()) else {
             return Ok(());
         };
+        let is_order = request.get("do").and_then(Value::as_str) == Some("place");
+        if is_order && self.loses_this_request() {
+            return Ok(());
+        }
         let answer = self.answer(&request);
-        if request.get("do").and_then(Value::as_str) == Some("place") && self.loses_this_answer() {
+        if is_order && self.loses_this_answer() {
             return Ok(());
         }
         stream.write_all(format!("{answer}\n").as_bytes()).await
@@ -82,6 +95,28 @@ impl Gateway {
         let loses = state.lose > 0;
         state.lose = state.lose.saturating_sub(1);
         loses
+    }
+
+    fn loses_this_request(&self) -> bool {
+        let mut state = self.state.lock();
+        let loses = state.lose_requests > 0;
+        state.lose_requests = state.lose_requests.saturating_sub(1);
+        if loses {
+            state.others_trade = self.clock.wall().checked_add(LATER).ok();
+        }
+        loses
+    }
+
+    /// The next so many orders get lost on their way; long after that somebody else's show how far the list of orders reaches.
+    #[cfg(test)]
+    pub(crate) fn lose_requests(&self, count: usize) {
+        self.state.lock().lose_requests = count;
+    }
+
+    /// The next so many reads of the positions fail.
+    #[cfg(test)]
+    pub(crate) fn fail_positions(&self, count: usize) {
+        self.state.lock().fail_positions = count;
     }
 
     /// The labels of all orders that were ever placed.
@@ -113,11 +148,29 @@ impl Gateway {
                 None => refused("unknown", "no such order"),
             },
             Some("orders") => {
+                if state.others_trade.is_some_and(|from| now >= from) {
+                    let (label, asked) = (
+                        "by hand".to_owned(),
+                        json!({ "symbol": "OTHR", "side": "buy", "effect": "open", "quantity": 1 }),
+                    );
+                    state.orders.push(Row {
+                        label,
+                        state: "canceled",
+                        asked,
+                        filled: Decimal::ZERO,
+                        price: None,
+                        at: now,
+                    });
+                }
                 let from = request["from"].as_u64().and_then(|from| usize::try_from(from).ok()).unwrap_or(0);
                 let rows = state.orders.iter().enumerate().skip(from).take(PAGE);
                 let rows: Vec<Value> = rows.map(|(index, row)| shown(&name(index), row)).collect();
                 let more = from.saturating_add(rows.len()) < state.orders.len();
                 ok(&json!({ "orders": rows, "more": more }))
+            }
+            Some("positions") if state.fail_positions > 0 => {
+                state.fail_positions = state.fail_positions.saturating_sub(1);
+                json!({ "status": "failed" })
             }
             Some("positions") => {
                 let held = state.held.iter().filter(|(_, quantity)| !quantity.is_zero());

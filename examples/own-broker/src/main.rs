@@ -6,10 +6,13 @@ mod harbor;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +23,7 @@ use backstop::limits::{Collar, Config as Limits, Rate};
 use backstop::quote::{Need, Now, Policy, PolicyConfig};
 use backstop::reconcile::{Config as Reconcile, Repeat};
 use backstop::{
-    Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan, LogJournal, StrategyName, Switch, Upkeep,
+    Desk, DeskConfig, EntryEnd, EntryPlan, ExitAt, ExitEnd, ExitPlan, LogJournal, SlotId, StrategyName, Switch, Upkeep,
 };
 
 use adapter::{CALL, Harbor};
@@ -28,72 +31,118 @@ use harbor::Gateway;
 
 const SHARES: u32 = 10;
 const ENTRIES: u32 = 2;
+/// How long a position is tried to be left before somebody is told.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
-    trade(directory.path(), &mut std::io::stdout()).await.map(drop)
+    let (_, at_rest) = trade(directory.path(), &mut std::io::stdout()).await?;
+    Ok(if at_rest { ExitCode::SUCCESS } else { ExitCode::from(4) })
 }
 
-/// A session of two trades in `directory`; tells what happens to `out`, and returns the gateway, which knows what happened.
-async fn trade(directory: &Path, out: &mut impl Write) -> Result<Arc<Gateway>, Box<dyn Error>> {
+/// A session of two trades in `directory`; tells what happens to `out`. Returns the gateway, which knows what happened, and
+/// whether nothing is left open.
+async fn trade(directory: &Path, out: &mut impl Write) -> Result<(Arc<Gateway>, bool), Box<dyn Error>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let socket = directory.join("harbor.sock");
-    let gateway = Gateway::new(Decimal::from(10_000), Arc::clone(&clock));
-    gateway.serve(&socket)?;
-    let broker = Arc::new(Harbor::new(socket, Arc::clone(&clock)));
-
     let symbol: Symbol = "ACME".parse()?;
-    let desk = open(directory, broker, &clock, &symbol).await?;
+    let (gateway, desk) = start(directory, &clock, &symbol).await?;
     gateway.lose_answers(1);
     writeln!(out, "the answer to the first order will be lost on its way")?;
     for number in 1..=ENTRIES {
         let slot = desk.slot(number).ok_or("no session")?;
-        let view = desk.look(std::slice::from_ref(&symbol)).await?;
-        let quote = desk.fresh(&view, &symbol, Need::Buy)?;
-        let ask = quote.at(Now::of(&*clock))?.ask.price.value().ok_or("no ask")?;
-        let quantity = Quantity::new(SHARES)?;
-        let plan = EntryPlan {
-            underlying: symbol.clone(),
-            legs: vec![Leg { symbol: symbol.clone(), side: Side::Buy, effect: PositionEffect::Open, quantity }],
-            kind: OrderKind::Limit { price: ask },
-            reserve: ask * Decimal::from(SHARES),
-            margin: Decimal::ZERO,
-        };
         // Every end has an arm. The one that a bot must not have is "try again".
-        match desk.enter(slot.clone(), plan, view).await {
+        match enter(&desk, &slot, &clock, &symbol).await? {
             EntryEnd::Refused(refusal) => writeln!(out, "{slot}: refused, nothing was sent: {refusal}")?,
             EntryEnd::NotExecuted { end } => writeln!(out, "{slot}: nothing was filled: {end:?}")?,
             EntryEnd::Unresolved { reason } => writeln!(out, "{slot}: nobody knows yet: {reason}")?,
             EntryEnd::Opened(slot) => {
-                writeln!(out, "{slot}: open, {SHARES} {symbol}")?;
-                leave(&desk, slot, out).await?;
+                drop(writeln!(out, "{slot}: open, {SHARES} {symbol}"));
+                leave(&desk, &slot, &*clock, PATIENCE, out).await;
             }
         }
     }
     desk.stop().await?;
+    let state = desk.state();
+    for (slot, _) in state.positions() {
+        writeln!(out, "{slot}: still open, and nobody watches it: start again, or close it at the broker")?;
+    }
+    for label in state.operations.keys() {
+        writeln!(out, "{label}: nobody knows what became of it: start again, or look for it at the broker")?;
+    }
     let (placed, held) = (gateway.placed(), gateway.held(&symbol));
     writeln!(out, "the gateway has {} orders, and the account holds {held} {symbol}", placed.len())?;
     for label in placed {
         writeln!(out, "  {label}")?;
     }
-    Ok(gateway)
+    Ok((gateway, state.operations.is_empty() && state.positions().next().is_none()))
 }
 
-/// Out of a position: again until the broker's own lists say that it is gone.
-async fn leave(desk: &Desk, slot: backstop::SlotId, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+/// The gateway, which runs in this process, and a desk over it.
+async fn start(
+    directory: &Path,
+    clock: &Arc<dyn Clock>,
+    symbol: &Symbol,
+) -> Result<(Arc<Gateway>, Desk), Box<dyn Error>> {
+    let socket = directory.join("harbor.sock");
+    let gateway = Gateway::new(Decimal::from(10_000), Arc::clone(clock));
+    gateway.serve(&socket)?;
+    let broker = Arc::new(Harbor::new(socket, Arc::clone(clock)));
+    let desk = open(directory, broker, clock, symbol).await?;
+    Ok((gateway, desk))
+}
+
+async fn enter(
+    desk: &Desk,
+    slot: &SlotId,
+    clock: &Arc<dyn Clock>,
+    symbol: &Symbol,
+) -> Result<EntryEnd, Box<dyn Error>> {
+    let view = desk.look(std::slice::from_ref(symbol)).await?;
+    let quote = desk.fresh(&view, symbol, Need::Buy)?;
+    let ask = quote.at(Now::of(&**clock))?.ask.price.value().ok_or("no ask")?;
+    let quantity = Quantity::new(SHARES)?;
+    let plan = EntryPlan {
+        underlying: symbol.clone(),
+        legs: vec![Leg { symbol: symbol.clone(), side: Side::Buy, effect: PositionEffect::Open, quantity }],
+        kind: OrderKind::Limit { price: ask },
+        reserve: ask * Decimal::from(SHARES),
+        margin: Decimal::ZERO,
+    };
+    Ok(desk.enter(slot.clone(), plan, view).await)
+}
+
+/// Out of a position: again until the broker's own lists say that it is gone, or until `within` is over. Returns whether it
+/// is gone. Nothing ends it early: not a refusal, not a read that fails, not an output that nobody reads.
+async fn leave(desk: &Desk, slot: &SlotId, clock: &dyn Clock, within: Duration, out: &mut impl Write) -> bool {
     let plan = ExitPlan { at: ExitAt::Policy, reason: "done".to_owned() };
-    let mut end = desk.exit(slot.clone(), plan.clone()).await;
-    while desk.state().held(&slot).is_some() {
-        if let ExitEnd::StillOpen { .. } = end {
-            end = desk.exit(slot.clone(), plan.clone()).await;
+    let begun = clock.mono();
+    loop {
+        let state = desk.state();
+        let Some(position) = state.held(slot) else {
+            drop(writeln!(out, "{slot}: closed, and the broker agrees; free cash {:?}", state.account.free()));
+            return true;
+        };
+        // Asked anew each time, whatever the last exit said: what was pending may have been settled as never placed.
+        let in_flight = state.operations.values().any(|operation| operation.slot == *slot);
+        if !position.is_flat() && !in_flight {
+            match desk.exit(slot.clone(), plan.clone()).await {
+                ExitEnd::Closed => continue,
+                ExitEnd::StillOpen { end } => drop(writeln!(out, "{slot}: still open: {end:?}")),
+                ExitEnd::Pending { reason } => drop(writeln!(out, "{slot}: not known to be closed: {reason}")),
+                ExitEnd::Refused(refusal) => drop(writeln!(out, "{slot}: no exit was sent: {refusal}")),
+            }
+        }
+        if clock.mono().since(begun) >= within {
+            drop(writeln!(out, "{slot}: not closed within {within:?}"));
+            return false;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
         // What is pending is settled by evidence, here as in every other case.
-        drop(desk.reconcile().await?);
+        if let Err(error) = desk.reconcile().await {
+            drop(writeln!(out, "{slot}: the broker does not say what it holds: {error}"));
+        }
     }
-    writeln!(out, "{slot}: closed, and the broker agrees; free cash {:?}", desk.state().account.free())?;
-    Ok(())
 }
 
 /// A desk that is ready for entries. Everything that it wants to know is somebody's decision.
@@ -146,23 +195,5 @@ fn limits(symbol: &Symbol) -> Limits {
         look_alikes: Rate { count: ENTRIES, seconds: 60 },
         messages: Rate { count: 60, seconds: 60 },
         underlyings: [symbol.clone()].into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_lost_answer_is_looked_up_and_nothing_is_sent_twice() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut told = Vec::new();
-        let gateway = trade(directory.path(), &mut told).await.unwrap();
-        let told = String::from_utf8(told).unwrap();
-        let orders = gateway.placed();
-        let opening = orders.iter().filter(|label| label.contains("-open-")).count();
-        assert_eq!((opening, orders.len()), (2, 4), "{told}");
-        assert!(gateway.held(&"ACME".parse().unwrap()).is_zero(), "{told}");
-        assert_eq!(told.matches("closed, and the broker agrees").count(), 2, "{told}");
     }
 }
