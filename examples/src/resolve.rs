@@ -212,7 +212,15 @@ fn list(state: &State, json: bool) -> io::Result<()> {
         return Ok(());
     }
     if is_quiet {
-        return writeln!(out, "nothing is open but positions that the bot looks after");
+        let held: Vec<String> = state.positions().map(|(slot, _)| slot.to_string()).collect();
+        return match held.as_slice() {
+            [] => writeln!(out, "nothing is open"),
+            held => writeln!(
+                out,
+                "nothing is in doubt; open: {}. They are watched only while a bot runs: paper-trader status says whether one does",
+                held.join(", ")
+            ),
+        };
     }
     writeln!(out, "\na start of the bot asks the broker first; what it cannot settle, settle with the bot stopped:")?;
     writeln!(out, "as above, or with what was filled, once for each leg: --filled SYMBOL=QUANTITY@PRICE")

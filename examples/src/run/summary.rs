@@ -70,11 +70,12 @@ impl Summary {
         let truth = simulator.map(|simulator| Truth::of(simulator, state, end.cash_book));
         let mut unresolved = unresolved(state);
         unresolved.extend(end.failure.clone());
-        if settings.flatten_at_end || end.failure.is_some() {
-            let open = state.book.positions().keys().map(ToString::to_string);
-            let untold: Vec<_> = open.filter(|slot| !unresolved.iter().any(|line| line.contains(slot))).collect();
-            unresolved.extend(untold.into_iter().map(|slot| format!("position {slot} is still open")));
-        }
+        let open = state.book.positions().keys().map(ToString::to_string);
+        let untold: Vec<_> = open.filter(|slot| !unresolved.iter().any(|line| line.contains(slot))).collect();
+        let asked = if settings.flatten_at_end { "is still open" } else { "stays open, as was asked" };
+        unresolved.extend(untold.into_iter().map(|slot| {
+            format!("position {slot} {asked}, and nobody watches it: start the bot again, or paper-trader flatten")
+        }));
         unresolved.extend(truth.iter().flat_map(Truth::complaints));
         Self {
             session: end.id.map(|id| id.to_string()),
