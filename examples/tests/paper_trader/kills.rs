@@ -30,6 +30,30 @@ fn a_second_signal_stops_at_once_and_the_next_start_recovers() {
     assert_eq!(simulator.ledger()["positions"].as_object().unwrap().len(), 0);
 }
 
+#[test]
+fn a_stop_that_leaves_positions_open_names_them_and_does_not_end_as_if_at_rest() {
+    let (sim_dir, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let simulator = Simulator::start(sim_dir.path(), "none");
+    let mut command = paper_trader(dir.path());
+    simulator.reach(&mut command).args(["run", "--broker", "tradier", "--slot", "10s", "--hold", "10m"]);
+    let mut running = Running::start(command.args(["--poll", "100ms", "--fill-timeout", "5s", "--settle", "5s"]));
+    running.await_line("filled");
+    running.signal("INT");
+    let (code, text) = running.finish();
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("nobody watches it") && text.contains("paper-trader flatten"), "{text}");
+    let held = status(dir.path())["positions"][0]["id"].as_str().unwrap().to_owned();
+    assert!(text.contains(&format!("position {held} stays open")), "{text}");
+    let listed = self::text(&paper_trader(dir.path()).arg("resolve").output().unwrap());
+    assert!(listed.contains(&held) && listed.contains("only while a bot runs"), "{listed}");
+
+    let mut command = paper_trader(dir.path());
+    let output = simulator.reach(command.args(["flatten", "--by", "test", "--reason", "test"])).output().unwrap();
+    assert_eq!(self::code(&output), 0, "{}", self::text(&output));
+    let listed = self::text(&paper_trader(dir.path()).arg("resolve").output().unwrap());
+    assert!(listed.contains("nothing is open"), "{listed}");
+}
+
 // proves: DESK-2, DESK-3
 #[test]
 fn killed_again_and_again_it_enters_each_slot_once_and_ends_with_the_truth() {
