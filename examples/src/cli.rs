@@ -17,7 +17,7 @@ Exit codes:
   1  the broker could not be used, or the machine refused something (the message says what)
   2  usage, configuration or missing credentials
   3  another instance holds the state directory's lock
-  4  ended with something unresolved (listed; `paper-trader status` shows more, `paper-trader resolve` settles it)
+  4  ended with something open or unresolved (listed; `paper-trader status` shows more, `paper-trader resolve` settles it)
   5  state on disk is damaged
   6  halted or frozen, but not every entry is known to be at rest at the broker (listed)
   130  stopped at once by a second signal; the next start recovers
