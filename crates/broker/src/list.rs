@@ -35,8 +35,10 @@ impl OrderList {
     ///
     /// That takes a list that demonstrably reaches past the moment in question: it holds an order that the broker
     /// created at or after `sent_by`, and lacks `id`. An empty list proves nothing. The caller sees to the rest: that
-    /// the list was read after the settling time, in which a request on its way may still land, and that `sent_by`
-    /// leaves room for the difference between the broker's clock and ours.
+    /// the list was asked for after the settling time, in which a request on its way may still land; that `sent_by`
+    /// leaves room for the difference between the broker's clock and ours; and that the order is of the broker's day
+    /// ([`Broker::market_clock`](crate::Broker::market_clock), asked after the list), because a list of another day lacks
+    /// it whatever became of it.
     pub fn proof_of_absence(&self, id: &ClientOrderId, sent_by: Timestamp) -> Option<NotPlaced> {
         if !matches!(self.find(id), Lookup::NotListed) {
             return None;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop_broker::{
-    ClientOrderId, Decimal, Leg, Lookup, OrderKind, OrderRequest, Outcome, PositionEffect, Quantity, Side, Symbol,
-    TimeInForce,
+    ClientOrderId, Decimal, Fill, Leg, MarketClock, OrderKind, OrderRequest, Outcome, PositionEffect, Quantity, Side,
+    Symbol, TimeInForce,
 };
-use backstop_clock::{Clock, SystemClock, Timestamp};
+use backstop_clock::{Clock, SystemClock};
 use backstop_file_lock::{Claim, Lock};
 use backstop_limits::{Collar, Config, Limits, Look, Rate, Reference, References};
 use backstop_quote::{Feed, Fresh, Market, Need, Now, Policy, PolicyConfig, Quote};
@@ -19,14 +19,16 @@ use backstop_reconcile::{Config as Reconciling, Executed, Moment, PositionId, Re
 use backstop_rollback::{Caps, Evidence, Hold, Ledger, Part, Reservation};
 use backstop_trade_guard::{Grounds, Key, Scope, Session, TradeGuard, Verdict as Opened, WalStore};
 use backstop_wal::{Append, DirStorage, Journal, Options, Recovery, State, Verdict};
+use jiff::civil::Date;
 use parking_lot::Mutex;
 
 use crate::client::{CALL, Client};
+use crate::look::Found;
 use crate::story::{Fact, InFlight, Intent, Records, kind};
 
 /// How long a request may be on its way and still land: longer than a call.
-const SETTLE: Duration = CALL.saturating_mul(2);
-const PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const SETTLE: Duration = CALL.saturating_mul(2);
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 const SHARES: u32 = 10;
 pub(crate) const SLOTS: u16 = 2;
 
@@ -34,17 +36,17 @@ pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// What is open for as long as the bot runs. Shared by its threads.
 pub(crate) struct Bot {
-    clock: Arc<dyn Clock>,
-    lock: Lock,
-    broker: Client,
-    journal: Journal<Records>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) lock: Lock,
+    pub(crate) broker: Client,
+    pub(crate) journal: Journal<Records>,
     guard: TradeGuard,
     limits: Limits,
-    cash: Ledger<PositionId>,
+    pub(crate) cash: Ledger<PositionId>,
     feed: Mutex<Feed>,
     reconciler: Mutex<Reconciler>,
     session: Session,
-    symbol: Symbol,
+    pub(crate) symbol: Symbol,
 }
 
 /// How a try to open ended.
@@ -58,13 +60,6 @@ pub(crate) enum End {
     /// Nobody knows. The journal has it open, the guard is shut, the cash is set aside.
     Unresolved(String),
     Opened(PositionId),
-}
-
-/// What the broker's lists say of an order.
-enum Found {
-    AtRest(Executed),
-    NotPlaced(String),
-    Unknown(String),
 }
 
 impl Bot {
@@ -96,7 +91,7 @@ impl Bot {
         if let Some(wrong) = bot.journal.state().wrong {
             return Err(format!("the journal tells an impossible story: {wrong}").into());
         }
-        bot.recover(recovery, opened.wall)?;
+        bot.recover(recovery)?;
         bot.settle_claims()?;
         if bot.journal.state().session() != session.to_string() {
             bot.journal.record(&Fact::Session(session.to_string()), Append::DURABLE)?;
@@ -106,7 +101,9 @@ impl Bot {
     }
 
     /// Each operation that was not at rest, in order: settled by what the broker shows, or left open.
-    fn recover(&self, mut recovery: Recovery<Records>, opened: Timestamp) -> Result<(), Failure> {
+    fn recover(&self, mut recovery: Recovery<Records>) -> Result<(), Failure> {
+        // The dead process sent before this one began.
+        let search = self.search();
         if recovery.left() > 0 {
             // What the dead process sent may still be on its way.
             wait(SETTLE);
@@ -117,7 +114,7 @@ impl Bot {
             let verdict = match unsettled.state {
                 // Only what was started is sent.
                 State::Pending => Verdict::RolledBack(ended(None)),
-                _ => match self.find(&intent, opened) {
+                _ => match self.find(&intent, &search) {
                     Found::AtRest(executed) => Verdict::Completed(ended(Some(executed))),
                     Found::NotPlaced(_) => Verdict::RolledBack(ended(None)),
                     Found::Unknown(_) => Verdict::Unresolved,
@@ -185,14 +182,10 @@ impl Bot {
         let mut held = reserved.send();
         match self.submit(&intent, leave) {
             Found::AtRest(executed) => {
-                let fills = executed.fills().to_vec();
+                let (fills, parts) = (executed.fills().to_vec(), parts(&executed));
                 operation.complete(&ended(Some(executed)))?;
-                for fill in &fills {
-                    held.fill(Part {
-                        quantity: fill.quantity,
-                        paid: -fill.cash().unwrap_or_default(),
-                        fee: Decimal::ZERO,
-                    })?;
+                for part in parts? {
+                    held.fill(part)?;
                 }
                 held.end(&Evidence::new(format!("{} is at rest", intent.id()))?)?;
                 self.observe();
@@ -220,12 +213,13 @@ impl Bot {
         if let Some((_, _, intent)) = in_flight.first() {
             return Err(format!("nobody knows yet what became of {}", intent.id()).into());
         }
-        let (quote, fresh) = self.look()?;
+        let (day, quote, fresh) = self.look()?;
         let (bid, ask) = quote.bid.price.value().zip(quote.ask.price.value()).ok_or("a side is missing")?;
         let id = format!("{}-{slot}-open-{}", self.prefix(), self.lock.fence());
         let order = self.order(&id, Side::Buy, PositionEffect::Open, SHARES, ask)?;
         let position = format!("{}-{slot}", self.session).parse()?;
-        let intent = Intent { slot, position, order, since: self.clock.wall() };
+        let (day, since) = (Some(day), self.clock.wall());
+        let intent = Intent { slot, position, order, since, day };
 
         let (exposure, counters) = self.journal.state().for_limits(&in_flight);
         let references = References::from([(self.symbol.clone(), Reference { bid, ask })]);
@@ -245,103 +239,26 @@ impl Bot {
         Ok(Ready { intent, fresh, reserved, leave })
     }
 
-    fn look(&self) -> Result<(Quote, Fresh<Quote>), Failure> {
-        let market = Market { asked: self.clock.mono(), state: self.broker.market_clock()?.state };
+    fn look(&self) -> Result<(Date, Quote, Fresh<Quote>), Failure> {
+        let asked = self.clock.mono();
+        let MarketClock { date, state, .. } = self.broker.market_clock()?;
+        let market = Market { asked, state };
         let quote = self.broker.quote(&self.symbol)?;
         let mut feed = self.feed.lock();
         feed.follow(&self.symbol, self.clock.mono())?;
         feed.receive(&quote)?;
         let fresh = feed.fresh(&self.symbol, Need::Buy, &market, Now::of(&*self.clock))?;
-        Ok((quote, fresh))
+        Ok((date, quote, fresh))
     }
 
     /// Sends an order once, and finds out what became of it.
-    fn submit(&self, intent: &Intent, leave: Permit) -> Found {
+    pub(crate) fn submit(&self, intent: &Intent, leave: Permit) -> Found {
         match self.broker.submit(&intent.order, leave) {
             Outcome::Rejected(rejection) => Found::NotPlaced(rejection.to_string()),
             Outcome::NotSent(why) => Found::NotPlaced(why.to_string()),
             // Neither says how it ended: the broker's list does.
-            Outcome::Accepted(_) | Outcome::Unknown(_) => self.find(intent, self.clock.wall()),
+            Outcome::Accepted(_) | Outcome::Unknown(_) => self.find(intent, &self.search()),
         }
-    }
-
-    /// Looks for the order by our name for it, with pauses, for as long as it may still land and a little longer. A real one
-    /// that works for too long is canceled, and looked at again: the cancel may have come too late.
-    fn find(&self, intent: &Intent, sent_by: Timestamp) -> Found {
-        let settled = self.clock.mono().plus(SETTLE);
-        let mut last = String::new();
-        for _ in 0..30 {
-            match self.broker.orders() {
-                Err(error) => last = error.to_string(),
-                Ok(list) => match list.find(intent.id()) {
-                    Lookup::One(order) => match Executed::of(intent.id(), &order) {
-                        Some(executed) => return Found::AtRest(executed),
-                        None => last = format!("{} is {}", intent.id(), order.status),
-                    },
-                    Lookup::Several(orders) => return Found::Unknown(format!("{} orders of one intent", orders.len())),
-                    Lookup::NotListed => {
-                        last = format!("{} is not listed, which proves nothing yet", intent.id());
-                        let proof = list.proof_of_absence(intent.id(), sent_by);
-                        if let Some(proof) = proof.filter(|_| self.clock.mono() > settled) {
-                            return Found::NotPlaced(format!("the list reaches to {} and lacks it", proof.witness()));
-                        }
-                    }
-                },
-            }
-            wait(PAUSE);
-        }
-        Found::Unknown(last)
-    }
-
-    /// Closes a position, and says whether the broker's own lists confirm it.
-    pub(crate) fn leave(&self, position: &PositionId) -> Result<bool, Failure> {
-        for _ in 0..40 {
-            let story = self.journal.state();
-            let Some(held) = story.book.get(position) else { return Ok(true) };
-            let left: Decimal = held.open_legs().map(|leg| leg.left).sum();
-            let in_flight = self.in_flight();
-            let is_flying = in_flight.iter().any(|(_, _, intent)| intent.position == *position);
-            // One exit at a time: a second one while the first may live could sell twice.
-            if !left.is_zero() && !is_flying && self.lock.still_held() {
-                self.close(position, left, story.exits_of(position))?;
-            }
-            drop(self.reconcile()?);
-            wait(PAUSE);
-        }
-        Ok(false)
-    }
-
-    fn close(&self, position: &PositionId, left: Decimal, before: usize) -> Result<(), Failure> {
-        // An exit waits for no quote: without one it asks for whatever there is.
-        let bid = self.broker.quote(&self.symbol).ok().and_then(|quote| quote.bid.price.value());
-        let price = bid.unwrap_or(Decimal::new(1, 2));
-        let slot = position.as_str().rsplit('-').next().unwrap_or_default();
-        let attempt = before.saturating_add(1);
-        let id = format!("{}-{slot}-close{attempt}-{}", self.prefix(), self.lock.fence());
-        let order = self.order(&id, Side::Sell, PositionEffect::Close, u32::try_from(left)?, price)?;
-        let leave = self.broker.grant(Priority::Exit)?;
-        let intent = Intent { slot: slot.parse()?, position: position.clone(), order, since: self.clock.wall() };
-        let operation = self.journal.begin(intent.clone())?.start()?;
-        let ended = |executed| [Fact::Ended { intent: intent.clone(), executed, at: self.clock.wall() }];
-        match self.submit(&intent, leave) {
-            Found::AtRest(executed) => {
-                let fills = executed.fills().to_vec();
-                operation.complete(&ended(Some(executed)))?;
-                for fill in fills {
-                    let came = fill.cash().unwrap_or_default();
-                    let part = Part { quantity: fill.quantity, paid: -came, fee: Decimal::ZERO };
-                    // A position of an earlier life was paid for before the balance was read that this one began with.
-                    match self.cash.snapshot().position(position) {
-                        Some(_) => self.cash.close(position, part)?,
-                        None => self.cash.deposit(came)?,
-                    }
-                }
-                self.observe();
-            }
-            Found::NotPlaced(_) => operation.roll_back(&ended(None))?,
-            Found::Unknown(_) => drop(operation),
-        }
-        Ok(())
     }
 
     /// Holds book and broker against each other. What is proven closed leaves the book; the rest is the caller's to tell.
@@ -366,11 +283,11 @@ impl Bot {
         Ok(run)
     }
 
-    fn observe(&self) {
+    pub(crate) fn observe(&self) {
         self.reconciler.lock().observe(&self.journal.state().book, Moment::of(&*self.clock));
     }
 
-    fn order(
+    pub(crate) fn order(
         &self,
         id: &str,
         side: Side,
@@ -383,13 +300,13 @@ impl Bot {
         Ok(OrderRequest::new(id, self.symbol.clone(), vec![leg], kind, TimeInForce::Day)?)
     }
 
-    fn prefix(&self) -> String {
+    pub(crate) fn prefix(&self) -> String {
         format!("bs-sync-{}", self.session)
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bot without a runtime waits like this, in this one place")]
-fn wait(length: Duration) {
+pub(crate) fn wait(length: Duration) {
     std::thread::sleep(length);
 }
 
@@ -399,6 +316,17 @@ struct Ready {
     fresh: Fresh<Quote>,
     reserved: Reservation<PositionId>,
     leave: Permit,
+}
+
+/// What an order's fills did to cash, in the ledger's words. An amount that cannot be counted is not zero: then nothing is
+/// said, what was set aside stays so, and the next start reads the balance.
+pub(crate) fn parts(executed: &Executed) -> Result<Vec<Part>, Failure> {
+    let part = |fill: &Fill| {
+        let cash =
+            fill.cash().ok_or_else(|| format!("the cash of {} cannot be counted", executed.client_order_id()))?;
+        Ok(Part { quantity: fill.quantity, paid: -cash, fee: Decimal::ZERO })
+    };
+    executed.fills().iter().map(part).collect()
 }
 
 fn slots() -> NonZeroU16 {

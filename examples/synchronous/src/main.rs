@@ -3,6 +3,8 @@
 
 mod bot;
 mod client;
+mod exit;
+mod look;
 mod story;
 mod venue;
 
@@ -69,7 +71,7 @@ fn story(fate: Fate, killed: bool, out: &mut impl Write) -> Result<bool, Failure
             // Until the list reaches past the moment of the order, its absence proves nothing.
             live()?.wait()?;
             writeln!(out, "somebody else trades; started again")?;
-            venue.others_trade();
+            venue.change(|state| state.others_trade = true);
         }
         life = live()?;
         venue.land();

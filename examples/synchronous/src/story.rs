@@ -7,6 +7,7 @@ use backstop_clock::Timestamp;
 use backstop_limits::{Counters, Exposure, Holding, Kind};
 use backstop_reconcile::{Book, BookError, Change, Executed, Intent as Meant, Intents, PositionId, Stage};
 use backstop_wal::{OperationId, Schema, State};
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// The journal's schema.
@@ -20,6 +21,8 @@ pub(crate) struct Intent {
     pub(crate) position: PositionId,
     pub(crate) order: OrderRequest,
     pub(crate) since: Timestamp,
+    /// The broker's day; `None`: it did not say.
+    pub(crate) day: Option<Date>,
 }
 
 /// What became so.

@@ -18,6 +18,8 @@ pub(crate) enum Fate {
     AnswerLost,
     /// It is lost, and nobody is told.
     RequestLost,
+    /// It is placed as it should be, with its answer.
+    Placed,
     /// It is placed when [`Venue::land`] is called, long after everybody has gone.
     Late,
 }
@@ -29,11 +31,16 @@ pub(crate) struct Venue {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(crate) struct State {
     orders: Vec<Value>,
     fates: VecDeque<Fate>,
     late: Vec<Value>,
-    others_trade: bool,
+    /// Somebody else trades whenever the hours are asked for, so that the list of orders reaches to that moment.
+    pub(crate) others_trade: bool,
+    /// By how many days its calendar is ahead.
+    pub(crate) days: i64,
+    /// Who wants to know before the quote after so many others is given, and lets it go.
+    pub(crate) gate: Option<(usize, mpsc::Sender<()>, mpsc::Receiver<()>)>,
     /// Who wants to know of orders that meet their fate.
     told: Option<mpsc::Sender<Fate>>,
 }
@@ -56,14 +63,17 @@ impl Venue {
         let mut line = String::new();
         BufReader::new(&stream).read_line(&mut line)?;
         let Ok(request) = serde_json::from_str::<Value>(&line) else { return Ok(()) };
+        if request.get("do").and_then(Value::as_str) == Some("quote") {
+            self.pass_gate();
+        }
         let is_order = request.get("do").and_then(Value::as_str) == Some("place");
         let fate = if is_order { self.state.lock().fates.pop_front() } else { None };
-        let Some(fate) = fate else {
+        let Some(fate) = fate.filter(|fate| *fate != Fate::Placed) else {
             return stream.write_all(format!("{}\n", self.answer(&request)).as_bytes());
         };
         match fate {
             Fate::AnswerLost => drop(self.answer(&request)),
-            Fate::RequestLost => {}
+            Fate::RequestLost | Fate::Placed => {}
             Fate::Late => self.state.lock().late.push(request),
         }
         let told = self.state.lock().told.clone();
@@ -87,9 +97,22 @@ impl Venue {
         }
     }
 
-    /// From now on somebody else trades whenever the hours are asked for, so that the list of orders reaches to that moment.
-    pub(crate) fn others_trade(&self) {
-        self.state.lock().others_trade = true;
+    /// For what is to go wrong there.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock());
+    }
+
+    fn pass_gate(&self) {
+        let mut state = self.state.lock();
+        match &mut state.gate {
+            Some((left, ..)) if *left > 0 => *left = left.saturating_sub(1),
+            gate => {
+                let gate = gate.take();
+                drop(state);
+                // Whoever is gone holds nobody up.
+                let _gone = gate.map(|(_, told, goes)| told.send(()).is_ok() && goes.recv().is_ok());
+            }
+        }
     }
 
     /// The labels of the orders there are.
@@ -118,9 +141,10 @@ impl Venue {
             Some("money") => json!({ "cash": "10000" }),
             Some("hours") => {
                 if state.others_trade {
-                    state.place(&json!({ "label": "by hand", "symbol": "OTHR", "side": "buy", "effect": "open", "quantity": 1, "price": "1" }), now);
+                    state.place(&by_hand(), now);
                 }
-                json!({ "date": now.to_zoned(jiff::tz::TimeZone::UTC).date(), "state": "open" })
+                let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+                json!({ "date": today.saturating_add(jiff::Span::new().days(state.days)), "state": "open" })
             }
             _ => return json!({ "status": "refused", "reason": "no such request" }),
         };
@@ -130,7 +154,7 @@ impl Venue {
 
 impl State {
     /// All of it is filled at once, at its own price.
-    fn place(&mut self, request: &Value, at: Timestamp) -> Value {
+    pub(crate) fn place(&mut self, request: &Value, at: Timestamp) -> Value {
         let id = self.orders.len().saturating_add(1).to_string();
         let mut order = request.clone();
         if let Some(fields) = order.as_object_mut() {
@@ -142,6 +166,10 @@ impl State {
         self.orders.push(order);
         json!({ "id": id })
     }
+}
+
+pub(crate) fn by_hand() -> Value {
+    json!({ "label": "by hand", "symbol": "OTHR", "side": "buy", "effect": "open", "quantity": 1, "price": "1" })
 }
 
 fn held(orders: &[Value], symbol: &str) -> Decimal {

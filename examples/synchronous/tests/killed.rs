@@ -6,10 +6,11 @@
 mod venue;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use backstop_clock::{Clock, SystemClock};
 use venue::{Fate, Venue};
 
 struct Bench {
@@ -74,7 +75,7 @@ fn placed_and_killed_before_the_answer_it_is_found_and_not_sent_again() {
 fn a_request_that_lands_after_the_death_of_its_sender_is_found_and_not_sent_again() {
     let bench = Bench::new();
     bench.die(Fate::Late);
-    let second = bench.bot().stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let second = bench.bot().stdout(Stdio::piped()).spawn().unwrap();
     bench.venue.land();
     assert!(second.wait_with_output().unwrap().status.success());
     bench.is_flat_after_one_order_a_slot();
@@ -87,9 +88,62 @@ fn what_the_list_does_not_show_stays_open_until_the_list_proves_that_it_reaches_
     let told = bench.live(4);
     assert!(told.contains("nobody knows what became of it") && told.contains("is unresolved"), "{told}");
     assert!(bench.venue.labels().is_empty(), "an order was sent while nobody knew what became of another");
-    bench.venue.others_trade();
+    bench.venue.change(|state| state.others_trade = true);
     bench.live(0);
     bench.is_flat_after_one_order_a_slot();
+}
+
+#[test]
+fn a_list_of_another_day_proves_nothing() {
+    let bench = Bench::new();
+    bench.die(Fate::RequestLost);
+    bench.venue.change(|state| state.days = 1);
+    bench.venue.change(|state| state.others_trade = true);
+    let told = bench.live(4);
+    assert!(told.contains("nobody knows what became of it"), "{told}");
+    assert_eq!(bench.openings(1), 0, "{:?}", bench.venue.labels());
+}
+
+#[test]
+fn an_order_that_is_later_only_by_a_clock_that_is_ahead_proves_nothing() {
+    let bench = Bench::new();
+    bench.die(Fate::RequestLost);
+    let ahead = SystemClock::new().wall() + Duration::from_millis(900);
+    bench.venue.change(|state| drop(state.place(&venue::by_hand(), ahead)));
+    let told = bench.live(4);
+    assert!(told.contains("nobody knows what became of it"), "{told}");
+}
+
+#[test]
+fn an_exit_of_which_nobody_knew_is_looked_for_again_and_followed_by_another() {
+    let bench = Bench::new();
+    let (told, hears) = mpsc::channel();
+    bench.venue.next(Fate::Placed, None);
+    bench.venue.next(Fate::RequestLost, Some(told));
+    let bot = bench.bot().stdout(Stdio::piped()).spawn().unwrap();
+    assert_eq!(hears.recv_timeout(Duration::from_secs(30)), Ok(Fate::RequestLost));
+    // Longer than the first search for it lasts.
+    assert!(hears.recv_timeout(Duration::from_secs(5)).is_err());
+    bench.venue.change(|state| state.others_trade = true);
+    let Output { status, stdout, .. } = bot.wait_with_output().unwrap();
+    assert_eq!(status.code(), Some(0), "{}", String::from_utf8_lossy(&stdout));
+    bench.is_flat_after_one_order_a_slot();
+}
+
+#[test]
+fn an_exit_whose_lock_was_lost_while_it_was_made_is_not_sent() {
+    let bench = Bench::new();
+    let ((told, hears), (go, goes)) = (mpsc::channel(), mpsc::channel());
+    bench.venue.change(|state| state.gate = Some((1, told, goes)));
+    let bot = bench.bot().stdout(Stdio::piped()).spawn().unwrap();
+    hears.recv_timeout(Duration::from_secs(30)).unwrap();
+    std::fs::remove_file(bench.directory.path().join("lock")).unwrap();
+    go.send(()).unwrap();
+    let Output { status, stdout, .. } = bot.wait_with_output().unwrap();
+    let told = String::from_utf8(stdout).unwrap();
+    assert_eq!(status.code(), Some(1), "{told}");
+    assert!(told.contains("the lock is lost, and"), "{told}");
+    assert_eq!(bench.venue.labels().len(), 1, "{:?}", bench.venue.labels());
 }
 
 #[test]
