@@ -12,7 +12,7 @@ use jiff::Timestamp;
 enum Orders {}
 
 impl Schema for Orders {
-    type Kind = String; // what is done: "buy 2 SPY"
+    type Kind = String; // what is done, and the client order id to look for it by: "bot-1795331700000: buy 2 SPY"
     type Fact = i64; // what came of it: cents
     type State = i64; // what all facts amount to: the cash
 
@@ -45,7 +45,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         journal.state()
     );
 
-    while let Some(order) = lines.next() {
+    while let Some(line) = lines.next() {
+        // Goes out with the order and comes back in the broker's lists: without it a lost answer cannot be looked up.
+        let order = format!("bot-{}: {line}", Timestamp::now().as_millisecond());
         let in_progress = journal.begin(order.clone())?.start()?; // on disk when this returns
         println!("sent: {order}");
         match lines.next().as_deref().and_then(filled) {
