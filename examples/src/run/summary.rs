@@ -71,7 +71,7 @@ impl Summary {
         let mut unresolved = unresolved(state);
         unresolved.extend(end.failure.clone());
         let open = state.book.positions().keys().map(ToString::to_string);
-        let untold: Vec<_> = open.filter(|slot| !unresolved.iter().any(|line| line.contains(slot))).collect();
+        let untold: Vec<_> = open.filter(|slot| !unresolved.iter().any(|line| names(line, slot))).collect();
         let asked = if settings.flatten_at_end { "is still open" } else { "stays open, as was asked" };
         unresolved.extend(untold.into_iter().map(|slot| {
             format!("position {slot} {asked}, and nobody watches it: start the bot again, or paper-trader flatten")
@@ -291,6 +291,11 @@ impl WatchJson {
     }
 }
 
+/// Whether a line speaks of this slot, and not only of one whose number begins alike.
+fn names(line: &str, slot: &str) -> bool {
+    line.split(slot).skip(1).any(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
+}
+
 fn write_watch((policy, tally): &(WatchPolicy, WatchTally), out: &mut impl Write) -> io::Result<()> {
     let (longest, within) = (tally.longest, policy.within);
     write!(out, "watch           unchecked for {longest:.1?} at most, of {within:?} allowed")?;
@@ -383,5 +388,18 @@ impl Truth {
             writeln!(out, "                {row}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn a_line_about_the_tenth_slot_does_not_speak_of_the_first() {
+        let (first, tenth) = ("equity-20300102-1-1", "equity-20300102-1-10 since 15:00: not verified");
+        assert!(!names(tenth, first));
+        assert!(names("equity-20300102-1-1 since 15:00", first) && names("of equity-20300102-1-1", first));
+        assert!(names("bs-equity-20300102-1-1-close1-1 is unknown", first));
     }
 }
